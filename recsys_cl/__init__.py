@@ -1,0 +1,1 @@
+"""Interaction logs to a registered, honestly evaluated contrastive recommender."""

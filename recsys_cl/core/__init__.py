@@ -1,0 +1,1 @@
+"""Nouns (values), verbs (protocols) and the few things everything needs; imports nothing of ours."""

@@ -1,0 +1,93 @@
+"""The only place that commits files: scratch beside the target, fsync, one rename, fsync of the folder."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from recsys_cl.core.errors import Unavailable
+
+
+@contextmanager
+def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a scratch file that becomes ``path`` when the block ends well; a crash leaves the old file or the new one."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with scratch.open(mode, encoding=None if "b" in mode else "utf-8") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        scratch.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise storage_fault(path, error) from error
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Commit ``value`` as JSON with sorted keys; NaN and infinity are refused."""
+    with atomic_write(path, "w") as stream:
+        json.dump(value, stream, indent=2, sort_keys=True, allow_nan=False)
+        stream.write("\n")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename inside ``folder`` durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def commit_folder(scratch: Path, final: Path) -> None:
+    """Make a finished scratch folder visible as ``final`` in one rename; both lie on the same file system.
+
+    Where ``final`` exists already another process has committed the same content, and the scratch is removed.
+    """
+    try:
+        for path in sorted(scratch.rglob("*")):
+            if path.is_file():
+                with path.open("rb") as stream:
+                    os.fsync(stream.fileno())
+            else:
+                sync_folder(path)
+        sync_folder(scratch)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            scratch.rename(final)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            shutil.rmtree(scratch)
+        sync_folder(final.parent)
+    except OSError as error:
+        raise storage_fault(final, error) from error
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_json(value: object) -> str:
+    """SHA-256 of a JSON-able value, independent of key order."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def storage_fault(path: Path, error: OSError) -> Unavailable:
+    """Explain a failed write: which path, why, and how much space is left there."""
+    folder = next((p for p in (path, *path.parents) if p.exists()), Path("/"))
+    free = shutil.disk_usage(folder).free / 2**20
+    return Unavailable(f"cannot write {path}: {error.strerror or error} ({free:.0f} MiB free)")

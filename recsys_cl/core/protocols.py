@@ -1,0 +1,146 @@
+"""The verbs: one Protocol per slot. A component implements one by shape; nobody inherits from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from torch import Generator, Tensor, nn
+
+from recsys_cl.core.values import Batch, Encoding, Ranking, Shape
+
+S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
+S_contra = TypeVar("S_contra", contravariant=True)
+
+
+class Encoder(Protocol[S_contra]):
+    """Sources in, vectors out; an ``nn.Module``.
+
+    It is given the plain source and its views together so that it can share work between them, and answers with
+    one Encoding per source. Only the rows asked for are returned; ``items=None`` asks for the whole catalogue.
+    """
+
+    def __call__(self, sources: Sequence[S_contra], users: Tensor, items: Tensor | None = None) -> Sequence[Encoding]:
+        """Encode ``users`` [U] and ``items`` [M] under each source."""
+        ...
+
+
+class View(Protocol[S]):
+    """An augmentation: an altered source of the same type. Never edits its input; all chance comes from ``rng``."""
+
+    def __call__(self, source: S, rng: Generator) -> S:
+        """Return one random view of ``source``."""
+        ...
+
+
+class Objective(Protocol):
+    """A scalar to minimise. ``views`` is how many augmented encodings it reads (the first so many of the recipe's)."""
+
+    views: int
+
+    def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:
+        """Mean loss of the batch, a scalar tensor."""
+        ...
+
+
+class NegativeSampler(Protocol):
+    """Items the users have not met.
+
+    Shared negatives ([K], one draw for the whole batch) come from a sampler built with ``shared = true``.
+    """
+
+    def __call__(self, users: Tensor, rng: Generator) -> Tensor:
+        """Draw for ``users`` [B]: item ids [B, K], or [K] when shared."""
+        ...
+
+    def log_q(self, items: Tensor) -> Tensor:
+        """Log-probability of drawing each of ``items`` [M] in one draw, [M]."""
+        ...
+
+
+class Feed(Protocol[S_co]):
+    """Turns interactions into sources and batches; one per family. Lives on the device of its interactions."""
+
+    shape: Shape
+    steps: int  # batches in one epoch
+
+    def training(self, rng: Generator) -> Iterator[Batch[Any]]:
+        """One epoch of batches, in an order drawn from ``rng``."""
+        ...
+
+    def inference(self, users: Tensor) -> Iterator[tuple[S_co, Tensor]]:
+        """Plain sources that together cover ``users`` [U] exactly once, each with the user ids [b] it serves."""
+        ...
+
+
+class Method(Protocol[S_contra]):
+    """How a batch becomes losses: the training dynamics. An ``nn.Module``."""
+
+    def losses(self, batch: Batch[Any], rng: Generator) -> dict[str, Tensor]:
+        """Weighted loss terms by name; their sum is what to minimise."""
+        ...
+
+    def encode(self, source: S_contra, users: Tensor) -> Encoding:
+        """Vectors for recommending: ``users`` [U] against the whole catalogue; the score is their dot product."""
+        ...
+
+    @property
+    def module(self) -> nn.Module:
+        """What holds the parameters and the state to save."""
+        ...
+
+
+class Metric(Protocol):
+    """One value per user; means, intervals and tests come later. ``name`` is like ``recall@20``."""
+
+    name: str
+
+    def __call__(self, ranking: Ranking) -> Tensor:
+        """Values [U], float64."""
+        ...
+
+
+class Tracker(Protocol):
+    """Where a run's story goes: JSON lines, MLflow, or both."""
+
+    def note(self, values: Mapping[str, str]) -> None:
+        """Facts about the run (settings, digests), once."""
+        ...
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Numbers at a step (an epoch); names like ``loss/bpr`` and ``valid/recall@20``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One stage's errand: what it may read, where it writes, and the fingerprint its result will be known by."""
+
+    reads: Mapping[str, Path]
+    scratch: Path
+    fingerprint: str
+
+    def out(self, name: str) -> Path:
+        """Where to write the artifact ``name`` (a file or a folder; its parent exists)."""
+        return self.scratch / name.replace("/", "-")
+
+
+class Stage(Protocol):
+    """A step of the pipeline. Opens artifacts; pure in its reads, settings and outside inputs."""
+
+    name: str  # e.g. "ingest", "train/xsimgcl"
+    version: int  # raised when the meaning of the result changes
+    reads: tuple[str, ...]  # artifact names
+    writes: tuple[str, ...]
+    settings: Mapping[str, Any]  # JSON-able; part of the fingerprint
+
+    def outside(self) -> Mapping[str, str]:
+        """Digests of what is read from outside the store (log files), by name."""
+        ...
+
+    def run(self, job: Job) -> Mapping[str, float]:
+        """Write every artifact of ``writes`` to ``job.out(name)``; return counts for the receipt."""
+        ...

@@ -1,0 +1,130 @@
+"""The nouns: frozen values that flow through the pipeline. Nothing here knows a family, a file or a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+S = TypeVar("S")
+"""What an encoder reads: the *source*. Its type is the family (a graph, sequences, ...) and nothing else is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How many users and items the vocabularies hold; ids are ``0 .. users - 1`` and ``0 .. items - 1``."""
+
+    users: int
+    items: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ragged:
+    """Rows of different lengths, stored flat: row ``r`` is ``values[offsets[r] : offsets[r + 1]]``."""
+
+    values: Tensor  # [N] int64
+    offsets: Tensor  # [R + 1] int64, first 0, last N, never falling
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return int(self.offsets.numel()) - 1
+
+    @property
+    def lengths(self) -> Tensor:
+        """Length of each row, [R]."""
+        return self.offsets.diff()
+
+    def row(self, index: int) -> Tensor:
+        """One row, a view of ``values``."""
+        return self.values[int(self.offsets[index]) : int(self.offsets[index + 1])]
+
+    def to(self, device: torch.device) -> Ragged:
+        """The same rows on another device."""
+        return Ragged(self.values.to(device), self.offsets.to(device))
+
+    @staticmethod
+    def group(rows: Tensor, values: Tensor, count: int) -> Ragged:
+        """Group ``values`` [N] by ``rows`` [N] into ``count`` rows; within a row the given order is kept."""
+        order = torch.argsort(rows, stable=True)
+        offsets = torch.zeros(count + 1, dtype=torch.int64, device=rows.device)
+        torch.cumsum(torch.bincount(rows, minlength=count), 0, out=offsets[1:])
+        return Ragged(values[order], offsets)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Interactions:
+    """Who met what and when, as vocabulary ids, sorted by (time, order in the log).
+
+    In held-out parts an item outside the vocabulary is ``shape.items``: it can never be recommended,
+    so it counts as a miss without any special case. Training parts hold vocabulary ids only.
+    """
+
+    shape: Shape
+    users: Tensor  # [N] int64
+    items: Tensor  # [N] int64
+    times: Tensor  # [N] int64, microseconds since 1970 UTC; 0 where the log has no time
+
+    def __len__(self) -> int:
+        """Number of interactions."""
+        return int(self.users.numel())
+
+    def by_user(self) -> Ragged:
+        """Each user's items, oldest first."""
+        return Ragged.group(self.users, self.items, self.shape.users)
+
+    def to(self, device: torch.device) -> Interactions:
+        """The same interactions on another device."""
+        return Interactions(self.shape, self.users.to(device), self.items.to(device), self.times.to(device))
+
+    def then(self, later: Interactions) -> Interactions:
+        """These followed by ``later``; its items outside the vocabulary are left out. Sorted by time, ties in given order."""
+        known = later.items < self.shape.items
+        users = torch.cat((self.users, later.users[known]))
+        items = torch.cat((self.items, later.items[known]))
+        times = torch.cat((self.times, later.times[known]))
+        order = torch.argsort(times, stable=True)
+        return Interactions(self.shape, users[order], items[order], times[order])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoding:
+    """Vectors for who asks and for what could answer.
+
+    Rows are the ids the encoder was asked for, in that order (sequence encoders: one user row per position read out).
+    """
+
+    users: Tensor  # [Q, D]
+    items: Tensor  # [M, D]
+    layers: tuple[
+        Encoding, ...
+    ] = ()  # the same rows after each propagation layer, input table first, where an encoder has layers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch(Generic[S]):
+    """One training step: what to read, which rows to ask the encoder for, and which row should answer which.
+
+    ``users`` and ``items`` are ids without repeats, so one id is one sample and never its own negative.
+    ``query``, ``positive`` and ``negative`` point at *rows* of the resulting ``Encoding``.
+    """
+
+    source: S
+    users: Tensor  # [U] distinct user ids
+    items: Tensor | None  # [M] distinct item ids, the positives first; None: the whole catalogue, row = id
+    positives: int  # items[:positives] are the distinct positive items (0 when items is None)
+    query: Tensor  # [B] row of Encoding.users that asks
+    positive: Tensor  # [B] row of Encoding.items that answers
+    negative: Tensor | None = None  # [B, K] rows of Encoding.items, or [K] shared by all queries; None: none were drawn
+    log_q: Tensor | None = None  # [M] log-probability with which each item row is drawn as a negative
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """The top of each user's full ranking beside what was held out; all that a metric may read."""
+
+    items: Tensor  # [U, K] item ids, best first; -1 after the end of a list shorter than K
+    hits: Tensor  # [U, K] bool: this item was held out for this user
+    held_out: Tensor  # [U] number of held-out items, those outside the vocabulary included
+    shape: Shape

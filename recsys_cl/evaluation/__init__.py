@@ -1,0 +1,1 @@
+"""Exact full ranking and what is computed from it."""

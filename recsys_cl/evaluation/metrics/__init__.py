@@ -1,0 +1,1 @@
+"""One metric a file; each gives one value per user."""

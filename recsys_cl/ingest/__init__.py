@@ -1,0 +1,1 @@
+"""Logs in, one Parquet schema out."""

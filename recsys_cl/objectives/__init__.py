@@ -1,0 +1,1 @@
+"""Encodings to a scalar."""

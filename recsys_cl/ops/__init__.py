@@ -1,0 +1,1 @@
+"""Fast tensor functions; each has a slow twin in tests."""

@@ -1,0 +1,1 @@
+"""One published method each, as TOML: components, hyper-parameters, provenance."""

@@ -1,0 +1,1 @@
+"""Users to items they have not met."""

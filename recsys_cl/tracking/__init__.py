@@ -1,0 +1,1 @@
+"""MLflow behind a two-method protocol, and the JSON-lines twin."""

@@ -1,0 +1,1 @@
+"""Source to altered source of the same type: augmentations."""
