@@ -1,4 +1,4 @@
-"""One TOML becomes typed, frozen settings; what is unknown or mistyped is refused, naming file, line, key and the nearest valid one."""
+"""One TOML becomes typed, frozen settings; what is wrong is refused, naming file, line, key and the nearest valid one."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Recipe(Settings):
     encoder: Component
     main_view: Component | None = None
     views: tuple[Component, ...] = ()
-    objectives: dict[str, Component] = {}
+    objectives: dict[str, Component] = Field(default_factory=dict)
     method: Component = Component(use="contrastive")
     training: Plan = Plan()
 
@@ -82,7 +82,7 @@ class Runtime(Settings):
 
 
 def load_recipe(name: str, *changes: Mapping[str, Any], origin: str = "recipe") -> Recipe:
-    """A recipe by name (``"xsimgcl"``) or path (``"my/own.toml"``), with ``changes`` merged in, checked before any data is read."""
+    """A recipe by name (``"xsimgcl"``) or path (``"my/own.toml"``), with ``changes`` merged in; refused before data is read."""
     if name.endswith(".toml"):
         path, text = name, read_text(Path(name))
     else:
@@ -123,7 +123,9 @@ def _check_components(recipe: Recipe) -> None:
         key = f"objectives.{name}"
         needed = build("objectives", without_weight(component), key).views
         if needed > len(recipe.views):
-            raise Refused(f"{key}: '{component.use}' reads {needed} views, but the recipe declares {len(recipe.views)} under [[views]]")
+            raise Refused(
+                f"{key}: '{component.use}' reads {needed} views, but the recipe declares {len(recipe.views)} under [[views]]"
+            )
 
 
 def without_weight(objective: Component) -> Component:
