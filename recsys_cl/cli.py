@@ -8,7 +8,7 @@ import sys
 import traceback
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn, Optional
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -27,33 +27,31 @@ app = typer.Typer(
 
 PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="A pipeline TOML, e.g. pipelines/demo.toml.")]
 Assignments = Annotated[
-    Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
+    list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, e.g. --set override.training.epochs=3. Repeatable."),
 ]
 DataDir = Annotated[Path, typer.Option(help="Where artifacts are kept, one folder a pipeline.")]
 TrackingUri = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option(envvar="MLFLOW_TRACKING_URI", help="An MLflow server or store; by default SQLite under mlruns/."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="End standard output with one line of JSON.")]
-Force = Annotated[Optional[str], typer.Option(metavar="STAGE", help="Run this stage again although its result is there.")]  # noqa: UP045
+Force = Annotated[str | None, typer.Option(metavar="STAGE", help="Run this stage again although its result is there.")]
 
 
 @app.command()
 def run(
     pipeline: PipelineFile,
     set_: Assignments = None,
-    until: Annotated[
-        Optional[str], typer.Option(metavar="STAGE", help="The last stage to run, e.g. train or train/sgl.")
-    ] = None,  # noqa: UP045
+    until: Annotated[str | None, typer.Option(metavar="STAGE", help="The last stage to run, e.g. train or train/sgl.")] = None,
     force: Force = None,
     data_dir: DataDir = Path("data"),
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a whole pipeline: ingest, prepare, train, evaluate, report, register. What is up to date is skipped."""
-    from recsys_cl.stages.pipeline import run_pipeline
     from recsys_cl.console import Console
+    from recsys_cl.stages.pipeline import run_pipeline
 
     console = Console()
     result = run_pipeline(pipeline, tuple(set_ or ()), data_dir, tracking_uri, console.watch, until=until, force=force)
@@ -89,7 +87,7 @@ def recommend(
     model: Annotated[str, typer.Option(help="A registered model (models:/demo@champion) or a bundle folder.")],
     out: Annotated[Path, typer.Option(help="The Parquet file to write: user_id, rank, item_id, score, source.")],
     users: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(help="CSV, JSONL or Parquet with a user_id column; by default every known user."),
     ] = None,
     k: Annotated[int, typer.Option(min=1, help="How many items a user.")] = 10,
@@ -123,8 +121,8 @@ def recipes(as_json: AsJson = False) -> None:
 @app.command()
 def doctor(data_dir: DataDir = Path("data"), tracking_uri: TrackingUri = None, as_json: AsJson = False) -> None:
     """Check versions, device, threads, memory and that the stores can be written."""
-    from recsys_cl.doctor import examine
     from recsys_cl.console import Console
+    from recsys_cl.doctor import examine
 
     findings = examine(data_dir, tracking_uri)
     Console().findings(findings)
@@ -145,7 +143,7 @@ def main() -> NoReturn:
         code = stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = _fail("stopped; the same command goes on from here", 130)
-    except Exception as error:  # noqa: BLE001 - the last resort tells a fault of ours from a user's mistake
+    except Exception as error:
         code = _usage(error)
     sys.exit(code if isinstance(code, int) else 0)
 
