@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from recsys_cl.reporting.text import plain
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -54,7 +56,7 @@ def curves(title: str, lines: Mapping[str, Sequence[tuple[float, float]]], acros
 
     def draw(axes: Axes) -> None:
         for colour, (name, points) in zip(_cycle(len(drawn)), drawn.items(), strict=True):
-            axes.plot(*zip(*points, strict=True), label=_short(name), color=colour, linewidth=1.6, marker=".", markersize=4)
+            axes.plot(*zip(*points, strict=True), label=plain(name, 24), color=colour, linewidth=1.6, marker=".", markersize=4)
         axes.set(xlabel=across, ylabel=up)
         axes.legend()
 
@@ -85,7 +87,7 @@ def scatter(title: str, points: Mapping[str, tuple[float, float]], across: str, 
     def draw(axes: Axes) -> None:
         for colour, (name, (x, y)) in zip(_cycle(len(points)), points.items(), strict=True):
             axes.scatter([x], [y], color=colour, s=40)
-            axes.annotate(_short(name), (x, y), xytext=(5, 4), textcoords="offset points", fontsize=9)
+            axes.annotate(plain(name, 24), (x, y), xytext=(5, 4), textcoords="offset points", fontsize=9)
         axes.margins(x=0.2, y=0.15)
         axes.set(xlabel=across, ylabel=up)
 
@@ -125,7 +127,3 @@ def _svg(draw: Callable[[Axes], None]) -> str:
 
 def _cycle(count: int) -> list[str]:
     return [LINES[i % len(LINES)] for i in range(count)]
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 24 else f"{name[:23]}…"

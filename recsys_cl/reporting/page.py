@@ -10,9 +10,7 @@ from typing import Any
 
 from recsys_cl.reporting.charts import Chart, bars, curves, decay, scatter
 from recsys_cl.reporting.evidence import Evidence, Trial
-
-LONGEST = 160
-"""Characters of a title that are shown; the rest becomes an ellipsis."""
+from recsys_cl.reporting.text import plain
 
 
 def render(evidence: Evidence) -> str:
@@ -38,12 +36,6 @@ def render(evidence: Evidence) -> str:
         svg=Markup,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-
-
-def plain(text: object) -> str:
-    """Text from data as it may be shown: one line, of bounded length, without characters that reorder or hide others."""
-    line = "".join(c if c.isprintable() else " " for c in str(text))
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
 def _metrics(trials: Sequence[Trial]) -> list[str]:

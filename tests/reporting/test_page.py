@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 import pytest
 
 from recsys_cl.reporting.evidence import Comparison, Evidence, Example, Trial
-from recsys_cl.reporting.page import LONGEST, plain, render
+from recsys_cl.reporting.page import render
+from recsys_cl.reporting.text import LONGEST, plain
 
 HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">{{ 7 * 7 }} =HYPERLINK("http://x") \u202egnp.exe'
 
