@@ -105,7 +105,9 @@ class SequenceFeed:
         """
         lengths = self.histories.lengths[users].clamp(max=self.max_length)
         order = torch.argsort(lengths, stable=True)
-        for block in torch.split(order, max(1, BLOCK // self.max_length)):
+        size = max(1, BLOCK // self.max_length)
+        for begin in range(0, users.numel(), size):
+            block = order[begin : begin + size]
             yield self._newest(users[block], lengths[block]), users[block]
 
     def _buckets(self, rng: Generator) -> tuple[Tensor, ...]:
