@@ -124,8 +124,10 @@ class Job:
     fingerprint: str
 
     def out(self, name: str) -> Path:
-        """Where to write the artifact ``name`` (a file or a folder; its parent exists)."""
-        return self.scratch / name.replace("/", "-")
+        """Where to write the artifact ``name`` (a file or a folder; its parent exists). All else in ``scratch`` is not kept."""
+        folder = self.scratch / "out"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / name.replace("/", "-")
 
 
 class Stage(Protocol):

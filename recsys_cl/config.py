@@ -1,0 +1,129 @@
+"""A recipe is one method, a pipeline is what to do with it: both are values read from TOML and checked before data is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from recsys_cl.core.build import build, check, resolve
+from recsys_cl.core.errors import Refused, nearest
+from recsys_cl.core.settings import Component, Settings
+from recsys_cl.core.toml import merge, parse, read_text, validate
+from recsys_cl.training.plan import Plan
+
+CONTEXT = frozenset({"shape", "interactions", "rng", "sampler"})
+"""What the program offers to a recipe's components; all other constructor arguments are settings."""
+
+
+class Published(Settings):
+    """A number printed by others, and how they chose the model it belongs to."""
+
+    data: str
+    metrics: dict[str, float]
+    selection: Literal["test", "validation"]
+    source: str
+
+
+class Measured(Settings):
+    """A number of ours: which data (digest of what was ingested), which command, when."""
+
+    data: str
+    digest: str
+    metrics: dict[str, float]
+    selection: Literal["validation"] = "validation"
+    command: str
+    date: str
+    note: str = ""
+
+
+class Provenance(Settings):
+    """Where a recipe comes from and what it reached."""
+
+    paper: str
+    note: str = ""
+    published: tuple[Published, ...] = ()
+    measured: tuple[Measured, ...] = ()
+
+
+class Recipe(Settings):
+    """One published method: components and hyper-parameters, nothing else."""
+
+    title: str
+    family: str
+    provenance: Provenance
+    source: Component
+    sampler: Component | None = None
+    encoder: Component
+    main_view: Component | None = None
+    views: tuple[Component, ...] = ()
+    objectives: dict[str, Component] = Field(default_factory=dict)
+    method: Component = Component(use="contrastive")
+    training: Plan = Plan()
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides the result, JSON-able; titles and provenance are left out."""
+        return self.model_dump(mode="json", exclude={"title", "family", "provenance"})
+
+
+class Runtime(Settings):
+    """Where a recipe runs."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    threads: int = Field(0, ge=0)  # 0: as many as torch chooses
+
+
+def load_recipe(name: str, *changes: Mapping[str, Any], origin: str = "recipe") -> Recipe:
+    """A recipe by name (``"xsimgcl"``) or path (``"my/own.toml"``), with ``changes`` merged in; refused before data is read."""
+    if name.endswith(".toml"):
+        path, text = name, read_text(Path(name))
+    else:
+        if name not in recipe_names():
+            raise Refused(f"{origin}: no recipe '{name}'; {nearest(name, recipe_names())}")
+        path = f"recipes/{name}.toml"
+        text = resources.files("recsys_cl.recipes").joinpath(f"{name}.toml").read_text("utf-8")
+    values = parse(text, path)
+    for change in changes:
+        values = merge(values, change)
+    recipe = validate(Recipe, values, path, text)
+    try:
+        _check_components(recipe)
+    except Refused as error:
+        raise type(error)(f"{path}: {error}") from error
+    return recipe
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Every recipe that comes with the package."""
+    folder = resources.files("recsys_cl.recipes")
+    return tuple(sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")))
+
+
+def _check_components(recipe: Recipe) -> None:
+    """Refuse what can be refused without data: names, argument names and types, and views that an objective lacks."""
+    slots = {"source": "structures", "sampler": "samplers", "encoder": "encoders", "method": "methods"}
+    offered = CONTEXT | {"encoder", "views", "objectives", "main_view"}
+    for key, slot in slots.items():
+        component: Component | None = getattr(recipe, key)
+        if component is not None:
+            check(resolve(slot, component.use, f"{key}.use"), component, key, offered)
+    for number, view in enumerate(recipe.views):
+        build("views", view, f"views.{number}")
+    if recipe.main_view is not None:
+        build("views", recipe.main_view, "main_view")
+    for name, component in recipe.objectives.items():
+        key = f"objectives.{name}"
+        needed = build("objectives", without_weight(component), key).views
+        if needed > len(recipe.views):
+            raise Refused(
+                f"{key}: '{component.use}' reads {needed} views, but the recipe declares {len(recipe.views)} under [[views]]"
+            )
+
+
+def without_weight(objective: Component) -> Component:
+    """An objective's own settings; its ``weight`` is the method's business."""
+    return Component.model_validate({k: v for k, v in objective.model_dump().items() if k != "weight"})
