@@ -23,7 +23,7 @@ def write_part(path: Path, users: list[int], items: list[int]) -> Path:
         "item": pa.array(items, pa.int32()),
         "timestamp": pa.array(range(len(users)), pa.int64()),
     }
-    pq.write_table(pa.table(columns), path, write_page_checksum=True)
+    pq.write_table(pa.table(columns), path, write_page_checksum=True, use_dictionary=False)
     return path
 
 
