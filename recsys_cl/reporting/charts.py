@@ -64,19 +64,25 @@ def curves(title: str, lines: Mapping[str, Sequence[tuple[float, float]]], acros
     return Chart(title, _svg(draw), f"{title}: {ends}.")
 
 
-def bars(title: str, heights: Sequence[tuple[str, float]], across: str, up: str) -> Chart | None:
-    """Bars in the given order; only a few labels are written where there are many bars."""
-    if not heights:
+def stacks(title: str, bars: Sequence[Mapping[str, float]], names: Sequence[str], across: str, up: str) -> Chart | None:
+    """Stacked bars, one a mapping, one layer a name; ``start`` labels a bar, and only a few labels are written."""
+    if not bars:
         return None
+    totals = {name: sum(bar[name] for bar in bars) for name in names}
 
     def draw(axes: Axes) -> None:
-        axes.bar(range(len(heights)), [height for _, height in heights], color=LINES[0], width=0.9)
-        step = max(1, len(heights) // 6)
-        axes.set_xticks(range(0, len(heights), step), [heights[i][0] for i in range(0, len(heights), step)])
+        floor = [0.0] * len(bars)
+        for colour, name in zip(_cycle(len(names)), names, strict=True):
+            heights = [float(bar[name]) for bar in bars]
+            axes.bar(range(len(bars)), heights, bottom=floor, color=colour, width=0.95, label=name)
+            floor = [low + height for low, height in zip(floor, heights, strict=True)]
+        step = max(1, len(bars) // 5)
+        axes.set_xticks(range(0, len(bars), step), [str(bars[i]["start"])[:10] for i in range(0, len(bars), step)])
         axes.set(xlabel=across, ylabel=up)
+        axes.legend()
 
-    top = max(heights, key=lambda pair: pair[1])
-    return Chart(title, _svg(draw), f"{title}: {len(heights)} bars, the highest {top[1]:,.0f} at {top[0]}.")
+    said = ", ".join(f"{name} {total:,.0f}" for name, total in totals.items())
+    return Chart(title, _svg(draw), f"{title}: {len(bars)} bars; in all {said}.")
 
 
 def scatter(title: str, points: Mapping[str, tuple[float, float]], across: str, up: str) -> Chart | None:

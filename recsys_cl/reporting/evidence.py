@@ -49,7 +49,6 @@ class Example:
 
     user: str
     met: Sequence[str]
-    held_out: Sequence[str]
     tops: Mapping[str, Sequence[tuple[str, bool]]]  # experiment -> (item text, was it held out)
 
 

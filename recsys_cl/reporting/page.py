@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-from recsys_cl.reporting.charts import Chart, bars, curves, decay, scatter
+from recsys_cl.reporting.charts import Chart, curves, decay, scatter, stacks
 from recsys_cl.reporting.evidence import Evidence, Trial
 from recsys_cl.reporting.text import plain
 
@@ -56,7 +56,7 @@ def _charts(evidence: Evidence) -> dict[str, list[Chart]]:
     both = {t.name: (t.test[cover], t.test[metric]) for t in evidence.trials if cover in t.test and metric in t.test}
     data = evidence.data
     shape = [
-        bars("Events over time", [(str(day), float(n)) for day, n in data.get("events_over_time", ())], "from", "events"),
+        stacks("Events over time, by part", data.get("periods", ()), tuple(data.get("parts", ())), "from", "events"),
         decay("Popularity of items", [float(n) for n in data.get("popularity", ())], "rank of the item", "interactions"),
     ]
     drawn = {"learning": learning, "trade": [scatter("Accuracy against coverage", both, cover, metric)], "data": shape}

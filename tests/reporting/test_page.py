@@ -36,13 +36,16 @@ def trial(name: str, ndcg: float, parameters: int = 10) -> Trial:
 @pytest.fixture
 def evidence() -> Evidence:
     data = {
-        "interactions": 1200,
-        "events_over_time": [("2024-01-01", 10), ("2024-01-08", 30)],
+        "users": 1200,
+        "periods": [
+            {"start": "2024-01-01T00:00:00+00:00", "train": 10, "valid": 0, "test": 0},
+            {"start": "2024-01-08T00:00:00+00:00", "train": 20, "valid": 5, "test": 5},
+        ],
         "popularity": [50, 20, 5, 1],
         "parts": {"train": {"rows": 1000}, "test": {"rows": 200}},
     }
     better = Comparison("ndcg@20", "xsimgcl", "popular", 0.05, 0.03, 0.07, 0.5, 900)
-    example = Example("u1", ["a"], ["b"], {"xsimgcl": [("b", True), ("c", False)]})
+    example = Example("u1", ["a"], {"xsimgcl": [("b", True), ("c", False)]})
     trials = [trial("popular", 0.1, parameters=0), trial("xsimgcl", 0.15)]
     return Evidence("demo", "ndcg@20", trials, better, data, [example], {"seed": "1"}, {"ndcg@20": "by log2"})
 
@@ -65,7 +68,7 @@ class Nodes(HTMLParser):
 
 def test_hostile_text_stays_text_everywhere(evidence: Evidence) -> None:
     hostile_trial = replace(evidence.trials[1], name=HOSTILE, title=HOSTILE, paper=HOSTILE, settings={HOSTILE: HOSTILE})
-    example = Example(HOSTILE, [HOSTILE], [HOSTILE], {HOSTILE: [(HOSTILE, True)]})
+    example = Example(HOSTILE, [HOSTILE], {HOSTILE: [(HOSTILE, True)]})
     page = Nodes(
         render(
             replace(
