@@ -13,8 +13,9 @@ from recsys_cl.core.build import build, check, resolve
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.settings import Component, Settings
 from recsys_cl.core.toml import assignment, merge, parse, read_text, validate
-from recsys_cl.evaluation.settings import Evaluation
-from recsys_cl.ingest.settings import Ingest, Prepare
+from recsys_cl.evaluation.settings import Evaluation, build_metrics
+from recsys_cl.ingest.prepare import Prepare
+from recsys_cl.ingest.settings import Ingest
 from recsys_cl.training.plan import Plan
 
 CONTEXT = frozenset({"shape", "interactions", "rng", "sampler"})
@@ -149,10 +150,11 @@ class Experiment(Settings):
 
 
 class Registry(Settings):
-    """What is registered: the experiment that is best on validation, unless one is named."""
+    """What is registered: the experiment that is best on validation, unless one is named; baselines never are."""
 
     model: str = ""  # "": the pipeline's name
     experiment: str = ""
+    metric: str = "ndcg@20"  # what "best" means
 
 
 class Pipeline(Settings):
@@ -191,7 +193,17 @@ def load_pipeline(path: Path, assignments: Sequence[str] = ()) -> Pipeline:
         recipes = pipeline.recipes()
     except Refused as error:
         raise type(error)(f"{path}: {error}") from error
-    chosen = pipeline.registry.experiment
+    _check_choices(pipeline, recipes, path)
+    return pipeline
+
+
+def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path) -> None:
+    """Names that one table gives and another uses: experiments and metrics."""
+    chosen, asked = pipeline.registry.experiment, {"registry.metric": pipeline.registry.metric}
     if chosen and chosen not in recipes:
         raise Refused(f"{path}: registry.experiment: no experiment '{chosen}'; {nearest(chosen, recipes)}")
-    return pipeline
+    asked |= {f"training.select of '{name}'": recipe.training.select for name, recipe in recipes.items()}
+    measured = [metric.name for metric in build_metrics(pipeline.evaluation)]
+    for key, metric in asked.items():
+        if metric not in measured:
+            raise Refused(f"{path}: {key}: '{metric}' is not measured; {nearest(metric, measured)}")
