@@ -87,8 +87,11 @@ class SequenceFeed:
         self.sampler = sampler
         self.batch_size = batch_size
         self.max_length = max_length
-        self.histories = interactions.by_user()
-        self.learners = (self.histories.lengths > 1).nonzero().flatten()  # one item alone has no next item to learn from
+        histories = interactions.by_user()
+        self.offsets = histories.offsets
+        self.tokens = torch.cat((histories.values, histories.values.new_tensor([shape.items])))  # the last one: an unknown item
+        self.lengths = histories.lengths.cpu()  # known to the host, so that no step has to ask the device for a size
+        self.learners = (self.lengths > 1).nonzero().flatten()  # one item alone has no next item to learn from
         self.steps = -(-self.learners.numel() // batch_size)
 
     def training(self, rng: Generator) -> Iterator[Batch[Sequences]]:
@@ -103,39 +106,44 @@ class SequenceFeed:
 
         A user without history is one unknown item: the encoder answers with what it knows about nobody in particular.
         """
-        lengths = self.histories.lengths[users].clamp(max=self.max_length)
+        lengths = self.lengths[users.cpu()].clamp(max=self.max_length)
         order = torch.argsort(lengths, stable=True)
         size = max(1, BLOCK // self.max_length)
         for begin in range(0, users.numel(), size):
             block = order[begin : begin + size]
-            yield self._newest(users[block], lengths[block]), users[block]
+            served = users[block.to(users.device)]
+            yield self._newest(served, lengths[block]), served
 
-    def _buckets(self, rng: Generator) -> tuple[Tensor, ...]:
-        """Learners shuffled, sorted by length inside pools, cut into batches, and the batches shuffled."""
-        device = self.learners.device
-        order = torch.randperm(self.learners.numel(), generator=rng, device=rng.device).to(device)
-        users = self.learners[order]
-        pool = torch.arange(users.numel(), device=device) // (POOL * self.batch_size)
-        key = pool * (self.max_length + 2) + self.histories.lengths[users].clamp(max=self.max_length + 1)
+    def _buckets(self, rng: Generator) -> list[Tensor]:
+        """Learners shuffled, sorted by length inside pools, cut into batches, and the batches shuffled; on the host."""
+        users = self.learners[_shuffled(self.learners.numel(), rng)]
+        pool = torch.arange(users.numel()) // (POOL * self.batch_size)
+        key = pool * (self.max_length + 2) + self.lengths[users].clamp(max=self.max_length + 1)
         batches = torch.split(users[torch.argsort(key, stable=True)], self.batch_size)
-        return tuple(batches[i] for i in torch.randperm(len(batches), generator=rng, device=rng.device).tolist())
+        return [batches[index] for index in _shuffled(len(batches), rng).tolist()]
 
-    def _batch(self, users: Tensor, rng: Generator) -> Batch[Sequences]:
-        lengths = (self.histories.lengths[users] - 1).clamp(max=self.max_length)
-        where = spans(self.histories.offsets[users + 1] - 1 - lengths, lengths)
-        every = torch.arange(where.numel(), device=where.device)
-        source = Sequences(self.shape, self.histories.values[where], offsets_of(lengths), every, int(lengths.max()))
-        targets = self.histories.values[where + 1]
+    def _batch(self, members: Tensor, rng: Generator) -> Batch[Sequences]:
+        users, kept = members.to(self.tokens.device), (self.lengths[members] - 1).clamp(max=self.max_length)
+        source, where = self._read(self.offsets[users + 1] - 1, kept)
+        targets = self.tokens[where + 1]
         if self.sampler is None:
-            return Batch(source, users, items=None, positives=0, query=every, positive=targets)
+            return Batch(source, users, items=None, positives=0, query=source.readout, positive=targets)
         items, count, positive, negative = distinct(targets, self.sampler(users[source.rows], rng))
-        return Batch(source, users, items, count, every, positive, negative, self.sampler.log_q(items))
+        return Batch(source, users, items, count, source.readout, positive, negative, self.sampler.log_q(items))
 
     def _newest(self, users: Tensor, lengths: Tensor) -> Sequences:
-        kept = lengths.clamp(min=1)
-        where = spans(self.histories.offsets[users + 1] - kept, kept)
-        known = (lengths > 0)[owners(kept, where.numel())]
-        padded = torch.cat((self.histories.values, self.histories.values.new_full((1,), self.shape.items)))
-        tokens = padded[torch.where(known, where, self.histories.values.numel())]
-        offsets = offsets_of(kept)
-        return Sequences(self.shape, tokens, offsets, offsets[1:] - 1, int(kept.max()))
+        none = (lengths == 0).to(users.device)
+        ends = torch.where(none, self.tokens.numel(), self.offsets[users + 1])
+        return self._read(ends, lengths.clamp(min=1))[0].at_the_end()
+
+    def _read(self, ends: Tensor, kept: Tensor) -> tuple[Sequences, Tensor]:
+        """The ``kept`` tokens before each of ``ends``, read out everywhere, and where they stand; ``kept`` is on the host."""
+        total, longest, lengths = int(kept.sum()), int(kept.max()), kept.to(ends.device)
+        where = spans(ends - lengths, lengths, total)
+        every = torch.arange(total, device=ends.device)
+        return Sequences(self.shape, self.tokens[where], offsets_of(lengths), every, longest), where
+
+
+def _shuffled(count: int, rng: Generator) -> Tensor:
+    """A random order of ``count`` things, on the host."""
+    return torch.randperm(count, generator=rng, device=rng.device).cpu()

@@ -45,4 +45,5 @@ def test_a_draw_is_in_the_unit_interval_and_repeats_with_its_seed() -> None:
     first, again, other = (uniform(1000, torch.Generator().manual_seed(seed), torch.device("cpu")) for seed in (3, 3, 4))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+    assert first.dtype == torch.float64  # floats would tie once rows number thousands
     assert 0 <= float(first.min()) <= float(first.max()) < 1
