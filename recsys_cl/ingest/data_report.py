@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from recsys_cl.core.values import Shape
 from recsys_cl.ingest.coded_log import PARTS
+from recsys_cl.ingest.kcore import distinct
 from recsys_cl.ingest.prepare import Part, Prepared
 
 PERIODS = 60
@@ -24,7 +25,7 @@ def data_report(prepared: Prepared) -> dict[str, Any]:
     and ``user_activity`` (percentiles, share of the top, histogram by powers of two); ``periods`` (events over time).
     """
     shape, train = prepared.shape, prepared.parts[0]
-    pairs = len(np.unique(train.users.astype(np.int64) * shape.items + train.items))
+    pairs = len(distinct(train.users.astype(np.int64) * shape.items + train.items))
     return {
         "users": shape.users,
         "items": shape.items,
@@ -42,8 +43,8 @@ def _part(part: Part, shape: Shape) -> dict[str, Any]:
     warm_users, warm_items = part.users < shape.users, part.items < shape.items
     return {
         "interactions": len(part.users),
-        "users": len(np.unique(part.users[warm_users])),
-        "items": len(np.unique(part.items[warm_items])),
+        "users": np.count_nonzero(np.bincount(part.users[warm_users])),
+        "items": np.count_nonzero(np.bincount(part.items[warm_items])),
         "of_cold_users": int((~warm_users).sum()),
         "of_cold_items": int((~warm_items).sum()),
         "cold": int((~(warm_users & warm_items)).sum()),
@@ -53,11 +54,11 @@ def _part(part: Part, shape: Shape) -> dict[str, Any]:
 
 
 def _ties(part: Part) -> int:
-    """Interactions that share user and instant with another: only the order of the log tells which came first."""
-    order = np.lexsort((part.users, part.times))
-    users, times = part.users[order], part.times[order]
-    same = (users[1:] == users[:-1]) & (times[1:] == times[:-1])
-    return int((np.append(same, False) | np.insert(same, 0, False)).sum()) if len(users) else 0
+    """Interactions whose user had another at that instant before them in the log: only its order tells which came first."""
+    starts = np.append(True, part.times[1:] != part.times[:-1])
+    crowded = ~(starts & np.append(starts[1:], True))
+    meetings = np.cumsum(starts)[crowded] * (int(part.users.max()) + 1) + part.users[crowded]
+    return len(meetings) - len(distinct(meetings))
 
 
 def _tail(counts: NDArray[np.int64]) -> dict[str, Any]:
