@@ -23,7 +23,7 @@ class RawLog:
 
     * ``user_id``, ``item_id``: text;
     * ``timestamp``: text (epoch digits or ISO 8601), int64 (epoch), or timestamp[us] without a zone (UTC);
-    * of ``rating``, ``event``, ``weight``, ``part`` those the log has: ``rating`` and ``weight`` text or float64, the others text;
+    * of ``rating``, ``event``, ``weight``, ``part`` those the log has: the first and third text or float64, the others text;
     * ``file`` (int32, an index into ``files``) and ``line`` (int64: a physical line from 1, or a Parquet row from 0);
       together they are the log order, by which rows of equal time are ordered;
     * optionally ``field`` and ``reason`` (text): not null where the reader itself found the row bad.
