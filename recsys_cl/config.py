@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -12,11 +12,18 @@ from pydantic import Field
 from recsys_cl.core.build import build, check, resolve
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.settings import Component, Settings
-from recsys_cl.core.toml import merge, parse, read_text, validate
+from recsys_cl.core.toml import assignment, merge, parse, read_text, validate
+from recsys_cl.evaluation.settings import Evaluation, build_metrics
+from recsys_cl.ingest.prepare import Prepare
+from recsys_cl.ingest.settings import Ingest
 from recsys_cl.training.plan import Plan
 
 CONTEXT = frozenset({"shape", "interactions", "rng", "sampler"})
 """What the program offers to a recipe's components; all other constructor arguments are settings."""
+
+
+BASELINES = ("popular", "recent-popular")
+"""Recipes that stand in every table: what costs nothing must be beaten first."""
 
 
 class Published(Settings):
@@ -127,3 +134,76 @@ def _check_components(recipe: Recipe) -> None:
 def without_weight(objective: Component) -> Component:
     """An objective's own settings; its ``weight`` is the method's business."""
     return Component.model_validate({k: v for k, v in objective.model_dump().items() if k != "weight"})
+
+
+class Experiment(Settings):
+    """One recipe of a pipeline, with its own changes."""
+
+    recipe: str
+    name: str = Field("", pattern=r"^[\w.\-]*$")
+    set: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What it is called in tables and artifacts."""
+        return self.name or Path(self.recipe).stem
+
+
+class Registry(Settings):
+    """What is registered: the experiment that is best on validation, unless one is named; baselines never are."""
+
+    model: str = ""  # "": the pipeline's name
+    experiment: str = ""
+    metric: str = "ndcg@20"  # what "best" means
+
+
+class Pipeline(Settings):
+    """What to ingest, how to split, which recipes, what to register."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][\w.\-]*$")
+    seed: int = Field(1, ge=0)
+    ingest: Ingest
+    prepare: Prepare
+    experiments: tuple[Experiment, ...] = Field(min_length=1)
+    override: dict[str, Any] = Field(default_factory=dict)  # laid over every recipe
+    evaluation: Evaluation = Evaluation()
+    runtime: Runtime = Runtime()
+    registry: Registry = Registry()
+
+    def recipes(self) -> dict[str, Recipe]:
+        """Every experiment's recipe by label, with the pipeline's and its own changes; the popularity baselines always."""
+        asked = {experiment.recipe for experiment in self.experiments}
+        found = {name: load_recipe(name) for name in BASELINES if name not in asked}
+        for number, experiment in enumerate(self.experiments):
+            if experiment.label in found:
+                raise Refused(f"experiments.{number}: '{experiment.label}' is there twice; give one of them another 'name'")
+            changes = (self.override, experiment.set)
+            found[experiment.label] = load_recipe(experiment.recipe, *changes, origin=f"experiments.{number}.recipe")
+        return found
+
+
+def load_pipeline(path: Path, assignments: Sequence[str] = ()) -> Pipeline:
+    """A pipeline from its TOML, with ``KEY=VALUE`` assignments laid over it."""
+    text = read_text(path)
+    values = parse(text, path)
+    for each in assignments:
+        values = merge(values, assignment(each))
+    pipeline = validate(Pipeline, values, path, text)
+    try:
+        recipes = pipeline.recipes()
+    except Refused as error:
+        raise type(error)(f"{path}: {error}") from error
+    _check_choices(pipeline, recipes, path)
+    return pipeline
+
+
+def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path) -> None:
+    """Names that one table gives and another uses: experiments and metrics."""
+    chosen, asked = pipeline.registry.experiment, {"registry.metric": pipeline.registry.metric}
+    if chosen and chosen not in recipes:
+        raise Refused(f"{path}: registry.experiment: no experiment '{chosen}'; {nearest(chosen, recipes)}")
+    asked |= {f"training.select of '{name}'": recipe.training.select for name, recipe in recipes.items()}
+    measured = [metric.name for metric in build_metrics(pipeline.evaluation)]
+    for key, metric in asked.items():
+        if metric not in measured:
+            raise Refused(f"{path}: {key}: '{metric}' is not measured; {nearest(metric, measured)}")

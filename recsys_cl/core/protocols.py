@@ -97,6 +97,8 @@ class Metric(Protocol):
     """One value per user; means, intervals and tests come later. ``name`` is like ``recall@20``."""
 
     name: str
+    k: int  # how much of each list it reads
+    convention: str  # denominator, discount and the like in one line; logged beside the values
 
     def __call__(self, ranking: Ranking) -> Tensor:
         """Values [U], float64."""

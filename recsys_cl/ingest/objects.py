@@ -1,0 +1,72 @@
+"""JSON lines, each judged by itself: no NaN, no doubled key, no depth or length that could hurt the reader."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+LONGEST = 1 << 20  # characters in one line
+
+Row = dict[str, str | None]
+
+
+def decode(line: str) -> dict[str, Any]:
+    """The object on a line.
+
+    Raises:
+        ValueError: the line is no strict JSON object; the message is the reason.
+    """
+    if len(line) > LONGEST:
+        raise ValueError(f"longer than {LONGEST} characters")
+    try:
+        value = _DECODER.decode(line)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from None
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
+
+
+def row(record: dict[str, Any], names: Sequence[tuple[str, str]]) -> Row | tuple[str, str]:
+    """The contract's columns of a record as text, or (field, reason) of the first value that cannot be text.
+
+    ``names`` are pairs (the contract's name, the log's).
+    """
+    found: Row = {}
+    for name, key in names:
+        value = record.get(key)
+        if value is None or type(value) is str:
+            found[name] = value
+        elif type(value) is int or (type(value) is float and name in ("rating", "weight")):
+            found[name] = repr(value)
+        else:
+            return name, f"a {_KINDS.get(type(value), 'float')}, where text or an integer is needed"
+        if type(value) is str and not value.isascii() and not _encodable(value):
+            return name, "a lone surrogate, which is no text"
+    return found
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"not JSON: {text}")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return record
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_distinct)
+_KINDS = {bool: "boolean", list: "list", dict: "object", float: "float", int: "number"}

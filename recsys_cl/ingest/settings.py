@@ -1,0 +1,26 @@
+"""What a pipeline says about its logs: which source, and how strict the contract is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from recsys_cl.core.settings import Component, Settings
+
+
+class Ingest(Settings):
+    """The table ``[ingest]`` of a pipeline.
+
+    ``source`` is a component of ``recsys_cl.ingest.sources``; everything else holds for all sources alike.
+    """
+
+    source: Component
+    timestamp_unit: Literal["s", "ms", "us"] = "s"  # of epoch numbers; ISO 8601 text and typed timestamps carry their own
+    max_bad_fraction: float = Field(default=0.2, ge=0, le=1)  # more bad rows than this and the input is refused
+    as_of: datetime | None = None  # rows later than this are bad; without an offset it is UTC
+    memory_limit: str = Field(
+        default="2GB", pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$"
+    )  # above it the engine spills to disk
+    threads: int | None = Field(default=None, ge=1)  # None: every core; the result does not depend on it

@@ -1,0 +1,92 @@
+"""JSON-lines logs: one object a line; plain, .gz or .zst."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.ingest.batches import Fault, fault_batch, row_batch
+from recsys_cl.ingest.columns import check_mapping, missing
+from recsys_cl.ingest.item_table import read_items
+from recsys_cl.ingest.locate import existing, locate
+from recsys_cl.ingest.objects import Row, decode, row
+from recsys_cl.ingest.source import OPTIONAL, REQUIRED, RawLog, row_schema
+from recsys_cl.ingest.text import Block, blocks
+
+_ENDINGS = tuple(f"{kind}{packed}" for kind in (".jsonl", ".ndjson") for packed in ("", ".gz", ".zst"))
+
+
+class JsonLines:
+    """Objects with the contract's keys. Physical lines are counted from 1; blank lines hold no row.
+
+    Args:
+        path: a file, a folder, a glob, or a list of them.
+        columns: the contract's column name -> the log's key, where they differ.
+        items: an item table (.csv, .jsonl or .parquet).
+        item_columns: ``item_id``, ``title``, ``category`` -> the item table's names, where they differ.
+    """
+
+    def __init__(
+        self,
+        path: str | list[str],
+        columns: dict[str, str] | None = None,
+        items: str | None = None,
+        item_columns: dict[str, str] | None = None,
+    ) -> None:
+        self.path, self.columns, self.items, self.item_columns = path, columns or {}, items, item_columns or {}
+        check_mapping(self.columns)
+        self.names = [(n, self.columns.get(n, n)) for n in (*REQUIRED, *OPTIONAL) if n != "part" or n in self.columns]
+
+    def files(self) -> list[Path]:
+        """The log's files in order of name, then the item table."""
+        return locate(self.path, _ENDINGS) + ([existing(self.items)] if self.items else [])
+
+    def read(self, scratch: Path) -> RawLog:  # noqa: ARG002 - text is streamed, nothing is put by
+        """Open the log; lines are read as they are asked for."""
+        paths = locate(self.path, _ENDINGS)
+        schema = row_schema({name: pa.string() for name, _ in self.names})
+        return RawLog(
+            schema,
+            (batch for number, path in enumerate(paths) for batch in self._batches(schema, number, path)),
+            tuple(str(path) for path in paths),
+            read_items(existing(self.items), self.item_columns) if self.items else None,
+        )
+
+    def _batches(self, schema: pa.Schema, file: int, path: Path) -> Iterator[pa.RecordBatch]:
+        keys: set[str] = set()
+        for block in blocks(path):
+            lines, rows, faults = self._rows(path, block, keys)
+            if rows:
+                yield row_batch(schema, {name: [found[name] for found in rows] for name, _ in self.names}, file, lines)
+            if faults:
+                yield fault_batch(schema, faults, file)
+        for name, key in self.names:
+            if keys and key not in keys and (name in REQUIRED or name in self.columns):
+                raise Refused(missing(path, name, key, sorted(keys)))
+
+    def _rows(self, path: Path, block: Block, keys: set[str]) -> tuple[list[int], list[Row], list[Fault]]:
+        lines: list[int] = []
+        rows: list[Row] = []
+        faults: list[Fault] = []
+        texts = block.data.decode().split("\n")
+        for number, text in enumerate(texts, start=block.line):
+            if not text or text.isspace():
+                continue
+            try:
+                record = decode(text)
+            except ValueError as error:
+                if block.last and number == block.line + len(texts) - 1:
+                    raise Refused(f"{path}: line {number}: the file is cut off here ({error})") from error
+                faults.append((number, "record", str(error)))
+                continue
+            keys.update(record)
+            found = row(record, self.names)
+            if isinstance(found, tuple):
+                faults.append((number, *found))
+            else:
+                lines.append(number)
+                rows.append(found)
+        return lines, rows, faults

@@ -1,0 +1,91 @@
+"""The first stage: logs in, one Parquet schema out, with every row accounted for."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from recsys_cl.core.build import build, resolve
+from recsys_cl.core.files import digest_file, storage_fault, write_json
+from recsys_cl.ingest.ingestion import Outputs, ingest
+from recsys_cl.ingest.settings import Ingest
+
+if TYPE_CHECKING:
+    from recsys_cl.core.protocols import Job
+    from recsys_cl.ingest.source import Source
+
+_SLOT, _KEY = "ingest.sources", "ingest.source"
+
+
+@dataclass(frozen=True)
+class IngestStage:
+    """Reads the source's files once and writes what the rest of the pipeline stands on.
+
+    ``seed`` reaches, and fingerprints, only sources that ask for it: generated logs.
+    """
+
+    ingest: Ingest
+    seed: int = 0
+    name: str = "ingest"
+    version: int = 1
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ("interactions", "items", "quarantine", "ingest_report")
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The table ``[ingest]``, but for what cannot change the result."""
+        values = self.ingest.model_dump(mode="json", exclude={"memory_limit", "threads"})
+        chance = (
+            {"seed": self.seed} if "seed" in inspect.signature(resolve(_SLOT, self.ingest.source.use, _KEY)).parameters else {}
+        )
+        return {**values, **chance}
+
+    def outside(self) -> Mapping[str, str]:
+        """SHA-256 of each file of the source, by its path."""
+        return {path.as_posix(): digest_file(path) for path in self._source().files()}
+
+    def run(self, job: Job) -> Mapping[str, float]:
+        """Ingest; nothing is left in the scratch folder but the four artifacts."""
+        source = self._source()
+        out = Outputs(job.out("interactions"), job.out("items"), job.out("quarantine"))
+        working = job.scratch / ".working"
+        try:
+            working.mkdir(parents=True)
+            with _progress() as seen:
+                account = ingest(source.read(working), self.ingest, working, out, seen)
+            digest = digest_file(out.interactions)
+            write_json(job.out("ingest_report"), {**account, "digest": digest, "files": dict(self.outside())})
+        except OSError as error:
+            raise storage_fault(job.scratch, error) from error
+        finally:
+            _remove(working)
+        return {name: float(value) for name, value in account.items() if isinstance(value, int)}
+
+    def _source(self) -> Source:
+        source: Source = build(_SLOT, self.ingest.source, _KEY, seed=self.seed)
+        return source
+
+
+def _remove(working: Any) -> None:
+    import shutil
+
+    shutil.rmtree(working, ignore_errors=True)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int], None]]:
+    """Rows read so far, on a terminal; nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("ingest {task.completed:,.0f} rows"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("ingest", total=None)
+        yield lambda rows: bar.advance(task, rows)
