@@ -70,7 +70,9 @@ class Result:
         if self.model:
             aliases = ", ".join(self.model["aliases"]) or "no alias"
             lines.append(f"runs    {self.tracking_uri}, experiment '{self.pipeline}'")
-            lines.append(f"model   models:/{self.model['name']}/{self.model['version']} ({aliases}), recipe {self.model['recipe']}")
+            lines.append(
+                f"model   models:/{self.model['name']}/{self.model['version']} ({aliases}), recipe {self.model['recipe']}"
+            )
         return lines
 
 
