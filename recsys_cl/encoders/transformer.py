@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, Shape
+from recsys_cl.ops.dropout import Dropout
 from recsys_cl.structures.sequences import Sequences, join
 
 
@@ -55,7 +56,7 @@ class Transformer(nn.Module):
         self.positions = _table(max_length, dim, rng)
         self.blocks = nn.ModuleList(_Block(dim, heads, feedforward, dropout, rng) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, sources: Sequence[Sequences], users: Tensor, items: Tensor | None = None) -> tuple[Encoding, ...]:  # noqa: ARG002
         """Encode the readouts of each source, [Q, D]. Item rows are the same for all; users are known by their histories."""
@@ -91,7 +92,7 @@ class _Block(nn.Module):
         self.before_attention, self.before_network = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.projections, self.mix = _linear(dim, 3 * dim, rng), _linear(dim, dim, rng)
         self.widen, self.narrow = _linear(dim, feedforward, rng), _linear(feedforward, dim, rng)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, states: Tensor, slots: Tensor, grid: tuple[int, int], readout: Tensor | None) -> Tensor:
         """States of the tokens [N, D], or of ``readout`` alone; ``slots`` are the tokens' places in the padded ``grid``."""

@@ -26,6 +26,8 @@ def judge(raw: ir.Table, unit: str, as_of: int | None) -> tuple[ir.Table, list[t
     """
     import ibis
 
+    if "reason" not in raw.columns:  # a source without bad rows
+        raw = raw.mutate(field=ibis.null("string"), reason=ibis.null("string"))
     time = microseconds(raw.timestamp, unit)
     numbers = {name: _number(raw[name]) for name in ("rating", "weight") if name in raw.columns}
     typed = raw.mutate(time=time, **{f"{name}_value": value for name, value in numbers.items()})

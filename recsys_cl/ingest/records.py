@@ -49,7 +49,8 @@ def careful_rows(path: Path, block: Block, layout: Layout, wanted: Sequence[int]
     records: list[tuple[int, list[str]]] = []
     faults: list[Fault] = []
     end = 0
-    for begin, end, found in _scan(lines, layout.delimiter):
+    for begin, after, found in _scan(lines, layout.delimiter):
+        end = after
         if isinstance(found, list) and len(found) == len(layout.header):
             records.append((block.line + begin, found))
         elif found:
