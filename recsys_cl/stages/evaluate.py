@@ -73,7 +73,7 @@ class EvaluateStage:
             Refused: nobody can be evaluated, a score would not be finite, or the weights are not this recipe's.
         """
         from recsys_cl.ingest.dataset import load_interactions, load_shape, load_users
-        from recsys_cl.stages.assemble import assemble
+        from recsys_cl.stages.assemble import assemble, device_of
         from recsys_cl.stages.verdict import count_rows, judge_test, load_weights, write_verdict
 
         began = perf_counter()
@@ -82,10 +82,11 @@ class EvaluateStage:
         train, valid, test = (load_interactions(job.reads[part], shape) for part in ("train", "valid", "test"))
         _log.info("opening the test part (%d interactions) to evaluate '%s'", len(test), self.experiment)
 
-        known = train.then(valid)
-        made = assemble(self.recipe, known, self.seed, self.runtime.device)
+        device = device_of(self.runtime)
+        known = train.then(valid).to(device)
+        made = assemble(self.recipe, known, self.seed, device)
         load_weights(made.method, job.reads[f"model/{self.experiment}"] / "weights.safetensors")
-        verdict = judge_test(made.method, made.feed, test, known, self.evaluation, self.experiment)
+        verdict = judge_test(made.method, made.feed, test.to(device), known, self.evaluation, self.experiment)
 
         user_ids = load_users(vocabulary)["user_id"].to_list()
         facts = {"cold_users": count_rows(job.reads["test"]) - len(test), "seconds": perf_counter() - began}
