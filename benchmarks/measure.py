@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -34,12 +33,14 @@ def command(*arguments: str, folder: Path) -> Measured:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlruns/mlflow.db"}
     began = time.perf_counter()
     process = subprocess.Popen(full, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-    printed, _ = process.communicate()
+    assert process.stdout is not None
+    printed = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)  # the kernel's own account of this one process
     seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise SystemExit(f"{' '.join(arguments)} ended with {process.returncode}")
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return Measured(f"recsys-cl {' '.join(arguments)}", seconds, peak, json.loads(printed.splitlines()[-1]))
+    return Measured(f"recsys-cl {' '.join(arguments)}", seconds, usage.ru_maxrss / 1024, json.loads(printed.splitlines()[-1]))
 
 
 def machine() -> dict[str, Any]:
