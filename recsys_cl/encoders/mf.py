@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import PositiveInt
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.values import Encoding, Shape
@@ -21,7 +22,7 @@ class MatrixFactorisation(nn.Module):
         init: how the table begins, see ``encoders/_table.py``.
     """
 
-    def __init__(self, shape: Shape, rng: Generator, dim: int = 64, init: Init = "xavier") -> None:
+    def __init__(self, shape: Shape, rng: Generator, dim: PositiveInt = 64, init: Init = "xavier") -> None:
         super().__init__()
         self.shape = shape
         self.table = table(shape, dim, init, rng)

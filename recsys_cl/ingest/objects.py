@@ -11,6 +11,10 @@ LONGEST = 1 << 20  # characters in one line
 Row = dict[str, str | None]
 
 
+class _LooseError(ValueError):
+    """What Python's JSON lets pass and JSON does not."""
+
+
 def decode(line: str) -> dict[str, Any]:
     """The object on a line.
 
@@ -25,6 +29,10 @@ def decode(line: str) -> dict[str, Any]:
         raise ValueError("nested too deeply") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from None
+    except _LooseError:
+        raise
+    except ValueError:  # the interpreter's own guard against numbers that take minutes to convert
+        raise ValueError("a number of more than 4300 digits") from None
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return value
@@ -58,13 +66,13 @@ def _encodable(text: str) -> bool:
 
 
 def _refuse_constant(text: str) -> float:
-    raise ValueError(f"not JSON: {text}")
+    raise _LooseError(f"not JSON: {text}")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) != len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise _LooseError("a key stands twice in one object")
     return record
 
 

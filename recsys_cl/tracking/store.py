@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recsys_cl.core.errors import Refused, Unavailable
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import digest_json
-from recsys_cl.tracking.client import connect, explained, set_environment, without_credentials
+from recsys_cl.core.mlflow import address, connect, explained, set_environment, sqlite_path, without_credentials
 from recsys_cl.tracking.creation import ensure_database, locked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-_SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,24 +76,20 @@ def open_store(root: Path, uri: str | None = None) -> Store:
         Refused: the address cannot be a store (a folder: MLflow has given up its file store).
         Unavailable: the store cannot be written or reached.
     """
-    address = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{root.resolve() / 'mlruns' / 'mlflow.db'}"
-    if address.startswith(_SQLITE):
-        return _open_sqlite(Path(address.removeprefix(_SQLITE)).resolve())
-    if "://" not in address and not address.startswith("databricks"):
-        raise Refused(f"tracking store '{address}': neither a server (https://…) nor a database (sqlite:///….db)")
-    if address.startswith("file:"):
-        raise Refused(f"tracking store '{address}': MLflow no longer keeps runs in folders; use sqlite:///….db")
-    return Store(address, None, connect(address))
+    meant = address(root, uri)
+    path = sqlite_path(meant)
+    if path is not None:
+        return _open_sqlite(meant, path)
+    if meant.startswith("file:") or not ("://" in meant or meant.startswith("databricks")):
+        raise Refused(f"tracking store '{meant}': neither a server (https://…) nor a database (sqlite:///….db)")
+    return Store(meant, None, connect(meant))
 
 
-def _open_sqlite(path: Path) -> Store:
+def _open_sqlite(uri: str, path: Path) -> Store:
     set_environment()
-    uri = f"{_SQLITE}{path}"
     with explained(uri):
         ensure_database(path, path.parent / "artifacts")
     store = Store(uri, path.parent, connect(uri))
     with store.explained():
         store.client.get_experiment("0")  # the first question opens the database: a broken one is told here
-    if not os.access(path.parent, os.W_OK):
-        raise Unavailable(f"cannot write {path.parent}: permission denied")
     return store

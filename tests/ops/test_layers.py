@@ -24,6 +24,10 @@ CASES = {
     "sgl edge drop": ([Flow((A, A)), Flow((B, B)), Flow((C, C))], (1 / 3, 1 / 3, 1 / 3)),
     "sgl random walk": ([Flow((A, A)), Flow((B, C)), Flow((C, A))], (1 / 3, 1 / 3, 1 / 3)),
     "simgcl": ([Flow((A, A)), Flow((A, A), LayerNoise(0.1, 1)), Flow((A, A), LayerNoise(0.1, 2))], (0.0, 0.5, 0.5)),
+    "simgcl, three layers": (
+        [Flow((A, A, A), LayerNoise(0.1, 1)), Flow((A, A, A), LayerNoise(0.1, 2))],
+        (0.25, 0.25, 0.25, 0.25),
+    ),
     "xsimgcl": ([Flow((A, A, A), LayerNoise(0.2, 3))], (0.0, 1 / 3, 1 / 3, 1 / 3)),
     "noise on a smaller graph": ([Flow((A, A)), Flow((B, B), LayerNoise(0.3, 4))], (0.0, 0.5, 0.5)),
 }

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 from recsys_cl.core.errors import Refused, Unavailable
-from recsys_cl.tracking.client import without_credentials
+from recsys_cl.core.mlflow import without_credentials
 from recsys_cl.tracking.store import open_store
 
 FIRST_USER = """

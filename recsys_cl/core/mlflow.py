@@ -1,10 +1,11 @@
-"""MLflow is imported here, late, quietly, without telemetry; its errors become ours."""
+"""How MLflow is entered, by whoever writes or reads its store: late, quietly, without telemetry; its errors become ours."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
@@ -22,6 +23,21 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",  # half a minute rather than four, then a clear error
 }
 """Read by MLflow when it is imported; what the user has set stays."""
+
+
+SQLITE = "sqlite:///"
+
+
+def address(root: Path, uri: str | None = None) -> str:
+    """The store meant: ``uri``, or ``MLFLOW_TRACKING_URI``, or else the SQLite file ``root/mlruns/mlflow.db``."""
+    meant = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{root.resolve() / 'mlruns' / 'mlflow.db'}"
+    path = sqlite_path(meant)
+    return meant if path is None else f"{SQLITE}{path}"
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The file of a SQLite address, absolute; None for any other."""
+    return Path(uri.removeprefix(SQLITE)).resolve() if uri.startswith(SQLITE) else None
 
 
 def connect(uri: str) -> MlflowClient:
