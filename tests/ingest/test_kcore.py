@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import networkx as nx
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_cl.ingest.kcore import distinct, kcore
@@ -28,6 +28,7 @@ def slow_core(pairs, bounds):
         left = stay
 
 
+@settings(deadline=None, max_examples=50)
 @given(PAIRS, st.integers(1, 4))
 def test_equals_networkx_on_distinct_pairs(pairs, k):
     users, items = arrays(pairs)
@@ -39,6 +40,7 @@ def test_equals_networkx_on_distinct_pairs(pairs, k):
     }
 
 
+@settings(deadline=None, max_examples=50)
 @given(PAIRS, st.integers(1, 4), st.integers(1, 4))
 def test_two_bounds_equal_the_slow_twin(pairs, least_items, least_users):
     bounds = KCore(users=least_items, items=least_users)
@@ -56,6 +58,7 @@ def test_a_repeat_is_no_second_partner():
     assert not kcore(users, items, KCore(users=2)).any()
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(-5, 5)))
 def test_distinct_equals_unique(values):
     assert distinct(np.array(values, dtype=np.int64)).tolist() == sorted(set(values))
