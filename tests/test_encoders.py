@@ -14,9 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from recsys_cl.core.build import build, names
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Encoding
 from recsys_cl.ops.noise import LayerNoise
+from recsys_cl.ops.ragged import offsets_of
+from recsys_cl.structures.plain import Plain
+from recsys_cl.structures.sequences import Sequences
 from tests.graphs import SHAPE, generator, graph, interactions
 
 ITEMS = torch.tensor([3, 0, 4])
@@ -28,6 +32,22 @@ def plain_and_noisy(users: Tensor) -> list[Any]:
     return [graph(), replace(graph(), noise=LayerNoise(0.1, 1)), graph(seed=3)]
 
 
+def histories(users: Tensor) -> list[Any]:
+    """Sources of the sequence family: for each user some items, and the same with the newest one hidden."""
+    rows = [torch.arange(user, user + 2 + user % 3) % SHAPE.items for user in users.tolist()]
+    return [sequences(rows), sequences([torch.cat((row[:-1], torch.tensor([SHAPE.items]))) for row in rows])]
+
+
+def sequences(rows: list[Tensor]) -> Sequences:
+    offsets = offsets_of(torch.tensor([len(row) for row in rows]))
+    return Sequences(SHAPE, torch.cat(rows), offsets, offsets[1:] - 1, max(len(row) for row in rows))
+
+
+def nothing(users: Tensor) -> list[Any]:
+    """Sources of the family that learns nothing."""
+    return [Plain()]
+
+
 @dataclass(frozen=True)
 class Case:
     """``sources(users)`` are a plain source and views, each read out once per user, in the order of ``users``."""
@@ -35,7 +55,7 @@ class Case:
     use: str
     sources: Callable[[Tensor], Sequence[Any]]
     arguments: dict[str, object] = field(default_factory=dict)
-    by_id: bool = True  # users are rows of a table rather than read from the source
+    learns: bool = True
 
     def __str__(self) -> str:
         return self.use
@@ -45,9 +65,13 @@ CASES = [
     Case("mf", plain_and_noisy, {"dim": 4}),
     Case("lightgcn", plain_and_noisy, {"dim": 4, "layers": 2}),
     Case("lightgcn", plain_and_noisy, {"dim": 4, "layers": 3, "include_input": False, "init": "normal"}),
+    Case("transformer", histories, {"dim": 4, "layers": 2, "heads": 2, "feedforward": 8, "max_length": 6}),
+    Case("popular", nothing, learns=False),
+    Case("recent_popular", nothing, learns=False),
 ]
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
+every_learner = pytest.mark.parametrize("case", [case for case in CASES if case.learns], ids=str)
 
 
 def encoder(case: Case, seed: int = 0) -> nn.Module:
@@ -107,27 +131,26 @@ def test_encoding_together_is_encoding_alone(case: Case) -> None:
         same(alone, expected)
 
 
-@every_case
+@every_learner
 def test_gradients_of_all_encodings_reach_every_parameter(case: Case) -> None:
     module, users = encoder(case), torch.arange(SHAPE.users)
-    for encoding in module(case.sources(users), users):
-        module.zero_grad()
-        weights = torch.randn(SHAPE.users, SHAPE.items, dtype=torch.float64, generator=generator(2))
-        ((encoding.users @ encoding.items.T).sigmoid() * weights).sum().backward(retain_graph=True)
-        for name, parameter in module.named_parameters():
-            assert parameter.grad is not None, name
-            assert torch.isfinite(parameter.grad).all(), name
-            assert parameter.grad.abs().sum() > 0, name
+    weights = torch.randn(SHAPE.users, SHAPE.items, dtype=torch.float64, generator=generator(2))
+    found = module(case.sources(users), users)
+    sum(((encoding.users @ encoding.items.T).sigmoid() * weights).sum() for encoding in found).backward()
+    for name, parameter in module.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+        assert parameter.grad.abs().sum() > 0, name
 
 
-@every_case
+@every_learner
 def test_the_seed_is_the_initialisation(case: Case) -> None:
     one, again, other = (encoder(case, seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(one[name], again[name]) for name in one)
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
-@every_case
+@every_learner
 def test_without_gradients_the_vectors_are_the_same(case: Case) -> None:
     module, sources = encoder(case), case.sources(USERS)[:1]
     with torch.no_grad():
@@ -137,9 +160,7 @@ def test_without_gradients_the_vectors_are_the_same(case: Case) -> None:
     same(quiet, loud)
 
 
-@every_case
-def test_an_unknown_argument_is_refused(case: Case) -> None:
-    from recsys_cl.core.errors import Refused
-
+@every_learner
+def test_vectors_of_no_length_are_refused(case: Case) -> None:
     with pytest.raises(Refused, match=r"encoder\.dim"):
         encoder(replace(case, arguments={"dim": 0}))

@@ -18,6 +18,8 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import View
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Shape
+from recsys_cl.ops.ragged import offsets_of
+from recsys_cl.structures.sequences import Sequences
 from tests.graphs import generator, graph, interactions
 
 SHAPE = Shape(users=30, items=20)
@@ -25,6 +27,14 @@ SHAPE = Shape(users=30, items=20)
 
 def some_graph() -> Any:
     return graph(count=150, shape=SHAPE)
+
+
+def some_histories() -> Any:
+    rng = generator(5)
+    lengths = torch.randint(3, 9, (SHAPE.users,), generator=rng)
+    offsets = offsets_of(lengths)
+    tokens = torch.randint(SHAPE.items, (int(offsets[-1]),), generator=rng)
+    return Sequences(SHAPE, tokens, offsets, offsets[1:] - 1, int(lengths.max()))
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,8 @@ class Case:
 
 RATES: list[dict[str, object]] = [{"rate": 1.0}, {"rate": -0.1}, {"rate": float("nan")}]
 
+RATIOS: list[dict[str, object]] = [{"ratio": 1.1}, {"ratio": -0.1}, {"ratio": float("nan")}]
+
 CASES = [
     Case("edge_drop", some_graph, {"rate": 0.3}, {"rate": 0.0}, RATES),
     Case("edge_drop", some_graph, {"rate": 0.3, "hold": "step"}, {"rate": 0.0}, [{"rate": 0.1, "hold": "day"}]),
@@ -55,6 +67,17 @@ CASES = [
         refused=[{**rate, "layers": 2} for rate in RATES] + [{"rate": 0.1, "layers": 0}, {"rate": 0.1}],
     ),
     Case("layer_noise", some_graph, {"eps": 0.1}, refused=[{"eps": -0.1}, {"eps": float("inf")}]),
+    Case("crop", some_histories, {"ratio": 0.5}, {"ratio": 1.0}, RATIOS),
+    Case("mask", some_histories, {"ratio": 0.5}, {"ratio": 0.0}, RATIOS),
+    Case("reorder", some_histories, {"ratio": 0.5}, {"ratio": 0.0}, RATIOS),
+    Case("identity", some_histories, {}, {}, random=False),
+    Case(
+        "one_of",
+        some_histories,
+        {"of": [{"use": "crop", "ratio": 0.5}, {"use": "mask", "ratio": 0.5}]},
+        {"of": [{"use": "identity"}]},
+        [{"of": []}, {"of": [{"use": "crop", "ratio": 2.0}]}],
+    ),
 ]
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
@@ -115,5 +138,5 @@ def test_no_strength_changes_no_bit(case: Case) -> None:
 
 @pytest.mark.parametrize(("case", "arguments"), [(case, bad) for case in CASES for bad in case.refused], ids=str)
 def test_what_makes_no_sense_is_refused(case: Case, arguments: dict[str, object]) -> None:
-    with pytest.raises(Refused, match=r"views\.0"):
+    with pytest.raises(Refused, match="views"):
         view(case, arguments)

@@ -40,7 +40,7 @@ def judge(raw: ir.Table, unit: str, as_of: int | None) -> tuple[ir.Table, list[t
     verdicts = [(broken, number) for number, (*_, broken) in enumerate(rules, start=1)]
     fault = ibis.cases((typed.reason.notnull(), -1), *verdicts, else_=0).cast("int16")
     optional = [name for name in ("rating", "event", "weight", "part") if name in raw.columns]
-    values = {name: typed[f"{name}_value"] if name in numbers else typed[name] for name in optional}
+    values = {name: typed[f"{name}_value"] if name in numbers else typed[name].nullif("") for name in optional}
     judged = typed.select(
         "user_id", "item_id", "file", "line", "field", "reason", timestamp=typed["time"], fault=fault, **values
     )

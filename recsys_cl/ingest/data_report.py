@@ -43,8 +43,8 @@ def _part(part: Part, shape: Shape) -> dict[str, Any]:
     warm_users, warm_items = part.users < shape.users, part.items < shape.items
     return {
         "interactions": len(part.users),
-        "users": np.count_nonzero(np.bincount(part.users[warm_users])),
-        "items": np.count_nonzero(np.bincount(part.items[warm_items])),
+        "users": int(np.count_nonzero(np.bincount(part.users[warm_users]))),
+        "items": int(np.count_nonzero(np.bincount(part.items[warm_items]))),
         "of_cold_users": int((~warm_users).sum()),
         "of_cold_items": int((~warm_items).sum()),
         "cold": int((~(warm_users & warm_items)).sum()),

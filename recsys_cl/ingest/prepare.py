@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused
@@ -21,6 +21,7 @@ from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Shape
 from recsys_cl.ingest.coded_log import PARTS, TRAIN, CodedLog
 from recsys_cl.ingest.coding import Positives, code
+from recsys_cl.ingest.engine import engine
 from recsys_cl.ingest.kcore import KCore, kcore
 from recsys_cl.ingest.repeats import Repeats, keep_one
 
@@ -31,7 +32,10 @@ class Prepare(Positives):
     repeats: Repeats = "first"
     split: Component = Component(use="time")
     kcore: KCore = KCore()
-    memory: str = "2GB"  # what the relational engine may use before it spills to disk
+    memory_limit: str = Field(
+        default="2GB", pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$"
+    )  # above it the engine spills to disk
+    threads: int | None = Field(default=None, ge=1)  # None: every core; the result does not depend on it
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -78,7 +82,8 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path) -> Prepared:
     Raises:
         Refused: a step leaves nothing, a part has no interactions, or the log lacks what a setting names.
     """
-    log, counts = code(interactions, settings, scratch, settings.memory)
+    with engine(scratch, settings.memory_limit, settings.threads) as run:
+        log, counts = code(run, interactions, settings)
     once = keep_one(log, settings.repeats)
     if not once.all():
         log = log.select(once)
