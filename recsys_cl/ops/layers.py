@@ -82,8 +82,8 @@ class _Products:
 
     def along(self, flow: Flow, table: Tensor) -> list[Tensor]:
         """The requested rows [R, D] of the table and of each layer's output."""
-        rng = flow.noise.stream(table.device) if flow.noise else None
-        state, found = table, [table[self._rows]]
+        rng = flow.noise.stream() if flow.noise else None
+        state, found = table, [table.index_select(0, self._rows)]
         path: tuple[int, ...] = ()
         for layer, adjacency in enumerate(flow.adjacencies, 1):
             path = (*path, id(adjacency))
@@ -92,7 +92,7 @@ class _Products:
             if flow.noise and rng:
                 state = disturb(state, flow.noise.eps, rng)
                 path = (*path, id(flow))  # nobody else can be here
-            found.append(state if last else state[self._rows])
+            found.append(state if last else state.index_select(0, self._rows))
         return found
 
     def _whole(self, adjacency: Adjacency, state: Tensor, path: tuple[int, ...]) -> Tensor:
@@ -102,7 +102,7 @@ class _Products:
 
     def _last(self, adjacency: Adjacency, state: Tensor) -> Tensor:
         if 2 * self._rows.numel() > len(adjacency.matrix):  # picking so many rows would cost more than it saves
-            return propagate(adjacency.matrix, state)[self._rows]
+            return propagate(adjacency.matrix, state).index_select(0, self._rows)
         if id(adjacency) not in self._part:
             self._part[id(adjacency)] = adjacency.matrix.only(self._rows)
         return propagate(self._part[id(adjacency)], state)
