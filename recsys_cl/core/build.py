@@ -57,7 +57,7 @@ def build(slot: str, component: Component, key: str, **context: object) -> Any:
 def check(make: Callable[..., Any], component: Component, key: str, context: frozenset[str]) -> dict[str, Any]:
     """The component's arguments, each validated against the constructor's annotation. Needs no data."""
     parameters = _wants(make)
-    hints = get_type_hints(make.__init__) if inspect.isclass(make) else get_type_hints(make)
+    hints = get_type_hints(make.__init__ if inspect.isclass(make) else make, include_extras=True)
     allowed = [name for name in parameters if name not in context]
     for name in component.arguments:
         if name not in allowed:

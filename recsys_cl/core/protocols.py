@@ -97,6 +97,8 @@ class Metric(Protocol):
     """One value per user; means, intervals and tests come later. ``name`` is like ``recall@20``."""
 
     name: str
+    k: int  # how much of each list it reads
+    convention: str  # denominator, discount and the like in one line; logged beside the values
 
     def __call__(self, ranking: Ranking) -> Tensor:
         """Values [U], float64."""
@@ -124,8 +126,10 @@ class Job:
     fingerprint: str
 
     def out(self, name: str) -> Path:
-        """Where to write the artifact ``name`` (a file or a folder; its parent exists)."""
-        return self.scratch / name.replace("/", "-")
+        """Where to write the artifact ``name`` (a file or a folder; its parent exists). All else in ``scratch`` is not kept."""
+        folder = self.scratch / "out"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / name.replace("/", "-")
 
 
 class Stage(Protocol):

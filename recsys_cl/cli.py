@@ -1,0 +1,167 @@
+"""The command line: parses, calls, prints. All work is done elsewhere and imported when its command runs."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from recsys_cl.core.errors import RecsysError
+
+app = typer.Typer(
+    name="recsys-cl",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Interaction logs to a registered, honestly evaluated contrastive recommender.\n\n"
+    "Start with [bold]recsys-cl run pipelines/demo.toml[/bold]; point a copy of that file at your own logs next.",
+    epilog="Exit codes: 0 done, 2 input or configuration refused, 3 environment (disk, lock, store), 1 internal error.",
+)
+
+PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="A pipeline TOML, e.g. pipelines/demo.toml.")]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, e.g. --set override.training.epochs=3. Repeatable."),
+]
+DataDir = Annotated[Path, typer.Option(help="Where artifacts are kept, one folder a pipeline.")]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(envvar="MLFLOW_TRACKING_URI", help="An MLflow server or store; by default SQLite under mlruns/."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="End standard output with one line of JSON.")]
+Force = Annotated[str | None, typer.Option(metavar="STAGE", help="Run this stage again although its result is there.")]
+
+
+@app.command()
+def run(
+    pipeline: PipelineFile,
+    set_: Assignments = None,
+    until: Annotated[str | None, typer.Option(metavar="STAGE", help="The last stage to run, e.g. train or train/sgl.")] = None,
+    force: Force = None,
+    data_dir: DataDir = Path("data"),
+    tracking_uri: TrackingUri = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a whole pipeline: ingest, prepare, train, evaluate, report, register. What is up to date is skipped."""
+    from recsys_cl.console import Console
+    from recsys_cl.stages.pipeline import run_pipeline
+
+    console = Console()
+    result = run_pipeline(pipeline, tuple(set_ or ()), data_dir, tracking_uri, console.watch, until=until, force=force)
+    console.table(result)
+    if as_json:
+        print(json.dumps(result.as_json(), allow_nan=False))
+
+
+def _stage_command(name: str, does: str) -> None:
+    def command(
+        pipeline: PipelineFile,
+        set_: Assignments = None,
+        force: Annotated[bool, typer.Option("--force", help="Run it again although its result is there.")] = False,
+        data_dir: DataDir = Path("data"),
+        tracking_uri: TrackingUri = None,
+        as_json: AsJson = False,
+    ) -> None:
+        run(pipeline, set_, name, name if force else None, data_dir, tracking_uri, as_json)
+
+    app.command(name, help=f"{does} Runs what it needs first.")(command)
+
+
+_stage_command("ingest", "Bring logs into the one Parquet schema.")
+_stage_command("prepare", "Split, filter and number the interactions.")
+_stage_command("train", "Train every experiment's recipe.")
+_stage_command("evaluate", "Rank the full catalogue for the held-out test part.")
+_stage_command("report", "Write the HTML report.")
+_stage_command("register", "Register the recipe that is best on validation.")
+
+
+@app.command()
+def recommend(
+    model: Annotated[str, typer.Option(help="A registered model (models:/demo@champion) or a bundle folder.")],
+    out: Annotated[Path, typer.Option(help="The Parquet file to write: user_id, rank, item_id, score, source.")],
+    users: Annotated[
+        Path | None,
+        typer.Option(help="CSV, JSONL or Parquet with a user_id column; by default every known user."),
+    ] = None,
+    k: Annotated[int, typer.Option(min=1, help="How many items a user.")] = 10,
+    tracking_uri: TrackingUri = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the top items for all users, or a file of them. Unknown users get the popular list, marked so."""
+    from recsys_cl.serving.load import load_bundle
+    from recsys_cl.serving.recommend import recommend_to
+
+    counts = recommend_to(load_bundle(model, tracking_uri), users, k, out)
+    print(f"{out}: {counts['rows']:,} rows for {counts['users']:,} users ({counts['unknown']:,} of them unknown)")
+    if as_json:
+        print(json.dumps({"out": str(out), **counts}))
+
+
+@app.command()
+def recipes(as_json: AsJson = False) -> None:
+    """List every recipe: paper, family, published and measured numbers."""
+    from recsys_cl.config import load_recipe, recipe_names
+    from recsys_cl.console import Console
+
+    known = {name: load_recipe(name) for name in recipe_names()}
+    if as_json:
+        fields = {"title", "family", "provenance"}
+        print(json.dumps({name: recipe.model_dump(mode="json", include=fields) for name, recipe in known.items()}))
+    else:
+        Console().recipes(known)
+
+
+@app.command()
+def doctor(data_dir: DataDir = Path("data"), tracking_uri: TrackingUri = None, as_json: AsJson = False) -> None:
+    """Check versions, device, threads, memory and that the stores can be written."""
+    from recsys_cl.console import Console
+    from recsys_cl.doctor import examine
+
+    findings = examine(data_dir, tracking_uri)
+    Console().findings(findings)
+    if as_json:
+        print(json.dumps([finding.__dict__ for finding in findings]))
+    if any(finding.level == "error" for finding in findings):
+        raise typer.Exit(3)
+
+
+def main() -> NoReturn:
+    """Entry point. A user's mistake is one message and an exit code, never a traceback."""
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        code: Any = app(standalone_mode=False)
+    except RecsysError as error:
+        code = _fail(str(error), error.exit_code)
+    except typer.Exit as stop:
+        code = stop.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        code = _fail("stopped; the same command goes on from here", 130)
+    except Exception as error:
+        code = _usage(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(error: Exception) -> int:
+    """Exit 2 with the command line's own message for a wrong option; a traceback and 1 for what is our fault."""
+    show = getattr(error, "show", None)
+    if show is not None:
+        show()
+        return 2
+    traceback.print_exception(error)
+    return _fail("internal error; please report it with the lines above", 1)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"recsys-cl: {message}", file=sys.stderr)
+    return code
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

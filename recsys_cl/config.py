@@ -1,0 +1,219 @@
+"""A recipe is one method, a pipeline is what to do with it: both are values read from TOML and checked before data is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from recsys_cl.core.build import build, check, resolve
+from recsys_cl.core.errors import Refused, nearest
+from recsys_cl.core.settings import Component, Settings
+from recsys_cl.core.toml import assignment, merge, parse, read_text, validate
+from recsys_cl.evaluation.settings import Evaluation, build_metrics
+from recsys_cl.ingest.prepare import Prepare
+from recsys_cl.ingest.settings import Ingest
+from recsys_cl.training.plan import Plan
+
+CONTEXT = frozenset({"shape", "interactions", "rng", "sampler"})
+"""What the program offers to a recipe's components; all other constructor arguments are settings."""
+
+
+BASELINES = ("popular", "recent-popular")
+"""Recipes that stand in every table: what costs nothing must be beaten first."""
+
+
+class Published(Settings):
+    """A number printed by others, and how they chose the model it belongs to."""
+
+    data: str
+    metrics: dict[str, float]
+    selection: Literal["test", "validation"]
+    source: str
+
+
+class Measured(Settings):
+    """A number of ours: which data (digest of what was ingested), which command, when."""
+
+    data: str
+    digest: str
+    metrics: dict[str, float]
+    selection: Literal["validation"] = "validation"
+    command: str
+    date: str
+    note: str = ""
+
+
+class Provenance(Settings):
+    """Where a recipe comes from and what it reached."""
+
+    paper: str
+    note: str = ""
+    published: tuple[Published, ...] = ()
+    measured: tuple[Measured, ...] = ()
+
+
+class Recipe(Settings):
+    """One published method: components and hyper-parameters, nothing else."""
+
+    title: str
+    family: str
+    provenance: Provenance
+    source: Component
+    sampler: Component | None = None
+    encoder: Component
+    main_view: Component | None = None
+    views: tuple[Component, ...] = ()
+    objectives: dict[str, Component] = Field(default_factory=dict)
+    method: Component = Component(use="contrastive")
+    training: Plan = Plan()
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides the result, JSON-able; titles and provenance are left out."""
+        return self.model_dump(mode="json", exclude={"title", "family", "provenance"})
+
+
+class Runtime(Settings):
+    """Where a recipe runs."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    threads: int = Field(0, ge=0)  # 0: as many as torch chooses
+
+
+def load_recipe(name: str, *changes: Mapping[str, Any], origin: str = "recipe") -> Recipe:
+    """A recipe by name (``"xsimgcl"``) or path (``"my/own.toml"``), with ``changes`` merged in; refused before data is read."""
+    if name.endswith(".toml"):
+        path, text = name, read_text(Path(name))
+    else:
+        if name not in recipe_names():
+            raise Refused(f"{origin}: no recipe '{name}'; {nearest(name, recipe_names())}")
+        path = f"recipes/{name}.toml"
+        text = resources.files("recsys_cl.recipes").joinpath(f"{name}.toml").read_text("utf-8")
+    values = parse(text, path)
+    for change in changes:
+        values = merge(values, change)
+    recipe = validate(Recipe, values, path, text)
+    try:
+        _check_components(recipe)
+    except Refused as error:
+        raise type(error)(f"{path}: {error}") from error
+    return recipe
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Every recipe that comes with the package."""
+    folder = resources.files("recsys_cl.recipes")
+    return tuple(sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")))
+
+
+def _check_components(recipe: Recipe) -> None:
+    """Refuse what can be refused without data: names, argument names and types, and views that an objective lacks."""
+    slots = {"source": "structures", "sampler": "samplers", "encoder": "encoders", "method": "methods"}
+    offered = CONTEXT | {"encoder", "views", "objectives", "main_view"}
+    for key, slot in slots.items():
+        component: Component | None = getattr(recipe, key)
+        if component is not None:
+            check(resolve(slot, component.use, f"{key}.use"), component, key, offered)
+    for number, view in enumerate(recipe.views):
+        build("views", view, f"views.{number}")
+    if recipe.main_view is not None:
+        build("views", recipe.main_view, "main_view")
+    for name, component in recipe.objectives.items():
+        key = f"objectives.{name}"
+        needed = build("objectives", without_weight(component), key, **_smallest()).views
+        if needed > len(recipe.views):
+            raise Refused(
+                f"{key}: '{component.use}' reads {needed} views, but the recipe declares {len(recipe.views)} under [[views]]"
+            )
+
+
+def _smallest() -> dict[str, Any]:
+    """What components are offered, as small as can be, so that they can be made and asked before there is data."""
+    import torch
+
+    from recsys_cl.core.values import Interactions, Shape
+
+    one, shape = torch.zeros(1, dtype=torch.int64), Shape(1, 1)
+    return {"shape": shape, "interactions": Interactions(shape, one, one, one), "rng": torch.Generator()}
+
+
+def without_weight(objective: Component) -> Component:
+    """An objective's own settings; its ``weight`` is the method's business."""
+    return Component.model_validate({k: v for k, v in objective.model_dump().items() if k != "weight"})
+
+
+class Experiment(Settings):
+    """One recipe of a pipeline, with its own changes."""
+
+    recipe: str
+    name: str = Field("", pattern=r"^[\w.\-]*$")
+    set: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What it is called in tables and artifacts."""
+        return self.name or Path(self.recipe).stem
+
+
+class Registry(Settings):
+    """What is registered: the experiment that is best on validation, unless one is named; baselines never are."""
+
+    model: str = ""  # "": the pipeline's name
+    experiment: str = ""
+    metric: str = "ndcg@20"  # what "best" means
+
+
+class Pipeline(Settings):
+    """What to ingest, how to split, which recipes, what to register."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][\w.\-]*$")
+    seed: int = Field(1, ge=0)
+    ingest: Ingest
+    prepare: Prepare
+    experiments: tuple[Experiment, ...] = Field(min_length=1)
+    override: dict[str, Any] = Field(default_factory=dict)  # laid over every recipe
+    evaluation: Evaluation = Evaluation()
+    runtime: Runtime = Runtime()
+    registry: Registry = Registry()
+
+    def recipes(self) -> dict[str, Recipe]:
+        """Every experiment's recipe by label, with the pipeline's and its own changes; the popularity baselines always."""
+        asked = {experiment.recipe for experiment in self.experiments}
+        found = {name: load_recipe(name) for name in BASELINES if name not in asked}
+        for number, experiment in enumerate(self.experiments):
+            if experiment.label in found:
+                raise Refused(f"experiments.{number}: '{experiment.label}' is there twice; give one of them another 'name'")
+            changes = (self.override, experiment.set)
+            found[experiment.label] = load_recipe(experiment.recipe, *changes, origin=f"experiments.{number}.recipe")
+        return found
+
+
+def load_pipeline(path: Path, assignments: Sequence[str] = ()) -> Pipeline:
+    """A pipeline from its TOML, with ``KEY=VALUE`` assignments laid over it."""
+    text = read_text(path)
+    values = parse(text, path)
+    for each in assignments:
+        values = merge(values, assignment(each))
+    pipeline = validate(Pipeline, values, path, text)
+    try:
+        recipes = pipeline.recipes()
+    except Refused as error:
+        raise type(error)(f"{path}: {error}") from error
+    _check_choices(pipeline, recipes, path)
+    return pipeline
+
+
+def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path) -> None:
+    """Names that one table gives and another uses: experiments and metrics."""
+    chosen, asked = pipeline.registry.experiment, {"registry.metric": pipeline.registry.metric}
+    if chosen and chosen not in recipes:
+        raise Refused(f"{path}: registry.experiment: no experiment '{chosen}'; {nearest(chosen, recipes)}")
+    asked |= {f"training.select of '{name}'": recipe.training.select for name, recipe in recipes.items()}
+    measured = [metric.name for metric in build_metrics(pipeline.evaluation)]
+    for key, metric in asked.items():
+        if metric not in measured:
+            raise Refused(f"{path}: {key}: '{metric}' is not measured; {nearest(metric, measured)}")

@@ -1,0 +1,78 @@
+"""How MLflow is entered, by whoever writes or reads its store: late, quietly, without telemetry; its errors become ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from recsys_cl.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",  # half a minute rather than four, then a clear error
+}
+"""Read by MLflow when it is imported; what the user has set stays."""
+
+
+SQLITE = "sqlite:///"
+
+
+def address(root: Path, uri: str | None = None) -> str:
+    """The store meant: ``uri``, or ``MLFLOW_TRACKING_URI``, or else the SQLite file ``root/mlruns/mlflow.db``."""
+    meant = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{root.resolve() / 'mlruns' / 'mlflow.db'}"
+    path = sqlite_path(meant)
+    return meant if path is None else f"{SQLITE}{path}"
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The file of a SQLite address, absolute; None for any other."""
+    return Path(uri.removeprefix(SQLITE)).resolve() if uri.startswith(SQLITE) else None
+
+
+def connect(uri: str) -> MlflowClient:
+    """A client of the store at ``uri`` and of the registry that belongs to it; no global state is set."""
+    set_environment()
+    with explained(uri):
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=uri)
+
+
+def set_environment() -> None:
+    """Telemetry, progress bars and pickle off, unless the user has decided otherwise. Must run before MLflow is imported."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def explained(uri: str) -> Iterator[None]:
+    """What fails inside the store becomes one `Unavailable` that names it, without credentials."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise Unavailable(f"tracking store {without_credentials(uri)}: {without_credentials(reason, uri)}") from error
+
+
+def without_credentials(text: str, uri: str | None = None) -> str:
+    """``text`` with the user and password of ``uri`` (by default of ``text`` itself) left out."""
+    source = text if uri is None else uri
+    parts = urlsplit(source)
+    if "@" not in parts.netloc:
+        return text
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return text.replace(source, bare).replace(parts.netloc.rpartition("@")[0], "…")

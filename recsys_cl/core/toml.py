@@ -1,0 +1,122 @@
+"""TOML text to typed settings; what is wrong is refused, naming file, line, key and the nearest valid one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from recsys_cl.core.errors import Refused, nearest
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def read_text(path: Path) -> str:
+    """A settings file's text, or a refusal that names it."""
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError as error:
+        siblings = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        raise Refused(f"{path}: no such file; {nearest(path.name, siblings)}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"{path}: cannot be read as UTF-8 text: {error}") from error
+
+
+def parse(text: str, path: str | Path) -> dict[str, Any]:
+    """TOML to a dictionary; ``${NAME:-default}`` in strings is filled from the environment."""
+    try:
+        return _expand(tomllib.loads(text))  # type: ignore[no-any-return]
+    except tomllib.TOMLDecodeError as error:
+        raise Refused(f"{path}: not valid TOML: {error}") from error
+
+
+def merge(values: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """``values`` with ``change`` laid over it, table by table. A component whose ``use`` changes starts from nothing."""
+    merged = dict(values)
+    for key, new in change.items():
+        old = merged.get(key)
+        both_tables = isinstance(old, Mapping) and isinstance(new, Mapping)
+        replaced = both_tables and "use" in new and new["use"] != old.get("use")  # type: ignore[union-attr]
+        merged[key] = merge(old, new) if both_tables and not replaced else new  # type: ignore[arg-type]
+    return merged
+
+
+def assignment(text: str) -> dict[str, Any]:
+    """``"override.training.epochs=3"`` as nested tables; the value is TOML, or else plain text."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise Refused(f"--set {text}: expected key=value, e.g. --set override.training.epochs=3")
+    try:
+        parsed: Any = tomllib.loads(f"x = {value}")["x"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    for part in reversed(key.strip().split(".")):
+        parsed = {part: parsed}
+    return parsed  # type: ignore[no-any-return]
+
+
+def validate(model: type[T], values: Mapping[str, Any], path: str | Path, text: str) -> T:
+    """Typed settings, or one refusal that lists every wrong key with its line."""
+    try:
+        # Through JSON: only there does pydantic's strict mode let an array stand for a tuple.
+        return model.model_validate_json(json.dumps(values, default=str))
+    except ValidationError as error:
+        problems = [_explain(model, problem, text) for problem in error.errors()]
+        raise Refused("; ".join(f"{path}{problem}" for problem in problems)) from error
+
+
+def _explain(model: type[BaseModel], problem: Any, text: str) -> str:
+    where = [str(part) for part in problem["loc"]]
+    key, line = ".".join(where), _line_of(where, text)
+    place = f":{line}: {key}" if line else f": {key}"
+    if problem["type"] == "extra_forbidden":
+        return f"{place}: unknown key; {nearest(where[-1], _fields_at(model, where[:-1]))}"
+    if problem["type"] == "missing":
+        return f"{place}: is needed"
+    return f"{place}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
+
+
+def _fields_at(model: type[BaseModel], where: Iterable[str]) -> tuple[str, ...]:
+    """The keys that are valid in the table at ``where``."""
+    for part in where:
+        field = model.model_fields.get(part)
+        if field is None:
+            continue
+        inner = [t for t in _types_in(field.annotation) if isinstance(t, type) and issubclass(t, BaseModel)]
+        if not inner:
+            return ()
+        model = inner[0]
+    return tuple(model.model_fields)
+
+
+def _types_in(annotation: Any) -> list[Any]:
+    parts = get_args(annotation)
+    return [annotation] if not parts else [t for part in parts for t in _types_in(part)]
+
+
+def _line_of(where: list[str], text: str) -> int | None:
+    """The line of a key in a TOML text, found by its table header and name; None when it was not written there."""
+    names = [part for part in where if not part.isdigit()]
+    table: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\[?([^\]]+)\]\]?", line):
+            table = [part.strip().strip("\"'") for part in header[1].split(".")]
+            if table == names:
+                return number
+        elif (pair := re.match(r"\s*([\w.\-\"']+)\s*=", line)) and [*table, *pair[1].split(".")] == names:
+            return number
+    return None
+
+
+def _expand(value: Any) -> Any:
+    if isinstance(value, str):
+        return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda m: os.environ.get(m[1], m[2] or ""), value)
+    if isinstance(value, dict):
+        return {key: _expand(inner) for key, inner in value.items()}
+    return [_expand(inner) for inner in value] if isinstance(value, list) else value

@@ -1,0 +1,60 @@
+"""LightGCN: every layer averages neighbours, the result averages layers. He et al., 2020, arXiv:2002.02126.
+
+With graphs of fewer edges it is SGL (arXiv:2010.10783), with layer noise SimGCL (arXiv:2112.08679) and XSimGCL
+(arXiv:2209.02544).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import NonNegativeInt, PositiveInt
+from torch import Generator, Tensor, nn
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.values import Encoding, Shape
+from recsys_cl.encoders._table import Init, nodes, table
+from recsys_cl.ops.layers import Request, layered
+from recsys_cl.structures.graph import Graph
+
+
+class LightGCN(nn.Module):
+    """Propagates one table along each source's graph.
+
+    Args:
+        dim: length of a vector.
+        layers: propagation layers, 0 or more.
+        include_input: count the table itself among the layers averaged. LightGCN and SGL do; SimGCL and XSimGCL do
+            not (as in their authors' SELFRec).
+        init: how the table begins, see ``encoders/_table.py``.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        rng: Generator,
+        *,
+        dim: PositiveInt = 64,
+        layers: NonNegativeInt = 3,
+        include_input: bool = True,
+        init: Init = "xavier",
+    ) -> None:
+        super().__init__()
+        if not layers and not include_input:
+            raise Refused("layers must be at least 1 where the table itself is left out (include_input = false)")
+        self.shape = shape
+        self.layers = layers
+        first = 0 if include_input else 1
+        self.shares = tuple(float(layer >= first) / (layers + 1 - first) for layer in range(layers + 1))
+        self.table = table(shape, dim, init, rng)
+
+    def forward(self, sources: Sequence[Graph], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
+        """One encoding a source; ``layers`` holds the table's rows, then those after each propagation."""
+        flows = [source.flow(self.layers) for source in sources]
+        results = layered(self.table, flows, Request(nodes(self.shape, users, items), self.shares))
+        return [_encoding(result, users.numel()) for result in results]
+
+
+def _encoding(result: Sequence[Tensor], users: int) -> Encoding:
+    mean, *layers = (Encoding(rows[:users], rows[users:]) for rows in result)
+    return Encoding(mean.users, mean.items, layers=tuple(layers))

@@ -1,0 +1,34 @@
+"""Matrix factorisation: a vector for each user and each item, whatever the source.
+
+Koren et al., 2009, doi:10.1109/MC.2009.263; with `bpr`, Rendle et al., 2009, arXiv:1205.2618.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import PositiveInt
+from torch import Generator, Tensor, nn
+
+from recsys_cl.core.values import Encoding, Shape
+from recsys_cl.encoders._table import Init, nodes, table
+
+
+class MatrixFactorisation(nn.Module):
+    """Looks vectors up; views change nothing.
+
+    Args:
+        dim: length of a vector.
+        init: how the table begins, see ``encoders/_table.py``.
+    """
+
+    def __init__(self, shape: Shape, rng: Generator, dim: PositiveInt = 64, init: Init = "xavier") -> None:
+        super().__init__()
+        self.shape = shape
+        self.table = table(shape, dim, init, rng)
+
+    def forward(self, sources: Sequence[object], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
+        """The same rows of the table for every source; they are also the one layer."""
+        found = self.table.index_select(0, nodes(self.shape, users, items))
+        rows = Encoding(found[: users.numel()], found[users.numel() :])
+        return [Encoding(rows.users, rows.items, layers=(rows,))] * len(sources)

@@ -1,0 +1,42 @@
+"""A trained method answers for any set of users, whatever its family."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recsys_cl.core.protocols import Feed, Method
+from recsys_cl.core.values import Encoding
+
+
+@torch.no_grad()
+def encode_all(method: Method[Any], feed: Feed[Any], users: Tensor) -> Encoding:
+    """Vectors of ``users`` [U] (distinct ids, rows in this order) and of the whole catalogue.
+
+    The method is in evaluation mode meanwhile; each of its modules gets its own mode back, also after an error.
+    """
+    modes = [(module, module.training) for module in method.module.modules()]
+    method.module.eval()
+    try:
+        return _encode(method, feed, users)
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _encode(method: Method[Any], feed: Feed[Any], users: Tensor) -> Encoding:
+    row = torch.full((feed.shape.users,), -1, device=users.device)
+    row[users] = torch.arange(len(users), device=users.device)
+    vectors: Tensor | None = None
+    items: Tensor | None = None
+    for source, served in feed.inference(users):
+        part = method.encode(source, served)
+        if vectors is None:
+            # Items depend on the source only through what is the same in all parts (the graph, the table): once is enough.
+            vectors, items = part.users.new_empty((len(users), part.users.shape[1])), part.items
+        vectors[row[served]] = part.users
+    if vectors is None or items is None:
+        raise ValueError("nobody to encode")
+    return Encoding(vectors, items)

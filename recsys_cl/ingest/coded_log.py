@@ -1,0 +1,51 @@
+"""A log as integers: sixteen bytes an interaction, so that what follows is array work in bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+TRAIN, VALID, TEST = 0, 1, 2
+PARTS = ("train", "valid", "test")
+"""Part ``p`` is named ``PARTS[p]``, in splits, files and reports alike."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CodedLog:
+    """Interactions sorted by (time, order in the log). A code is the rank of an id's text among all ids of the log.
+
+    Ranks do not depend on the order of rows, so nothing made from them does.
+    """
+
+    users: NDArray[np.int32]  # [N] codes
+    items: NDArray[np.int32]  # [N] codes
+    times: NDArray[np.int64]  # [N] microseconds since 1970 UTC, never falling
+    parts: NDArray[np.int8] | None  # [N] the log's own `part` column, -1 for an unknown word; None: it has none
+    clock: NDArray[np.int64]  # [L >= N] times of all logged events, those filtered out included, never falling
+    user_ids: pa.Array  # text by code, in byte order
+    item_ids: pa.Array  # text by code, in byte order
+
+    def __len__(self) -> int:
+        """Number of interactions."""
+        return len(self.users)
+
+    def select(self, rows: NDArray[np.bool_]) -> CodedLog:
+        """The interactions where ``rows`` [N] is true; codes and clock stay what they are."""
+        parts = None if self.parts is None else self.parts[rows]
+        return CodedLog(self.users[rows], self.items[rows], self.times[rows], parts, self.clock, self.user_ids, self.item_ids)
+
+    def pairs(self) -> NDArray[np.int64]:
+        """One number per (user, item), equal exactly where both are, [N]."""
+        return self.users.astype(np.int64) * len(self.item_ids) + self.items
+
+
+class Split(Protocol):
+    """Says of each interaction which part it belongs to; one kind of split is one file in ``splits/``."""
+
+    def __call__(self, log: CodedLog) -> NDArray[np.int8]:
+        """Parts [N], each ``TRAIN``, ``VALID`` or ``TEST``."""
+        ...

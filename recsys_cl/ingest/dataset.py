@@ -1,0 +1,75 @@
+"""Prepared Parquet becomes tensors: the only doors through which training and evaluation see a data set.
+
+Needs pyarrow, numpy, pandas and torch alone, so that it runs where no relational engine is installed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.values import Interactions, Shape
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def load_shape(vocabulary: Path) -> Shape:
+    """How many users and items the vocabulary folder holds."""
+    try:
+        counts = json.loads((vocabulary / "shape.json").read_text(encoding="utf-8"))
+        return Shape(users=int(counts["users"]), items=int(counts["items"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Refused(f"{vocabulary / 'shape.json'}: not a readable vocabulary: {error}") from error
+
+
+def load_interactions(path: Path, shape: Shape) -> Interactions:
+    """The interactions of one part, in file order (by time, then as logged).
+
+    Rows of users outside the vocabulary are dropped: nothing can be learnt or recommended for them.
+    Items outside it stay, as ``shape.items``: whoever met one cannot be given it, which counts as a miss.
+    """
+    table = _read(path, ["user", "item", "timestamp"])
+    users, items, times = (_tensor(table.column(name)) for name in ("user", "item", "timestamp"))
+    if len(users) and (int(users.max()) > shape.users or int(items.max()) > shape.items or min(users.min(), items.min()) < 0):
+        raise Refused(f"{path}: holds ids outside the vocabulary of {shape.users} users and {shape.items} items")
+    known = users < shape.users
+    if bool(known.all()):
+        return Interactions(shape, users, items, times)
+    return Interactions(shape, users[known], items[known], times[known])
+
+
+def load_items(vocabulary: Path) -> pd.DataFrame:
+    """The item table in id order: ``item_id`` and whatever is known of each item (title, category, features)."""
+    return _frame(vocabulary / "items.parquet")
+
+
+def load_users(vocabulary: Path) -> pd.DataFrame:
+    """The user table in id order: ``user_id``."""
+    return _frame(vocabulary / "users.parquet")
+
+
+def _frame(path: Path) -> pd.DataFrame:
+    frame: pd.DataFrame = _read(path).to_pandas()
+    return frame
+
+
+def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read with page checksums verified, so that a flipped bit on disk is an error and never a number."""
+    try:
+        return pq.read_table(path, columns=columns, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise Refused(f"{path}: not a readable table: {error}") from error
+
+
+def _tensor(column: pa.ChunkedArray) -> Tensor:
+    """An int64 tensor that owns its memory; Arrow's is read-only, which torch must not be given."""
+    return torch.from_numpy(column.to_numpy().astype(np.int64, copy=True))

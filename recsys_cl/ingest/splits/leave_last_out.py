@@ -1,0 +1,25 @@
+"""Each user's last interaction is test, the one before is valid: the usual split of sequence papers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys_cl.ingest.coded_log import TEST, TRAIN, VALID, CodedLog
+from recsys_cl.ingest.recency import from_last, lengths
+
+
+class LeaveLastOut:
+    """Hold out the end of every history; users with fewer than three interactions stay in train whole.
+
+    Events of one user at one instant are ordered as logged. Other users' train events may be later than a test
+    event, so this split answers how well histories are continued, not what would have happened on a day.
+    """
+
+    def __call__(self, log: CodedLog) -> NDArray[np.int8]:
+        """Parts [N]."""
+        place, enough = from_last(log.users), lengths(log.users) >= 3
+        parts = np.full(len(log), TRAIN, dtype=np.int8)
+        parts[enough & (place == 1)] = VALID
+        parts[enough & (place == 0)] = TEST
+        return parts

@@ -1,0 +1,66 @@
+"""The method of most papers: one encoding of the plain source, some of its views, a weighted sum of objectives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Generic, Literal, TypeVar
+
+from torch import Generator, Tensor, nn
+from torch.nn.functional import normalize
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.protocols import Encoder, Objective, View
+from recsys_cl.core.values import Batch, Encoding
+
+S = TypeVar("S")
+
+
+class Contrastive(nn.Module, Generic[S]):
+    """Joint training of a recommender and its contrastive objectives (e.g. SGL, Wu et al., 2021, arXiv:2010.10783).
+
+    Args:
+        encoder: source to vectors; called once a step with the plain source and all views, so that it can share work.
+        views: augmentations, in the order in which the objectives count them.
+        objectives: weight and objective by name; the names are those of the loss terms.
+        main_view: alters the plain source in training too (XSimGCL, Yu et al., 2023, arXiv:2209.02544).
+        similarity: what a score is: the dot product of the vectors, or their cosine.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder[S],
+        objectives: Mapping[str, tuple[float, Objective]],
+        views: Sequence[View[S]] = (),
+        main_view: View[S] | None = None,
+        similarity: Literal["dot", "cosine"] = "dot",
+    ) -> None:
+        super().__init__()
+        for name, (_, objective) in objectives.items():
+            if objective.views > len(views):
+                raise Refused(f"objectives.{name}: reads {objective.views} [[views]], the recipe has {len(views)}")
+        self.encoder = encoder
+        self.objectives = objectives
+        self.views = views
+        self.main_view = main_view
+        self.similarity = similarity
+        # An objective with weights of its own (a learned temperature) is trained and saved like the encoder.
+        self.learned = nn.ModuleDict({n: o for n, (_, o) in objectives.items() if isinstance(o, nn.Module)})
+
+    def losses(self, batch: Batch[S], rng: Generator) -> dict[str, Tensor]:
+        """Weighted loss terms by name, scalars; their sum is what to minimise."""
+        source = batch.source if self.main_view is None else self.main_view(batch.source, rng)
+        altered = [view(batch.source, rng) for view in self.views]
+        main, *views = self.encoder([source, *altered], batch.users, batch.items)
+        return {name: weight * objective(main, views, batch) for name, (weight, objective) in self.objectives.items()}
+
+    def encode(self, source: S, users: Tensor) -> Encoding:
+        """Vectors of ``users`` [U, D] and of the whole catalogue [I, D] whose dot product is the score."""
+        (encoding,) = self.encoder([source], users)
+        if self.similarity == "dot":
+            return encoding
+        return Encoding(normalize(encoding.users, dim=-1), normalize(encoding.items, dim=-1))
+
+    @property
+    def module(self) -> nn.Module:
+        """Itself: all weights live in the encoder and in objectives that learn."""
+        return self

@@ -1,0 +1,51 @@
+"""InfoNCE between two encodings of the same users and items: what self-supervised recommenders add to their main loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from recsys_cl.core.values import Batch, Encoding
+from recsys_cl.objectives._pairing import Between, Pairing, Sides
+from recsys_cl.ops.contrast import info_nce
+from recsys_cl.ops.similarity import Similarity, Temperature, checked_temperature
+
+
+class InfoNCE:
+    """The batch's distinct users against each other, plus its distinct positive items against each other.
+
+    Each side is a mean over its rows and the two sides are added, as in SGL (Wu et al. 2021, section 3.2; its code sums
+    over the batch beside a summed BPR, which is the same balance) and in SimGCL and XSimGCL (Yu et al. 2022, 2023).
+
+    Args:
+        temperature: divides the similarities.
+        similarity: cosine in all the methods named above.
+        between: which two encodings; see ``Between``.
+        layer: which of ``Encoding.layers`` when ``between = "layers"``; 0 is the input table.
+        sides: ``both``, or only ``users`` (sequences) or ``items``.
+        two_sided: also ask in the other direction and take the mean.
+
+    Relations: ``softmax`` contrasts users with items; this contrasts users with users and items with items.
+    """
+
+    def __init__(
+        self,
+        *,
+        temperature: Temperature = 0.2,
+        similarity: Similarity = "cosine",
+        between: Between = "views",
+        layer: int = 1,
+        sides: Sides = "both",
+        two_sided: bool = False,
+    ) -> None:
+        self._pairing = Pairing(between, layer, sides)
+        self.views = self._pairing.views
+        temperature = checked_temperature(temperature)
+        self._loss = partial(info_nce, temperature=temperature, similarity=similarity, two_sided=two_sided)
+
+    def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:
+        """Sum of the sides' mean losses."""
+        return self._pairing.total(self._loss, main, views, batch)

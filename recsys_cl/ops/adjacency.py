@@ -1,0 +1,99 @@
+"""The bipartite graph as one symmetric matrix, D^-1/2 A D^-1/2, in compressed rows; edges can be left out without sorting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recsys_cl.core.values import Shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """A sparse matrix in compressed rows: row ``r`` holds entries ``starts[r] : starts[r + 1]``."""
+
+    starts: Tensor  # [R + 1] int32 or int64, first 0, never falling
+    columns: Tensor  # [nnz] of the type of starts
+    weights: Tensor  # [nnz] float
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return self.starts.numel() - 1
+
+    def only(self, rows: Tensor) -> Rows:
+        """The matrix of the given ``rows`` [Q], in that order."""
+        begin = self.starts[rows]
+        count = self.starts[rows + 1] - begin
+        starts = torch.zeros(rows.numel() + 1, dtype=count.dtype, device=rows.device)
+        torch.cumsum(count, 0, out=starts[1:])
+        shift = torch.repeat_interleave(begin - starts[:-1], count)
+        entries = torch.arange(shift.numel(), dtype=shift.dtype, device=shift.device).add_(shift)
+        return Rows(starts, self.columns[entries], self.weights[entries])
+
+    def transposed(self, columns: int) -> Rows:
+        """The same entries by column: a matrix of ``columns`` rows."""
+        order = torch.argsort(self.columns)
+        rows = torch.arange(len(self), dtype=self.columns.dtype, device=order.device)
+        starts = torch.zeros(columns + 1, dtype=self.starts.dtype, device=order.device)
+        torch.cumsum(torch.bincount(self.columns, minlength=columns), 0, out=starts[1:])
+        return Rows(starts, torch.repeat_interleave(rows, self.starts.diff())[order], self.weights[order])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Adjacency:
+    """Users are nodes ``0 .. U - 1``, items are ``U .. U + I - 1``; A is 1 where a user met an item, in both directions.
+
+    Edge ``e`` is entry ``e`` of ``matrix`` (the users' rows come first, so edges go by user, then item);
+    entry ``E + j`` (the items' rows) is edge ``back[j]``.
+    """
+
+    shape: Shape
+    matrix: Rows  # U + I rows, 2 E entries
+    back: Tensor  # [E] int64, a permutation of the edges: by item, then user
+
+    @property
+    def edges(self) -> int:
+        """Number of undirected edges, E."""
+        return self.back.numel()
+
+    def ends(self) -> tuple[Tensor, Tensor]:
+        """User ids [E] and item ids [E] of the edges, int64."""
+        degrees = self.matrix.starts[: self.shape.users + 1].diff()
+        users = torch.repeat_interleave(torch.arange(self.shape.users, device=degrees.device), degrees)
+        return users, self.matrix.columns[: self.edges].long() - self.shape.users
+
+    def keep(self, kept: Tensor) -> Adjacency:
+        """The graph of the edges where ``kept`` [E] bool is true, its degrees counted anew. O(E), no sort."""
+        returning = kept[self.back]
+        entries = torch.cat((kept, returning))
+        passed = torch.zeros(entries.numel() + 1, dtype=self.matrix.starts.dtype, device=kept.device)
+        torch.cumsum(entries, 0, out=passed[1:])
+        renumbered = kept.cumsum(0) - 1
+        matrix = _normalised(passed[self.matrix.starts], self.matrix.columns[entries], self.matrix.weights.dtype)
+        return Adjacency(self.shape, matrix, renumbered[self.back[returning]])
+
+
+def connect(shape: Shape, users: Tensor, items: Tensor, dtype: torch.dtype = torch.float32) -> Adjacency:
+    """The adjacency of the pairs ``users`` [N], ``items`` [N]; pairs met more than once are one edge of weight 1.
+
+    The normalisation is that of LightGCN (He et al., 2020, arXiv:2002.02126, equation 8).
+    """
+    pairs = torch.unique(users * shape.items + items)
+    users, items = pairs // shape.items, pairs % shape.items
+    back = torch.argsort(items, stable=True)
+    nodes = shape.users + shape.items
+    index = torch.int32 if max(nodes, 2 * pairs.numel()) < 2**31 else torch.int64
+    degrees = torch.cat((users.bincount(minlength=shape.users), items.bincount(minlength=shape.items)))
+    starts = torch.zeros(nodes + 1, dtype=index, device=users.device)
+    torch.cumsum(degrees, 0, out=starts[1:])
+    columns = torch.cat((items + shape.users, users[back])).to(index)
+    return Adjacency(shape, _normalised(starts, columns, dtype), back)
+
+
+def _normalised(starts: Tensor, columns: Tensor, dtype: torch.dtype) -> Rows:
+    degrees = starts.diff()
+    scale = degrees.clamp(min=1).to(dtype).rsqrt()
+    weights = torch.repeat_interleave(scale, degrees).mul_(scale[columns])
+    return Rows(starts, columns, weights)

@@ -1,0 +1,89 @@
+"""The one InfoNCE and its relatives: row i of two encodings is one sample, every other row a negative."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from recsys_cl.ops.similarity import Similarity, lift
+from recsys_cl.ops.softmax import softmax
+
+
+def info_nce(
+    anchors: Tensor,
+    positives: Tensor,
+    *,
+    temperature: float,
+    similarity: Similarity = "cosine",
+    two_sided: bool = False,
+    ids: Tensor | None = None,
+) -> Tensor:
+    """Mean over rows of ``-log exp(s(a_i, p_i)/tau) / sum_j exp(s(a_i, p_j)/tau)`` (van den Oord et al. 2018, eq. 4).
+
+    Args:
+        anchors: [N, D].
+        positives: [N, D], row ``i`` the other encoding of sample ``i``.
+        temperature: tau.
+        similarity: see ``Similarity``.
+        two_sided: the mean of both directions, anchors asking and positives asking.
+        ids: [N] who the rows are, where they may repeat: rows of one id are one sample (the first), never its negatives.
+
+    Returns:
+        A scalar >= 0; 0 for a batch of one.
+    """
+    if ids is not None:
+        first = _first_rows(ids)
+        anchors, positives = anchors[first], positives[first]
+    rows = torch.arange(len(anchors), device=anchors.device)
+    loss = softmax(anchors, positives, rows, temperature=temperature, similarity=similarity)
+    if not two_sided:
+        return loss
+    return (loss + softmax(positives, anchors, rows, temperature=temperature, similarity=similarity)) / 2
+
+
+def _first_rows(ids: Tensor) -> Tensor:
+    """The row at which each distinct id stands first, in the order of the ids."""
+    distinct, which = torch.unique(ids, return_inverse=True)
+    rows = torch.arange(len(ids), device=ids.device)
+    return torch.full_like(distinct, len(ids)).scatter_reduce_(0, which, rows, "amin")
+
+
+def decoupled(anchors: Tensor, positives: Tensor, *, temperature: float, similarity: Similarity = "cosine") -> Tensor:
+    """InfoNCE without the positive in the denominator (Yeh et al. 2021, arXiv:2110.06848); 0 for a batch of one."""
+    if len(anchors) == 1:
+        return 0 * (anchors.sum() + positives.sum())
+    logits = _logits(anchors, positives, temperature, similarity)
+    own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    return (logits.masked_fill(own, -torch.inf).logsumexp(-1) - logits.diagonal()).mean()
+
+
+def hard_weighted(
+    anchors: Tensor,
+    positives: Tensor,
+    *,
+    temperature: float,
+    hardness: float,
+    prior: float,
+    similarity: Similarity = "cosine",
+) -> Tensor:
+    """InfoNCE with negatives weighted by ``exp(hardness * s / tau)`` and corrected by ``prior`` (Robinson et al. 2021).
+
+    The sum over negatives becomes ``(N - 1) max((E_w[e^(s/tau)] - prior e^(s(p)/tau)) / (1 - prior), floor)``; the floor is
+    ``e^(-1/tau)`` for cosine and 0 otherwise. Hardness 0 is Chuang et al. 2020; prior 0 as well, InfoNCE.
+    """
+    logits = _logits(anchors, positives, temperature, similarity)
+    top = logits.detach().amax(-1, keepdim=True)
+    logits = logits - top  # every term below is divided by exp(top), which the final logarithm cancels
+    terms, hit = logits.exp(), logits.diagonal()
+    others = ~torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    weights = (hardness * logits).exp() * others
+    tiny = torch.finfo(terms.dtype).tiny
+    mean = (weights * terms).sum(-1) / weights.sum(-1).clamp_min(tiny)
+    floor = (-1 / temperature - top.squeeze(-1)).exp() if similarity == "cosine" else torch.zeros_like(mean)
+    negatives = (len(logits) - 1) * torch.maximum((mean - prior * hit.exp()) / (1 - prior), floor)
+    return ((hit.exp() + negatives).clamp_min(tiny).log() - hit).mean()
+
+
+def _logits(anchors: Tensor, positives: Tensor, temperature: float, similarity: Similarity) -> Tensor:
+    queries, candidates = lift(anchors, positives, similarity)
+    return (queries / temperature) @ candidates.T

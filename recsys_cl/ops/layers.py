@@ -1,0 +1,139 @@
+"""LightGCN's layers for several graphs at once, only on the rows asked for, with the exact gradient written by hand.
+
+All of LightGCN, SGL, SimGCL and XSimGCL is linear in the table: the noise has no derivative, and the matrices are
+symmetric. So nothing needs to be kept for the backward pass, and one product a layer, in Horner's order, serves all
+graphs that share an adjacency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from recsys_cl.ops.adjacency import Adjacency, Rows
+from recsys_cl.ops.noise import LayerNoise, disturb
+from recsys_cl.ops.propagate import propagate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flow:
+    """How one graph carries the table: the adjacency of each layer, and the noise its outputs get."""
+
+    adjacencies: tuple[Adjacency, ...]  # one a layer
+    noise: LayerNoise | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """What is wanted of every flow: these rows, and how the layers are averaged into the result."""
+
+    rows: Tensor  # [R] node ids
+    shares: tuple[float, ...]  # [L + 1] weight of each layer in the result, the table itself first
+
+
+def layered(table: Tensor, flows: Sequence[Flow], request: Request) -> list[tuple[Tensor, ...]]:
+    """For each flow the rows asked for: their weighted mean over layers, then after each layer (the table's first).
+
+    E^(l) = A_l E^(l-1), then plus noise if asked for. Each tensor is [R, D] and passes gradients to ``table`` [N, D].
+    Flows that agree up to a layer share its product; the last layer is computed on the rows alone.
+    """
+    width = len(request.shares) + 1
+    flat: tuple[Tensor, ...] = _Layers.apply(table, tuple(flows), request)  # type: ignore[no-untyped-call]
+    return [flat[start : start + width] for start in range(0, len(flat), width)]
+
+
+class _Layers(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, flows: tuple[Flow, ...], request: Request) -> tuple[Tensor, ...]:
+        ctx.set_materialize_grads(False)
+        ctx.flows, ctx.request, ctx.shape = flows, request, table.shape
+        products = _Products(request.rows)
+        ctx.parts = products.parts
+        return tuple(out for flow in flows for out in _blend(products.along(flow, table), request.shares))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, None, None]:
+        width = len(ctx.request.shares) + 1
+        wanted: dict[tuple[int, ...], tuple[Flow, list[Tensor | None]]] = {}
+        for index, flow in enumerate(ctx.flows):
+            mean, *layers = grads[index * width : (index + 1) * width]
+            key = tuple(id(adjacency) for adjacency in flow.adjacencies)
+            _, total = wanted.setdefault(key, (flow, [None] * len(layers)))
+            for layer, (grad, share) in enumerate(zip(layers, ctx.request.shares, strict=True)):
+                total[layer] = _sum(total[layer], grad, None if mean is None or not share else mean * share)
+        result = None
+        for flow, total in wanted.values():
+            result = _sum(result, _pull(flow, total, ctx))
+        return result, None, None
+
+
+class _Products:
+    """The products of one forward pass, each computed once."""
+
+    def __init__(self, rows: Tensor) -> None:
+        self._rows = rows
+        self._full: dict[tuple[int, ...], Tensor] = {}
+        self.parts: dict[int, Rows] = {}  # the requested rows of an adjacency, by its identity
+
+    def along(self, flow: Flow, table: Tensor) -> list[Tensor]:
+        """The requested rows [R, D] of the table and of each layer's output."""
+        rng = flow.noise.stream() if flow.noise else None
+        state, found = table, [table.index_select(0, self._rows)]
+        path: tuple[int, ...] = ()
+        for layer, adjacency in enumerate(flow.adjacencies, 1):
+            path = (*path, id(adjacency))
+            last = layer == len(flow.adjacencies)
+            state = self._last(adjacency, state) if last else self._whole(adjacency, state, path)
+            if flow.noise and rng:
+                state = disturb(state, flow.noise.eps, rng)
+                path = (*path, id(flow))  # nobody else can be here
+            found.append(state if last else state.index_select(0, self._rows))
+        return found
+
+    def _whole(self, adjacency: Adjacency, state: Tensor, path: tuple[int, ...]) -> Tensor:
+        if path not in self._full:
+            self._full[path] = propagate(adjacency.matrix, state)
+        return self._full[path]
+
+    def _last(self, adjacency: Adjacency, state: Tensor) -> Tensor:
+        if 2 * self._rows.numel() > len(adjacency.matrix):  # picking so many rows would cost more than it saves
+            return propagate(adjacency.matrix, state).index_select(0, self._rows)
+        if id(adjacency) not in self.parts:
+            self.parts[id(adjacency)] = adjacency.matrix.only(self._rows)
+        return propagate(self.parts[id(adjacency)], state)
+
+
+def _blend(layers: list[Tensor], shares: tuple[float, ...]) -> list[Tensor]:
+    mean = torch.zeros_like(layers[0])
+    for layer, share in zip(layers, shares, strict=True):
+        if share:
+            mean.add_(layer, alpha=share)
+    return [mean, *layers]
+
+
+def _pull(flow: Flow, grads: list[Tensor | None], ctx: Any) -> Tensor | None:
+    """The gradient of the table: G_0 + A_1 (G_1 + A_2 (G_2 + ...)), where G_l is zero outside the rows asked for."""
+    rows, result = ctx.request.rows, None
+    for layer in range(len(grads) - 1, -1, -1):
+        grad, adjacency = grads[layer], flow.adjacencies[layer - 1] if layer else None
+        if adjacency and result is None and grad is not None and id(adjacency) in ctx.parts:
+            # The first product reads nothing but these rows, which the forward pass has picked out already.
+            result = propagate(ctx.parts[id(adjacency)].transposed(ctx.shape[0]), grad)
+            continue
+        if grad is not None:
+            result = grad.new_zeros(ctx.shape) if result is None else result
+            result.index_add_(0, rows, grad)
+        if adjacency and result is not None:
+            result = propagate(adjacency.matrix, result)
+    return result
+
+
+def _sum(*terms: Tensor | None) -> Tensor | None:
+    present = [term for term in terms if term is not None]
+    return sum(present[1:], start=present[0]) if present else None

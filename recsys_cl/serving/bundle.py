@@ -1,0 +1,144 @@
+"""What a registered model knows: vectors, vocabularies, what each user has seen, what is popular. No code, no pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.files import commit_folder, write_json
+from recsys_cl.core.values import Interactions, Ragged
+from recsys_cl.serving.manifest import verify_manifest, write_manifest
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bundle:
+    """A recommender ready to answer. The score of an item for a user is the dot product of their vectors."""
+
+    user_ids: pandas.Index  # [U] text, in vocabulary order
+    item_ids: pyarrow.Array  # [I] text, in vocabulary order
+    titles: pyarrow.Array | None  # [I] text, where the items have titles
+    users: Tensor  # [U, D] float32
+    items: Tensor  # [I, D] float32
+    seen: Ragged  # U rows: the items a user has met, each once, rising
+    counts: Tensor  # [I] int64: how often each item was met
+    meta: Mapping[str, Any]  # JSON-able: recipe, metrics, digests; "exclude_seen": whether lists leave out what was seen
+
+    @property
+    def popular(self) -> Tensor:
+        """All items [I], the most popular first, ties in vocabulary order: the answer to users we do not know."""
+        return torch.argsort(self.counts, descending=True, stable=True)
+
+    @property
+    def exclude_seen(self) -> bool:
+        """Whether lists leave out what the user has met; true unless the model was built otherwise."""
+        return bool(self.meta.get("exclude_seen", True))
+
+
+def assemble(
+    users: pandas.DataFrame,
+    items: pandas.DataFrame,
+    vectors: Mapping[str, Tensor],
+    known: Interactions,
+    meta: Mapping[str, Any],
+) -> Bundle:
+    """A bundle from the parts a pipeline leaves behind.
+
+    Args:
+        users: vocabulary with ``user_id``, in id order.
+        items: vocabulary with ``item_id`` and perhaps ``title``, in id order.
+        vectors: ``users`` [U, D] and ``items`` [I, D].
+        known: all interactions the vectors were made from.
+        meta: facts to keep; see `Bundle`.
+
+    Raises:
+        Refused: vectors are not finite or do not fit the vocabularies.
+    """
+    import pandas
+    import pyarrow
+
+    expected = {"users": known.shape.users, "items": known.shape.items}
+    for side, count in expected.items():
+        if vectors[side].shape[0] != count or len(users if side == "users" else items) != count:
+            raise Refused(f"{side}: {vectors[side].shape[0]} vectors for a vocabulary of {count}")
+        if not torch.isfinite(vectors[side]).all():
+            raise Refused(f"{side}: some vectors are not finite")
+    pairs = torch.unique(known.users * known.shape.items + known.items)
+    seen = Ragged.group(pairs // known.shape.items, pairs % known.shape.items, known.shape.users)
+    titles = pyarrow.array(items["title"], pyarrow.string(), from_pandas=True) if "title" in items else None
+    return Bundle(
+        user_ids=pandas.Index(users["user_id"]),
+        item_ids=pyarrow.array(items["item_id"], pyarrow.string()),
+        titles=titles,
+        users=vectors["users"].float().contiguous(),
+        items=vectors["items"].float().contiguous(),
+        seen=seen,
+        counts=torch.bincount(known.items, minlength=known.shape.items),
+        meta=dict(meta),
+    )
+
+
+def write_bundle(bundle: Bundle, folder: Path) -> None:
+    """Commit ``bundle`` as a sealed folder, in one rename; ``folder`` must not exist."""
+    import pyarrow
+    from safetensors.torch import save_file
+
+    if folder.exists():
+        raise Refused(f"{folder}: exists already")
+    scratch = folder.with_name(f".{folder.name}.new")
+    scratch.mkdir(parents=True, exist_ok=True)
+    save_file({"users": bundle.users, "items": bundle.items}, scratch / "vectors.safetensors")
+    history = {"seen": bundle.seen.values, "seen_offsets": bundle.seen.offsets, "counts": bundle.counts}
+    save_file(history, scratch / "history.safetensors")
+    _write_table(pyarrow.table({"user_id": pyarrow.array(bundle.user_ids, pyarrow.string())}), scratch / "users.parquet")
+    columns = {"item_id": bundle.item_ids} | ({} if bundle.titles is None else {"title": bundle.titles})
+    _write_table(pyarrow.table(columns), scratch / "items.parquet")
+    write_json(scratch / "meta.json", dict(bundle.meta))
+    write_manifest(scratch)
+    commit_folder(scratch, folder)
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read a sealed folder, after every byte of it was verified.
+
+    Raises:
+        Refused: a file is missing, foreign, damaged, or of another format.
+    """
+    import pandas
+    from safetensors.torch import load_file
+
+    verify_manifest(folder)
+    vectors, history = load_file(folder / "vectors.safetensors"), load_file(folder / "history.safetensors")
+    users, items = _read_table(folder / "users.parquet"), _read_table(folder / "items.parquet")
+    return Bundle(
+        user_ids=pandas.Index(users["user_id"].to_pandas()),
+        item_ids=items["item_id"].combine_chunks(),
+        titles=items["title"].combine_chunks() if "title" in items.column_names else None,
+        users=vectors["users"],
+        items=vectors["items"],
+        seen=Ragged(history["seen"], history["seen_offsets"]),
+        counts=history["counts"],
+        meta=json.loads((folder / "meta.json").read_text(encoding="utf-8")),
+    )
+
+
+def _write_table(table: pyarrow.Table, path: Path) -> None:
+    from pyarrow import parquet
+
+    parquet.write_table(table, path, write_page_checksum=True)
+
+
+def _read_table(path: Path) -> pyarrow.Table:
+    from pyarrow import parquet
+
+    return parquet.read_table(path, page_checksum_verification=True)

@@ -1,0 +1,30 @@
+"""A registered copy is used only after it gave the answers of the bundle it was made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.serving.answer import DEFAULT_K, recommend
+from recsys_cl.serving.bundle import Bundle
+
+_USERS = 20
+_STRANGER = "\N{REPLACEMENT CHARACTER} a user the model does not know"
+
+
+def check_copy(folder: Path, bundle: Bundle) -> None:
+    """Load the model in ``folder`` as MLflow does and compare its answers for some users, and an unknown one, exactly.
+
+    Raises:
+        Refused: they differ.
+    """
+    import pandas
+    from mlflow.pyfunc import load_model
+
+    k = min(DEFAULT_K, len(bundle.item_ids))
+    some = bundle.user_ids[:: max(1, len(bundle.user_ids) // _USERS)][:_USERS]
+    asked = [*some, _STRANGER]
+    answered = load_model(str(folder)).predict(pandas.DataFrame({"user_id": asked}), params={"k": k})
+    expected = recommend(bundle, asked, k).to_pandas()
+    if not answered.equals(expected):
+        raise Refused(f"{folder}: the registered copy does not answer as the model it was made from")

@@ -1,0 +1,61 @@
+"""A folder that can be trusted: every file's SHA-256 stands in ``manifest.json``, and nothing else lies beside them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.files import digest_file, digest_json, write_json
+
+NAME = "manifest.json"
+FORMAT = 1
+
+
+def write_manifest(folder: Path) -> None:
+    """Seal ``folder``; written last, it says that all else is complete."""
+    write_json(folder / NAME, {"format": FORMAT, "files": _digests(folder, without=(NAME,))})
+
+
+def verify_manifest(folder: Path) -> None:
+    """Compare ``folder`` with its manifest.
+
+    Raises:
+        Refused: a file is missing, foreign, or not what was sealed; the message names it.
+    """
+    listed = _read(folder)
+    found = _digests(folder, without=(NAME,))
+    for name in sorted(listed.keys() | found.keys()):
+        if name not in found:
+            raise Refused(f"{folder / name}: missing, though {NAME} lists it")
+        if name not in listed:
+            raise Refused(f"{folder / name}: {NAME} does not list this file")
+        if found[name] != listed[name]:
+            raise Refused(f"{folder / name}: damaged or changed: its SHA-256 is not the one in {NAME}")
+
+
+def digest_folder(folder: Path, without: tuple[str, ...] = ()) -> str:
+    """One SHA-256 for the names and contents of all files in ``folder``, except those named."""
+    return digest_json(_digests(folder, without))
+
+
+def _digests(folder: Path, without: tuple[str, ...]) -> dict[str, str]:
+    files = (path for path in folder.rglob("*") if path.is_file() or path.is_symlink())
+    names = {path.relative_to(folder).as_posix(): path for path in files}
+    return {name: digest_file(path) for name, path in sorted(names.items()) if name not in without}
+
+
+def _read(folder: Path) -> dict[str, str]:
+    path = folder / NAME
+    try:
+        manifest: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Refused(f"{folder}: not a model: there is no {NAME}") from None
+    except ValueError as error:
+        raise Refused(f"{path}: damaged: {error}") from error
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise Refused(f"{path}: damaged: no list of files")
+    if manifest.get("format") != FORMAT:
+        raise Refused(f"{path}: format {manifest.get('format')} is unknown to this version, which reads {FORMAT}")
+    return {str(name): str(digest) for name, digest in manifest["files"].items()}

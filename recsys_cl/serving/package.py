@@ -1,0 +1,72 @@
+"""A bundle becomes an MLflow model folder: models-from-code, signature, example, pinned requirements; nothing pickled."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from recsys_cl.serving.answer import DEFAULT_K
+from recsys_cl.serving.bundle import Bundle, write_bundle
+
+BUNDLE = Path("artifacts") / "bundle"
+"""Where the bundle lies in a model folder."""
+
+_REQUIREMENTS = ("mlflow", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "torch")
+
+
+def write_model(bundle: Bundle, folder: Path, model_id: str | None = None) -> None:
+    """Write a folder that ``mlflow.pyfunc.load_model`` loads and ``mlflow models serve`` serves; it must not exist."""
+    from mlflow import pyfunc
+    from mlflow.models import Model
+
+    from recsys_cl.serving import model
+
+    with TemporaryDirectory(dir=folder.parent) as scratch:
+        source = Path(scratch) / BUNDLE.name
+        write_bundle(bundle, source)
+        pyfunc.save_model(
+            path=str(folder),
+            python_model=str(Path(model.__file__)),
+            artifacts={BUNDLE.name: str(source)},
+            signature=signature(min(DEFAULT_K, len(bundle.item_ids))),
+            input_example=_example(bundle),
+            pip_requirements=requirements(),
+            mlflow_model=Model(model_id=model_id) if model_id else None,
+        )
+
+
+def signature(k: int = DEFAULT_K) -> Any:
+    """What goes in and out: ``user_id`` text and ``k`` (with its default); a row per user and rank."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+
+    return ModelSignature(
+        inputs=Schema([ColSpec("string", "user_id")]),
+        outputs=Schema(
+            [
+                ColSpec("string", "user_id"),
+                ColSpec("integer", "rank"),
+                ColSpec("string", "item_id"),
+                ColSpec("float", "score"),
+                ColSpec("string", "source"),
+            ]
+        ),
+        params=ParamSchema([ParamSpec("k", "integer", k)]),
+    )
+
+
+def requirements() -> list[str]:
+    """Exactly the versions that this process has; local labels like ``+cpu`` are left to the installer."""
+    pins = [f"{name}=={version(name).partition('+')[0]}" for name in _REQUIREMENTS]
+    try:
+        return [*pins, f"recsys_cl=={version('recsys_cl')}"]
+    except PackageNotFoundError:  # run from a source tree
+        return [*pins, "recsys_cl"]
+
+
+def _example(bundle: Bundle) -> Any:
+    import pandas
+
+    return pandas.DataFrame({"user_id": [*bundle.user_ids[:2], "someone new"]}), {"k": min(DEFAULT_K, len(bundle.item_ids))}

@@ -1,0 +1,131 @@
+"""A pipeline's settings become its stages in order; running them gives one result to print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recsys_cl.config import Pipeline, load_pipeline
+from recsys_cl.core.protocols import Stage
+from recsys_cl.stages.evaluate import EvaluateStage
+from recsys_cl.stages.ingest import IngestStage
+from recsys_cl.stages.prepare import PrepareStage
+from recsys_cl.stages.register import RegisterStage
+from recsys_cl.stages.report import ReportStage
+from recsys_cl.stages.runner import Outcome, Status, run_stages
+from recsys_cl.stages.store import Store
+from recsys_cl.stages.tracking import Tracking
+from recsys_cl.stages.train import TrainStage
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One experiment's row of the table."""
+
+    recipe: str
+    run_id: str | None
+    epochs: int
+    train_seconds: float
+    valid: Mapping[str, float]
+    test: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run has to say."""
+
+    pipeline: str
+    stages: tuple[tuple[str, Status, float], ...]
+    experiments: tuple[Line, ...]
+    report: Path | None
+    model: Mapping[str, Any] | None
+    tracking_uri: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The machine's view; metric keys like ``recall@20``."""
+        return {
+            "pipeline": self.pipeline,
+            "stages": [{"name": name, "status": status, "seconds": round(seconds, 3)} for name, status, seconds in self.stages],
+            "experiments": [
+                {
+                    "recipe": line.recipe,
+                    "run_id": line.run_id,
+                    "epochs": line.epochs,
+                    "train_seconds": line.train_seconds,
+                    "valid": dict(line.valid),
+                    "test": dict(line.test),
+                }
+                for line in self.experiments
+            ],
+            "report": str(self.report) if self.report else None,
+            "model": dict(self.model) if self.model else None,
+        }
+
+    def places(self) -> list[str]:
+        """Where report, runs and model are; one line each."""
+        lines = [f"report  {self.report}"] if self.report else []
+        if self.model:
+            aliases = ", ".join(self.model["aliases"]) or "no alias"
+            lines.append(f"runs    {self.tracking_uri}, experiment '{self.pipeline}'")
+            lines.append(
+                f"model   models:/{self.model['name']}/{self.model['version']} ({aliases}), recipe {self.model['recipe']}"
+            )
+        return lines
+
+
+def stages_of(pipeline: Pipeline, tracking: Tracking) -> list[Stage]:
+    """Every stage of a pipeline, in an order in which each finds what it reads."""
+    recipes = pipeline.recipes()
+    names, metric = tuple(recipes), pipeline.registry.metric
+    common = {"evaluation": pipeline.evaluation, "runtime": pipeline.runtime, "seed": pipeline.seed}
+    return [
+        IngestStage(pipeline.ingest, pipeline.seed),
+        PrepareStage(pipeline.prepare),
+        *(TrainStage(name, recipe, **common, tracking=tracking.training) for name, recipe in recipes.items()),
+        *(EvaluateStage(name, recipe, **common) for name, recipe in recipes.items()),
+        ReportStage(pipeline.name, names, metric, (("pipeline", pipeline.name), ("seed", str(pipeline.seed)))),
+        RegisterStage(pipeline.registry.model or pipeline.name, names, metric, pipeline.registry.experiment or None, tracking),
+    ]
+
+
+def run_pipeline(
+    path: Path,
+    assignments: Sequence[str],
+    data_dir: Path,
+    tracking_uri: str | None,
+    watch: Callable[[str, Status, float], None],
+    until: str | None = None,
+    force: str | None = None,
+) -> Result:
+    """Read a pipeline's TOML, run what is not up to date, and gather the result."""
+    pipeline = load_pipeline(path, assignments)
+    tracking = Tracking(pipeline.name, Path(), tracking_uri)
+    store = Store(data_dir.resolve() / pipeline.name)
+    outcome = run_stages(stages_of(pipeline, tracking), store, watch, until, force)
+    return gather(pipeline, outcome, tracking)
+
+
+def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking) -> Result:
+    """What the artifacts of a run say, as far as it went."""
+    artifacts = {name: artifact.path for name, artifact in outcome.artifacts.items()}
+    registered = _json(artifacts["registration"]) if "registration" in artifacts else None
+    lines = [_line(name, artifacts, tracking) for name in pipeline.recipes() if f"model/{name}" in artifacts]
+    report = artifacts["report"] / "index.html" if "report" in artifacts else None
+    stages = tuple((done.stage.name, done.status, done.seconds) for done in outcome.done)
+    return Result(pipeline.name, stages, tuple(lines), report, registered, tracking.address)
+
+
+def _line(name: str, artifacts: Mapping[str, Path], tracking: Tracking) -> Line:
+    summary = _json(artifacts[f"model/{name}"] / "summary.json")
+    evaluation = artifacts.get(f"evaluation/{name}")
+    test = _json(evaluation / "metrics.json")["test"] if evaluation else {}
+    run_id = tracking.run_id(summary["fingerprint"])
+    return Line(name, run_id, summary["epochs"], summary["train_seconds"], summary["valid"], test)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return value

@@ -1,0 +1,51 @@
+"""Interactions to train, valid, test and a vocabulary; the last stage at which an id is text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+
+from recsys_cl.core.files import write_json
+from recsys_cl.core.protocols import Job
+from recsys_cl.ingest.prepare import Prepare
+
+
+@dataclass(frozen=True)
+class PrepareStage:
+    """Splits and numbers what was ingested."""
+
+    prepare: Prepare
+
+    name: ClassVar[str] = "prepare"
+    version: ClassVar[int] = 1
+    reads: ClassVar[tuple[str, ...]] = ("interactions", "items")
+    writes: ClassVar[tuple[str, ...]] = ("train", "valid", "test", "vocabulary", "data_report")
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The table ``[prepare]``, but for what cannot change the result."""
+        values: dict[str, Any] = json.loads(self.prepare.model_dump_json(exclude={"memory_limit", "threads"}))
+        return values
+
+    def outside(self) -> Mapping[str, str]:
+        """Nothing beyond the store is read."""
+        return {}
+
+    def run(self, job: Job) -> Mapping[str, float]:
+        """Write the parts, the vocabulary and the facts about them."""
+        from recsys_cl.ingest.coded_log import PARTS
+        from recsys_cl.ingest.data_report import data_report
+        from recsys_cl.ingest.preparation import prepare
+        from recsys_cl.ingest.vocabulary import write_part, write_vocabulary
+
+        with TemporaryDirectory(dir=job.scratch) as working:
+            prepared = prepare(job.reads["interactions"], self.prepare, Path(working))
+        for name, part in zip(PARTS, prepared.parts, strict=True):
+            write_part(part, job.out(name))
+        write_vocabulary(prepared, job.reads["items"], job.out("vocabulary"))
+        write_json(job.out("data_report"), data_report(prepared))
+        return {"users": prepared.shape.users, "items": prepared.shape.items, **prepared.counts}

@@ -1,0 +1,91 @@
+"""Stages in order, each made once: what has a receipt for the same fingerprint is skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Literal
+
+from recsys_cl.core.errors import Refused, nearest
+from recsys_cl.core.protocols import Stage
+from recsys_cl.stages.store import Artifact, Receipt, Store
+
+Status = Literal["running", "done", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One stage's part in a run."""
+
+    stage: Stage
+    status: Status
+    seconds: float
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run leaves: every stage's part, and every artifact by name."""
+
+    done: tuple[Done, ...]
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+
+
+def run_stages(
+    stages: Sequence[Stage],
+    store: Store,
+    watch: Callable[[str, Status, float], None],
+    until: str | None = None,
+    force: str | None = None,
+) -> Outcome:
+    """Make every stage that has no result for its present inputs and settings.
+
+    Args:
+        stages: in an order in which each finds what it reads.
+        store: where results lie.
+        watch: told of each stage's name, status and seconds.
+        until: the last stage to run (``"evaluate"`` stands for all ``evaluate/...``).
+        force: a stage to run again although its result is there.
+    """
+    for name in (until, force):
+        if name is not None and not any(_is(stage, name) for stage in stages):
+            raise Refused(
+                f"no stage '{name}'; {nearest(name, {s.name for s in stages} | {s.name.split('/')[0] for s in stages})}"
+            )
+    artifacts: dict[str, Artifact] = {}
+    done: list[Done] = []
+    for stage in _up_to(stages, until):
+        step = _one(stage, store, artifacts, watch, forced=force is not None and _is(stage, force))
+        artifacts |= {name: step.receipt.artifact(name) for name in stage.writes}
+        done.append(step)
+    return Outcome(tuple(done), artifacts)
+
+
+def _one(
+    stage: Stage, store: Store, artifacts: dict[str, Artifact], watch: Callable[[str, Status, float], None], *, forced: bool
+) -> Done:
+    began = perf_counter()
+    reads = {name: artifacts[name] for name in stage.reads}
+    outside = stage.outside()
+    fingerprint = store.fingerprint(stage, reads, outside)
+    with store.exclusive(stage, fingerprint):
+        receipt = store.find(stage, fingerprint)
+        status: Status = "skipped"
+        if receipt is None or forced:
+            watch(stage.name, "running", 0.0)
+            receipt, status = store.make(stage, fingerprint, reads, outside), "done"
+    seconds = perf_counter() - began
+    watch(stage.name, status, seconds)
+    return Done(stage, status, seconds, receipt)
+
+
+def _up_to(stages: Sequence[Stage], until: str | None) -> Sequence[Stage]:
+    if until is None:
+        return stages
+    last = max(number for number, stage in enumerate(stages) if _is(stage, until))
+    return stages[: last + 1]
+
+
+def _is(stage: Stage, name: str) -> bool:
+    return stage.name == name or stage.name.startswith(f"{name}/")

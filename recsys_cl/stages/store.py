@@ -1,0 +1,143 @@
+"""Committed artifacts, found by the fingerprint of what made them; a folder and its receipt appear in one rename."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from recsys_cl import __version__
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.files import commit_folder, digest_file, digest_json, storage_fault, write_json
+from recsys_cl.core.protocols import Job, Stage
+
+RECEIPT = "receipt.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One committed artifact: where it lies and the digest of its content."""
+
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a stage did: enough to know whether it must run again, and to check what it left."""
+
+    folder: Path
+    facts: Mapping[str, Any]
+
+    def artifact(self, name: str) -> Artifact:
+        """One of the stage's results."""
+        written = self.facts["writes"][name]
+        return Artifact(self.folder / written["path"], written["digest"])
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A folder of one pipeline's artifacts: ``root/STAGE/FINGERPRINT/``. Old fingerprints stay, so going back costs nothing."""
+
+    root: Path
+
+    def fingerprint(self, stage: Stage, reads: Mapping[str, Artifact], outside: Mapping[str, str]) -> str:
+        """What decides a stage's result: its version and settings, and the digests of all it reads."""
+        return digest_json(
+            {
+                "stage": stage.name,
+                "version": stage.version,
+                "settings": stage.settings,
+                "reads": {name: artifact.digest for name, artifact in reads.items()},
+                "outside": dict(outside),
+                "package": __version__,
+            }
+        )
+
+    def find(self, stage: Stage, fingerprint: str) -> Receipt | None:
+        """The committed result with this fingerprint, if there is one."""
+        receipt = self._folder(stage, fingerprint) / RECEIPT
+        if not receipt.is_file():
+            return None
+        return Receipt(receipt.parent, json.loads(receipt.read_text("utf-8")))
+
+    def make(self, stage: Stage, fingerprint: str, reads: Mapping[str, Artifact], outside: Mapping[str, str]) -> Receipt:
+        """Run the stage and commit what it wrote. A failed or killed run leaves its scratch, where the next one goes on."""
+        for name, artifact in reads.items():
+            verify(name, artifact)
+        scratch = self.root / ".scratch" / f"{_slug(stage.name)}-{fingerprint[:16]}"
+        final = self._folder(stage, fingerprint)
+        job = Job({name: artifact.path for name, artifact in reads.items()}, scratch, fingerprint)
+        began = datetime.now(UTC)
+        try:
+            shutil.rmtree(scratch / "out", ignore_errors=True)
+            (scratch / "out").mkdir(parents=True)
+            counts = dict(stage.run(job))
+            ended = datetime.now(UTC)
+            receipt = {
+                "stage": stage.name,
+                "stage_version": stage.version,
+                "fingerprint": fingerprint,
+                "settings_digest": digest_json(stage.settings),
+                "reads": {name: artifact.digest for name, artifact in reads.items()},
+                "outside": dict(outside),
+                "writes": {name: _describe(job.out(name)) for name in stage.writes},
+                "counts": counts,
+                "code": __version__,
+                "committed": ended.isoformat(timespec="seconds"),
+                "seconds": round((ended - began).total_seconds(), 3),
+            }
+            write_json(scratch / "out" / RECEIPT, receipt)
+            shutil.rmtree(final, ignore_errors=True)  # only there when the stage was forced to run again
+            commit_folder(scratch / "out", final)
+            shutil.rmtree(scratch)
+        except OSError as error:
+            raise storage_fault(scratch, error) from error
+        return Receipt(final, receipt)
+
+    @contextmanager
+    def exclusive(self, stage: Stage, fingerprint: str) -> Iterator[None]:
+        """Only one process at a time makes this result; the others wait and then find it. Freed by the kernel on any death."""
+        folder = self.root / ".locks"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(folder / f"{_slug(stage.name)}-{fingerprint[:16]}", os.O_CREAT | os.O_RDWR, 0o600)
+        except OSError as error:
+            raise storage_fault(folder, error) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _folder(self, stage: Stage, fingerprint: str) -> Path:
+        return self.root / _slug(stage.name) / fingerprint[:16]
+
+
+def verify(name: str, artifact: Artifact) -> None:
+    """Refuse an artifact whose bytes are not the ones that were committed."""
+    if not artifact.path.exists() or _describe(artifact.path)["digest"] != artifact.digest:
+        raise Refused(
+            f"artifact '{name}' is damaged: {artifact.path} is not what was committed; "
+            f"remove {artifact.path.parent} to make it again"
+        )
+
+
+def _describe(path: Path) -> dict[str, str]:
+    if path.is_file():
+        return {"path": path.name, "digest": digest_file(path)}
+    if not path.is_dir():
+        raise FileNotFoundError(2, "the stage did not write it", str(path))
+    files = {str(p.relative_to(path)): digest_file(p) for p in sorted(path.rglob("*")) if p.is_file()}
+    return {"path": path.name, "digest": digest_json(files)}
+
+
+def _slug(name: str) -> str:
+    return name.replace("/", "-")

@@ -1,0 +1,101 @@
+"""The graph family: who met what as one bipartite graph, and the feed that batches its edges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from pydantic import PositiveInt
+from torch import Generator, Tensor
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.protocols import NegativeSampler
+from recsys_cl.core.values import Batch, Interactions, Shape
+from recsys_cl.ops.adjacency import Adjacency, connect
+from recsys_cl.ops.layers import Flow
+from recsys_cl.ops.noise import LayerNoise
+from recsys_cl.ops.rows import distinct
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """A bipartite graph to propagate along, and what a view may ask of the encoder while it does.
+
+    One epoch of a feed is one Graph object, so a view that keeps its draw for an epoch knows the epoch by identity.
+    """
+
+    shape: Shape
+    adjacency: Adjacency
+    walk: tuple[Adjacency, ...] = ()  # one adjacency a layer, where a view gave each layer its own
+    noise: LayerNoise | None = None  # noise that every layer's output gets
+
+    def flow(self, layers: int) -> Flow:
+        """How ``layers`` layers of an encoder carry the table along this graph."""
+        if self.walk and len(self.walk) != layers:
+            raise Refused(f"the view gives {len(self.walk)} layers their own graph, the encoder has {layers}")
+        return Flow(self.walk or (self.adjacency,) * layers, self.noise)
+
+
+class GraphFeed:
+    """Batches of distinct interactions, shuffled once an epoch, with negatives drawn many batches at a time.
+
+    Args:
+        interactions: what the graph is made of; a repeated pair is one edge.
+        sampler: where negatives come from; None leaves ``Batch.negative`` empty.
+        batch_size: interactions in a batch; the last of an epoch may be smaller.
+    """
+
+    def __init__(
+        self, shape: Shape, interactions: Interactions, sampler: NegativeSampler | None, batch_size: PositiveInt = 2048
+    ) -> None:
+        if not len(interactions):
+            raise Refused("a graph needs at least one interaction")
+        self.shape = shape
+        self._graph = Graph(shape, connect(shape, interactions.users, interactions.items))
+        self._users, self._items = self._graph.adjacency.ends()
+        self._sampler = sampler
+        self._size = batch_size
+        self.steps = -(-self._users.numel() // batch_size)
+
+    def training(self, rng: Generator) -> Iterator[Batch[Graph]]:
+        """One epoch; every distinct interaction is the positive of exactly one query."""
+        graph = replace(self._graph)
+        order = torch.randperm(self._users.numel(), generator=rng, device=rng.device).to(self._users.device)
+        for chunk in torch.split(order, self._size * _BATCHES_DRAWN_AT_ONCE):
+            users, items = self._users[chunk], self._items[chunk]
+            negatives = self._draw(users, rng)
+            for start in range(0, chunk.numel(), self._size):
+                part = slice(start, start + self._size)
+                yield self._batch(graph, users[part], items[part], next(negatives))
+
+    def inference(self, users: Tensor) -> Iterator[tuple[Graph, Tensor]]:
+        """The whole graph at once."""
+        yield self._graph, users
+
+    def _draw(self, users: Tensor, rng: Generator) -> Iterator[Tensor | None]:
+        """Negatives for one batch of ``users`` after another: slices of one draw, or a draw each where they are shared."""
+        while self._sampler is None:
+            yield None
+        drawn = self._sampler(users, rng)
+        while drawn.dim() == 1:
+            yield drawn
+            drawn = self._sampler(users, rng)
+        yield from torch.split(drawn, self._size)
+
+    def _batch(self, graph: Graph, users: Tensor, positives: Tensor, negatives: Tensor | None) -> Batch[Graph]:
+        asking, items = distinct(users), distinct(positives, negatives)
+        log_q = self._sampler.log_q(items.ids) if self._sampler else None
+        return Batch(
+            source=graph,
+            users=asking.ids,
+            items=items.ids,
+            positives=items.positives,
+            query=asking.positive,
+            positive=items.positive,
+            negative=items.negative,
+            log_q=log_q,
+        )
+
+
+_BATCHES_DRAWN_AT_ONCE = 32  # spreads the cost of a draw; at 2048 queries and 128 negatives a draw is 64 MiB

@@ -1,0 +1,149 @@
+"""Histories as the source, in one flat array: never padded, never expanded into prefixes; and the feed that batches them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from pydantic import PositiveInt
+from torch import Generator, Tensor
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.protocols import NegativeSampler
+from recsys_cl.core.values import Batch, Interactions, Shape
+from recsys_cl.ops.ragged import offsets_of, owners, spans
+from recsys_cl.ops.rows import distinct
+
+POOL = 16
+"""Batches whose users are sorted by length together: enough to leave little padding, few enough to mix users each epoch."""
+
+BLOCK = 1 << 16
+"""Tokens of one inference block at most."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sequences:
+    """Histories, oldest item first, stored flat: row ``r`` is ``tokens[offsets[r] : offsets[r + 1]]``. No row is empty.
+
+    A token is an item id, or ``shape.items`` for an item that is hidden (masked) or unknown.
+    """
+
+    shape: Shape
+    tokens: Tensor  # [N] int64
+    offsets: Tensor  # [R + 1] int64, first 0, last N
+    readout: Tensor  # [Q] flat positions; the states there are what an encoder returns as users
+    longest: int  # no row is longer; lets an encoder allocate without asking the device
+
+    @property
+    def lengths(self) -> Tensor:
+        """Items in each row, [R]."""
+        return self.offsets.diff()
+
+    @property
+    def rows(self) -> Tensor:
+        """The row each token belongs to, [N]."""
+        return owners(self.lengths, self.tokens.numel())
+
+    def at_the_end(self) -> Sequences:
+        """The same histories, read out once each: at their last position."""
+        return replace(self, readout=self.offsets[1:] - 1)
+
+
+def join(sources: Sequence[Sequences]) -> Sequences:
+    """All rows and readouts of ``sources`` as one value, in order."""
+    counts = sources[0].offsets.new_tensor([source.tokens.numel() for source in sources])
+    starts = offsets_of(counts)
+    return Sequences(
+        sources[0].shape,
+        torch.cat([source.tokens for source in sources]),
+        torch.cat([*(s.offsets[:-1] + start for s, start in zip(sources, starts, strict=False)), starts[-1:]]),
+        torch.cat([s.readout + start for s, start in zip(sources, starts, strict=False)]),
+        max(source.longest for source in sources),
+    )
+
+
+class SequenceFeed:
+    """Batches of whole histories; every position is asked for the item that follows it (SASRec's training targets).
+
+    Users are bucketed by length, so that an encoder pads little: on Beauty a quarter of its places instead of 88 % of them.
+
+    Args:
+        interactions: what has been observed; each user's newest ``max_length`` items (and the target after them) are used.
+        sampler: where negatives come from; ``None`` sets every target against the whole catalogue.
+        batch_size: users of a training step.
+        max_length: longest history an encoder will see.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        interactions: Interactions,
+        sampler: NegativeSampler | None = None,
+        batch_size: PositiveInt = 256,
+        max_length: PositiveInt = 50,
+    ) -> None:
+        self.shape = shape
+        self.sampler = sampler
+        self.batch_size = batch_size
+        self.max_length = max_length
+        histories = interactions.by_user()
+        self.offsets = histories.offsets
+        self.tokens = torch.cat((histories.values, histories.values.new_tensor([shape.items])))  # the last one: an unknown item
+        self.lengths = histories.lengths.cpu()  # known to the host, so that no step has to ask the device for a size
+        self.learners = (self.lengths > 1).nonzero().flatten()  # one item alone has no next item to learn from
+        self.steps = -(-self.learners.numel() // batch_size)
+
+    def training(self, rng: Generator) -> Iterator[Batch[Sequences]]:
+        """One epoch: every user with two or more items exactly once."""
+        if not self.steps:
+            raise Refused("train: no user has two interactions, so no sequence has a next item to learn")
+        for users in self._buckets(rng):
+            yield self._batch(users, rng)
+
+    def inference(self, users: Tensor) -> Iterator[tuple[Sequences, Tensor]]:
+        """Blocks of users of like length, read out at the newest item, so the state is about what comes next.
+
+        A user without history is one unknown item: the encoder answers with what it knows about nobody in particular.
+        """
+        lengths = self.lengths[users.cpu()].clamp(max=self.max_length)
+        order = torch.argsort(lengths, stable=True)
+        size = max(1, BLOCK // self.max_length)
+        for begin in range(0, users.numel(), size):
+            block = order[begin : begin + size]
+            served = users[block.to(users.device)]
+            yield self._newest(served, lengths[block]), served
+
+    def _buckets(self, rng: Generator) -> list[Tensor]:
+        """Learners shuffled, sorted by length inside pools, cut into batches, and the batches shuffled; on the host."""
+        users = self.learners[_shuffled(self.learners.numel(), rng)]
+        pool = torch.arange(users.numel()) // (POOL * self.batch_size)
+        key = pool * (self.max_length + 2) + self.lengths[users].clamp(max=self.max_length + 1)
+        batches = torch.split(users[torch.argsort(key, stable=True)], self.batch_size)
+        return [batches[index] for index in _shuffled(len(batches), rng).tolist()]
+
+    def _batch(self, members: Tensor, rng: Generator) -> Batch[Sequences]:
+        users, kept = members.to(self.tokens.device), (self.lengths[members] - 1).clamp(max=self.max_length)
+        source, where = self._read(self.offsets[users + 1] - 1, kept)
+        targets = self.tokens[where + 1]
+        if self.sampler is None:
+            return Batch(source, users, items=None, positives=0, query=source.readout, positive=targets)
+        items, count, positive, negative = distinct(targets, self.sampler(users[source.rows], rng))
+        return Batch(source, users, items, count, source.readout, positive, negative, self.sampler.log_q(items))
+
+    def _newest(self, users: Tensor, lengths: Tensor) -> Sequences:
+        none = (lengths == 0).to(users.device)
+        ends = torch.where(none, self.tokens.numel(), self.offsets[users + 1])
+        return self._read(ends, lengths.clamp(min=1))[0].at_the_end()
+
+    def _read(self, ends: Tensor, kept: Tensor) -> tuple[Sequences, Tensor]:
+        """The ``kept`` tokens before each of ``ends``, read out everywhere, and where they stand; ``kept`` is on the host."""
+        total, longest, lengths = int(kept.sum()), int(kept.max()), kept.to(ends.device)
+        where = spans(ends - lengths, lengths, total)
+        every = torch.arange(total, device=ends.device)
+        return Sequences(self.shape, self.tokens[where], offsets_of(lengths), every, longest), where
+
+
+def _shuffled(count: int, rng: Generator) -> Tensor:
+    """A random order of ``count`` things, on the host."""
+    return torch.randperm(count, generator=rng, device=rng.device).cpu()

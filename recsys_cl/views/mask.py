@@ -1,0 +1,29 @@
+"""Each history with some items hidden (CL4SRec: Xie et al., 2022, arXiv:2010.14395, eq. 8)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Generator
+
+from recsys_cl.ops.ragged import portion, uniform
+from recsys_cl.structures.sequences import Sequences
+
+
+class Mask:
+    """Hide ``ratio`` of each history, rounded down; every choice of positions is equally likely. A ratio of 1 hides all."""
+
+    def __init__(self, ratio: Annotated[float, Field(ge=0, le=1)] = 0.3) -> None:
+        self.ratio = ratio
+
+    def __call__(self, source: Sequences, rng: Generator) -> Sequences:
+        """The same histories with the hidden items replaced by ``shape.items``, read out at the last position."""
+        rows = source.rows
+        shuffled = torch.argsort(rows + uniform(rows.numel(), rng, rows.device))  # each row's positions in random order
+        rank = torch.arange(rows.numel(), device=rows.device) - source.offsets[rows]
+        hidden = torch.empty_like(rows, dtype=torch.bool)
+        hidden[shuffled] = rank < portion(source.lengths, self.ratio)[rows]
+        return replace(source, tokens=source.tokens.masked_fill(hidden, source.shape.items)).at_the_end()

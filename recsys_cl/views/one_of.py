@@ -1,0 +1,36 @@
+"""Another view for each history: one of several, drawn anew each time (CL4SRec: Xie et al., 2022, arXiv:2010.14395, alg. 1)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor
+
+from recsys_cl.core.build import build
+from recsys_cl.core.protocols import View
+from recsys_cl.core.settings import Component
+from recsys_cl.ops.ragged import offsets_of, spans, uniform
+from recsys_cl.structures.sequences import Sequences, join
+
+
+class OneOf:
+    """Draw, for each history on its own, which of the views ``of`` alters it; all are equally likely."""
+
+    def __init__(self, of: Annotated[tuple[Component, ...], Field(min_length=1)]) -> None:
+        self.views: list[View[Sequences]] = [build("views", component, f"views.of.{at}") for at, component in enumerate(of)]
+
+    def __call__(self, source: Sequences, rng: Generator) -> Sequences:
+        """Every history under its own view, in the order given, read out at the last position."""
+        altered = join([view(source, rng) for view in self.views])
+        count = source.offsets.numel() - 1
+        drawn = (uniform(count, rng, source.tokens.device) * len(self.views)).long()
+        return _select(altered, drawn * count + torch.arange(count, device=drawn.device))
+
+
+def _select(source: Sequences, rows: Tensor) -> Sequences:
+    lengths = source.lengths[rows]
+    offsets = offsets_of(lengths)
+    tokens = source.tokens[spans(source.offsets[rows], lengths)]
+    return Sequences(source.shape, tokens, offsets, offsets[1:] - 1, source.longest)

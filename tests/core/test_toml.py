@@ -1,0 +1,90 @@
+"""A user's mistake in a settings file is answered with its place and the nearest valid choice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import Field
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.settings import Settings
+from recsys_cl.core.toml import assignment, merge, parse, read_text, validate
+
+
+class Inner(Settings):
+    epochs: int = Field(1, ge=0)
+    rates: tuple[float, ...] = ()
+
+
+class Outer(Settings):
+    name: str
+    training: Inner = Inner()
+
+
+def load(text: str) -> Outer:
+    return validate(Outer, parse(text, "x.toml"), "x.toml", text)
+
+
+def test_arrays_become_tuples_and_integers_stand_for_reals() -> None:
+    assert load('name = "a"\n[training]\nrates = [1, 0.5]').training.rates == (1.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('name = "a"\n\n[training]\nepoch = 3', r"x\.toml:4: training\.epoch: unknown key; did you mean 'epochs'"),
+        ('name = "a"\n[trainin]\nepochs = 3', r"x\.toml:2: trainin: unknown key; did you mean 'training'"),
+        ('name = "a"\ntraining.epochs = -1', r"x\.toml:2: training\.epochs: .*greater than or equal to 0, got -1"),
+        ('name = "a"\n[training]\nepochs = "3"', r"x\.toml:3: training\.epochs: .*integer.*got '3'"),
+        ("[training]\nepochs = 3", r"x\.toml: name: is needed"),
+        ("name = \n", r"x\.toml: not valid TOML.*line 1"),
+    ],
+)
+def test_a_mistake_names_file_line_and_key(text: str, message: str) -> None:
+    with pytest.raises(Refused, match=message):
+        load(text)
+
+
+def test_several_mistakes_are_told_at_once() -> None:
+    with pytest.raises(Refused, match=r"rates: .*; x\.toml:3: training\.epoch: unknown key"):
+        load('name = "a"\n[training]\nepoch = 3\nrates = "no"')
+
+
+def test_an_override_is_laid_over_table_by_table_and_a_new_component_starts_afresh() -> None:
+    recipe = {"encoder": {"use": "mf", "dim": 64}, "seed": 1}
+    assert merge(recipe, {"encoder": {"dim": 8}})["encoder"] == {"use": "mf", "dim": 8}
+    assert merge(recipe, {"encoder": {"use": "gru"}})["encoder"] == {"use": "gru"}
+    assert recipe["encoder"] == {"use": "mf", "dim": 64}, "the input is not edited"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a.b=3", {"a": {"b": 3}}),
+        ("a=0.5", {"a": 0.5}),
+        ("a=true", {"a": True}),
+        ("a=[1, 2]", {"a": [1, 2]}),
+        ('a="3"', {"a": "3"}),
+        ("a=plain text", {"a": "plain text"}),
+        ("a.path=/x=y", {"a": {"path": "/x=y"}}),
+    ],
+)
+def test_assignments_from_the_command_line_are_toml_values_or_text(text: str, expected: dict[str, object]) -> None:
+    assert assignment(text) == expected
+
+
+def test_an_assignment_without_a_value_is_refused() -> None:
+    with pytest.raises(Refused, match="expected key=value"):
+        assignment("epochs")
+
+
+def test_the_environment_fills_strings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_FOLDER", "/logs")
+    assert parse('a = "${SOME_FOLDER}/x"\nb = ["${NOT_THERE_AT_ALL:-default}/y"]', "x") == {"a": "/logs/x", "b": ["default/y"]}
+
+
+def test_a_missing_file_names_a_close_one(tmp_path: Path) -> None:
+    (tmp_path / "demo.toml").write_text("")
+    with pytest.raises(Refused, match=r"demos\.toml: no such file; did you mean 'demo\.toml'"):
+        read_text(tmp_path / "demos.toml")

@@ -1,0 +1,164 @@
+"""The transformer against an attention written with loops, and what it must not depend on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.values import Shape
+from recsys_cl.encoders.transformer import Transformer
+from recsys_cl.ops.ragged import offsets_of
+from recsys_cl.structures.sequences import Sequences
+
+SHAPE = Shape(6, 11)
+HISTORIES = [[1, 4, 2], [7], [3, 3, 9, 0, 5], [11, 2]]  # 11: hidden
+
+
+def seed(value: int) -> torch.Generator:
+    return torch.Generator().manual_seed(value)
+
+
+def sequences(histories: list[list[int]]) -> Sequences:
+    tokens = torch.tensor([item for history in histories for item in history])
+    offsets = offsets_of(torch.tensor([len(history) for history in histories]))
+    return Sequences(SHAPE, tokens, offsets, torch.arange(tokens.numel()), max(map(len, histories)))
+
+
+def encoder(**arguments: float) -> Transformer:
+    """In double precision, every parameter away from its first value, so that nothing is zero or one by chance."""
+    settings = {"dim": 8, "heads": 2, "layers": 2, "feedforward": 12, "max_length": 6, **arguments}
+    made = Transformer(SHAPE, seed(1), **settings).double()  # type: ignore[arg-type]
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=seed(2), dtype=torch.float64) * 0.3)
+    return made.eval()
+
+
+def states(made: Transformer, source: Sequences) -> Tensor:
+    return made([source], torch.arange(len(source.offsets) - 1))[0].users
+
+
+def slowly(made: Transformer, history: list[int]) -> Tensor:
+    """One history at a time, one head at a time, one position at a time."""
+    table = torch.cat((made.items, made.unknown[None]))
+    x = table[history] + made.positions[: len(history)]
+    for block in made.blocks:
+        query, key, value = block.projections(block.before_attention(x)).chunk(3, dim=1)
+        found = torch.zeros_like(x)
+        width = x.shape[1] // block.heads
+        for head in range(block.heads):
+            part = slice(head * width, (head + 1) * width)
+            for place in range(len(history)):
+                scores = torch.stack([query[place, part] @ key[past, part] / math.sqrt(width) for past in range(place + 1)])
+                found[place, part] = scores.softmax(0) @ value[: place + 1, part]
+        x = x + block.mix(found)
+        x = x + block.narrow(F.gelu(block.widen(block.before_network(x))))
+    return made.norm(x)
+
+
+def test_states_are_those_of_the_loops() -> None:
+    made = encoder()
+    expected = torch.cat([slowly(made, history) for history in HISTORIES])
+    torch.testing.assert_close(states(made, sequences(HISTORIES)), expected)
+
+
+def test_padding_changes_no_output() -> None:
+    made, source = encoder(), sequences(HISTORIES)
+    torch.testing.assert_close(states(made, replace(source, longest=6)), states(made, source), rtol=1e-12, atol=1e-12)
+
+
+def test_company_changes_no_output() -> None:
+    made = encoder()
+    alone = torch.cat([states(made, sequences([history])) for history in HISTORIES])
+    torch.testing.assert_close(states(made, sequences(HISTORIES)), alone, rtol=1e-12, atol=1e-12)
+
+
+def test_a_state_is_that_of_the_history_up_to_it() -> None:
+    made = encoder()
+    full = states(made, sequences([[3, 3, 9, 0, 5]]))
+    for length in range(1, 6):
+        prefix = states(made, sequences([[3, 3, 9, 0, 5][:length]]).at_the_end())
+        torch.testing.assert_close(prefix[0], full[length - 1], rtol=1e-12, atol=1e-12)
+
+
+def test_all_sources_at_once_equal_one_by_one_and_only_readouts_come_back() -> None:
+    made, first = encoder(), sequences(HISTORIES)
+    second = sequences([[5, 5, 5, 5, 5, 5], [2]]).at_the_end()
+    one, two = made([first, second], torch.arange(4))
+    torch.testing.assert_close(one.users, states(made, first), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(two.users, states(made, second), rtol=1e-12, atol=1e-12)
+    assert two.users.shape == (2, 8)
+    torch.testing.assert_close(two.users[1], states(made, sequences([[2]]))[0])
+
+
+def test_items_are_the_rows_asked_for_or_the_catalogue_without_the_hidden_one() -> None:
+    made, source = encoder(), sequences(HISTORIES)
+    asked = torch.tensor([4, 0, 10])
+    (every,), (some,) = made([source], torch.arange(4)), made([source], torch.arange(4), asked)
+    assert every.items.shape == (SHAPE.items, 8)
+    assert torch.equal(some.items, every.items[asked])
+
+
+def test_gradients_reach_every_parameter_and_equal_those_of_the_loops() -> None:
+    made, source = encoder(), sequences(HISTORIES)
+    parameters = list(made.parameters())
+    encoded = made([source], torch.arange(4))[0]
+    fast = torch.autograd.grad((encoded.users @ encoded.items.T).sin().sum(), parameters)
+    expected = torch.cat([slowly(made, history) for history in HISTORIES])
+    slow = torch.autograd.grad((expected @ made.items.T).sin().sum(), parameters)
+    assert all(bool(gradient.any()) for gradient in fast[:2])
+    for one, other in zip(fast, slow, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_eval_repeats_itself_and_dropout_makes_two_views_of_one_history_differ() -> None:
+    made, source = encoder(dropout=0.5), sequences(HISTORIES).at_the_end()
+    assert torch.equal(states(made, source), states(made, source))
+    one, two = made.train()([source, source], torch.arange(4))
+    assert not torch.equal(one.users, two.users)
+    one, two = made.eval()([source, source], torch.arange(4))
+    assert torch.equal(one.users, two.users)
+
+
+def test_a_history_of_hidden_items_alone_has_a_finite_state() -> None:
+    made = Transformer(SHAPE, seed(1))
+    assert bool(torch.isfinite(states(made, sequences([[11], [11, 11, 11]]))).all())
+
+
+def test_initialisation_comes_from_the_generator_alone() -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    one, again, other = (nn.utils.parameters_to_vector(Transformer(SHAPE, seed(s)).parameters()) for s in (1, 1, 2))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_what_does_not_fit_is_refused_by_name() -> None:
+    with pytest.raises(Refused, match=r"encoder\.heads"):
+        Transformer(SHAPE, seed(1), dim=10, heads=4)
+    with pytest.raises(Refused, match=r"encoder\.max_length"):
+        states(encoder(), sequences([[1] * 7]))
+
+
+def test_it_learns_to_answer_with_the_item_before_the_last() -> None:
+    made = Transformer(SHAPE, seed(1), dim=16, layers=2, dropout=0.0, max_length=6)
+    optimizer = torch.optim.Adam(made.parameters(), lr=0.01)
+    for step in range(300):
+        tokens = torch.randint(SHAPE.items, (64, 5), generator=seed(step))
+        source = sequences(tokens.tolist()).at_the_end()
+        encoded = made([source], torch.arange(64))[0]
+        loss = F.cross_entropy(encoded.users @ encoded.items.T, tokens[:, -2])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    tokens = torch.randint(SHAPE.items, (500, 5), generator=seed(10**6))
+    encoded = made([sequences(tokens.tolist()).at_the_end()], torch.arange(500))[0]
+    right = (encoded.users @ encoded.items.T).argmax(1) == tokens[:, -2]
+    assert float(right.double().mean()) > 0.95

@@ -1,0 +1,193 @@
+"""Metrics against numbers worked out by hand, a slow twin with sets, and two independent libraries."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsys_cl.core.build import build, names
+from recsys_cl.core.settings import Component
+from recsys_cl.core.values import Encoding, Ragged, Ranking, Shape
+from recsys_cl.evaluation.rank import rank
+
+NAMES = ("recall", "ndcg", "precision", "hit_rate", "mrr", "map", "coverage")
+
+
+def metric(name, k):
+    return build("evaluation.metrics", Component(use=name, k=k), name)
+
+
+def listed(lists, truths, items=100):
+    """A ranking from plain lists, -1 where a list is shorter than the longest."""
+    width = max(map(len, lists))
+    padded = [row + [-1] * (width - len(row)) for row in lists]
+    hits = [[item in truth for item in row] for row, truth in zip(padded, truths, strict=True)]
+    held_out = torch.tensor([len(truth) for truth in truths])
+    return Ranking(torch.tensor(padded), torch.tensor(hits), held_out, Shape(len(lists), items))
+
+
+def test_the_slot_is_complete():
+    assert names("evaluation.metrics") == tuple(sorted(NAMES))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_contract(name):
+    computed = metric(name, 2)
+    values = computed(listed([[1, 2, 3], [4], [7, 8]], [{1}, {5}, {8, 9, 10}]))
+    assert computed.name == f"{name}@2"
+    assert (computed.k, values.dtype, values.shape) == (2, torch.float64, (3,))
+    assert computed.convention
+    assert values.isfinite().all()
+
+
+B = listed([[1, 50, 2]], [set(range(1, 9))])  # 8 held out, hits at ranks 1 and 3
+C = listed([[50, 1, -1, -1, -1]], [{1, 2, 3}])  # a list of 2, 3 held out, hit at rank 2
+D = listed([[0, 1]], [{3}])  # all scores equal, so the smallest ids lead; the one held out would be last of 4
+
+
+@pytest.mark.parametrize(
+    ("ranking", "name", "k", "expected"),
+    [
+        (B, "recall", 3, 2 / 8),
+        (B, "precision", 3, 2 / 3),
+        (B, "hit_rate", 3, 1),
+        (B, "mrr", 3, 1),
+        (B, "map", 3, (1 + 2 / 3) / 3),
+        (B, "ndcg", 3, (1 + 1 / 2) / (1 + 1 / math.log2(3) + 1 / 2)),
+        (B, "recall", 2, 1 / 8),
+        (C, "recall", 5, 1 / 3),
+        (C, "precision", 5, 1 / 5),
+        (C, "hit_rate", 1, 0),
+        (C, "mrr", 5, 1 / 2),
+        (C, "map", 5, 1 / 2 / 3),
+        (C, "ndcg", 5, (1 / math.log2(3)) / (1 + 1 / math.log2(3) + 1 / 2)),
+        (D, "ndcg", 2, 0),
+        (D, "mrr", 2, 0),
+    ],
+)
+def test_by_hand(ranking, name, k, expected):
+    assert metric(name, k)(ranking).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_coverage_shares_an_item_among_those_who_got_it():
+    # Item 1 goes to two users, 2 and 3 to one each; 4 comes too late: 3 of 10 items.
+    values = metric("coverage", 2)(listed([[1, 2, 4], [1, 3, 4], [-1, -1, -1]], [{1}] * 3, items=10))
+    assert values.tolist() == pytest.approx([3 / 10 * (1 / 2 + 1), 3 / 10 * (1 / 2 + 1), 0])
+    assert values.mean().item() == pytest.approx(3 / 10)
+
+
+def slow(name, k, items, truth):
+    """One user's value from sets and loops."""
+    gains = [1.0 if item in truth else 0.0 for item in items[:k]]
+    best = min(k, len(truth))
+    match name:
+        case "recall":
+            return sum(gains) / len(truth)
+        case "precision":
+            return sum(gains) / k
+        case "hit_rate":
+            return max(gains, default=0.0)
+        case "mrr":
+            return max((gain / rank for rank, gain in enumerate(gains, 1)), default=0.0)
+        case "map":
+            return sum(gain * sum(gains[:rank]) / rank for rank, gain in enumerate(gains, 1)) / best
+        case "ndcg":
+            discounts = [1 / math.log2(rank + 1) for rank in range(1, k + 1)]
+            return sum(g * d for g, d in zip(gains, discounts, strict=False)) / sum(discounts[:best])
+    raise AssertionError(name)
+
+
+def planted(seed, users, items, dim=2):
+    """Whole-number vectors (ties everywhere), disjoint seen and held-out items, everyone with something held out."""
+    rng = torch.Generator().manual_seed(seed)
+    vectors = Encoding(
+        torch.randint(-2, 3, (users, dim), generator=rng).float(), torch.randint(-2, 3, (items, dim), generator=rng).float()
+    )
+    truths, seens = [], []
+    for _ in range(users):
+        order = torch.randperm(items + 1, generator=rng).tolist()  # `items` stands for an item outside the vocabulary
+        held = 1 + int(torch.randint(0, items // 2, (), generator=rng))
+        truths.append(order[:held])
+        seens.append([item for item in order[held : held + items // 4] if item < items])
+    return vectors, truths, seens
+
+
+def ragged(rows):
+    return Ragged(
+        torch.tensor([value for row in rows for value in row], dtype=torch.int64),
+        torch.tensor([0, *(len(row) for row in rows)]).cumsum(0),
+    )
+
+
+def lists_by_sorting(vectors, seens, k):
+    scores = (vectors.users @ vectors.items.T).tolist()
+    return [
+        sorted((item for item in range(len(row)) if item not in seen), key=lambda item, row=row: (-row[item], item))[:k]
+        for row, seen in zip(scores, map(set, seens), strict=True)
+    ]
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), users=st.integers(1, 8), items=st.integers(2, 70), k=st.integers(1, 80))
+def test_the_whole_path_equals_sets_and_sorts(seed, users, items, k):
+    vectors, truths, seens = planted(seed, users, items)
+    ranking, scores = rank(vectors, ragged(truths), ragged(seens), k)
+    lists = lists_by_sorting(vectors, seens, k)
+
+    assert [[item for item in row if item >= 0] for row in ranking.items.tolist()] == lists
+    assert torch.equal(ranking.items == -1, scores == -torch.inf)
+    for name in NAMES[:-1]:
+        expected = [slow(name, k, row, set(truth)) for row, truth in zip(lists, truths, strict=True)]
+        assert metric(name, k)(ranking).tolist() == pytest.approx(expected, abs=1e-12), name
+    distinct = {item for row in lists for item in row}
+    assert metric("coverage", k)(ranking).mean().item() == pytest.approx(len(distinct) / items, abs=1e-12)
+
+
+@pytest.fixture(scope="module")
+def many():
+    """300 users with ties, and their lists."""
+    vectors, truths, seens = planted(11, 300, 60, dim=3)
+    ranking, _ = rank(vectors, ragged(truths), ragged(seens), 10)
+    return ranking, truths
+
+
+@pytest.mark.parametrize("k", [1, 5, 10])
+def test_equals_ir_measures(many, k):
+    # Not compared: average precision (trec_eval divides by all held-out items, checked by hand above).
+    ir_measures = pytest.importorskip("ir_measures")
+    ranking, truths = many
+    run = [
+        ir_measures.ScoredDoc(str(user), str(item), float(-place))
+        for user, row in enumerate(ranking.items.tolist())
+        for place, item in enumerate(row)
+        if item >= 0
+    ]
+    right = [ir_measures.Qrel(str(user), str(item), 1) for user, truth in enumerate(truths) for item in truth]
+    theirs = {
+        "recall": ir_measures.R @ k,
+        "precision": ir_measures.P @ k,
+        "ndcg": ir_measures.nDCG @ k,
+        "mrr": ir_measures.RR @ k,
+        "hit_rate": ir_measures.Success @ k,
+    }
+    measured = {(str(m.measure), m.query_id): m.value for m in ir_measures.iter_calc(list(theirs.values()), right, run)}
+    for name, measure in theirs.items():
+        expected = [measured[str(measure), str(user)] for user in range(len(truths))]
+        assert metric(name, k)(ranking).tolist() == pytest.approx(expected, abs=1e-9), name
+
+
+@pytest.mark.parametrize("k", [1, 5, 10])
+def test_ndcg_equals_sklearn(many, k):
+    from sklearn.metrics import ndcg_score
+
+    ranking, truths = many
+    for user, value in enumerate(metric("ndcg", k)(ranking).tolist()):
+        gains, order = torch.zeros(61), torch.full((61,), -1e9)
+        gains[truths[user]] = 1
+        order[ranking.items[user]] = -torch.arange(10.0)
+        expected = ndcg_score(gains[None].numpy(), order[None].numpy(), k=k, ignore_ties=True)
+        assert value == pytest.approx(expected, abs=1e-9)

@@ -1,0 +1,114 @@
+"""One encoder call a step, views in order, weighted terms by name; the score is a dot product of what `encode` returns."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from recsys_cl.core.build import build, names
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.settings import Component
+from recsys_cl.core.values import Batch, Encoding
+from recsys_cl.methods.contrastive import Contrastive
+
+EMPTY = torch.empty(0, dtype=torch.int64)
+BATCH = Batch(source=1.0, users=torch.tensor([0, 2]), items=torch.tensor([1, 0, 3]), positives=2, query=EMPTY, positive=EMPTY)
+
+
+class Scaled(nn.Module):
+    """Encodes a number: every vector is a table's row times it."""
+
+    def __init__(self):
+        super().__init__()
+        self.user = nn.Parameter(torch.arange(12.0).reshape(4, 3) + 1)
+        self.item = nn.Parameter(torch.arange(15.0).reshape(5, 3) - 7)
+        self.calls = []
+
+    def __call__(self, sources, users, items=None):
+        self.calls.append(tuple(sources))
+        rows = self.item if items is None else self.item[items]
+        return [Encoding(source * self.user[users], source * rows) for source in sources]
+
+
+class Plus:
+    def __init__(self, amount):
+        self.amount = amount
+
+    def __call__(self, source, rng):
+        return source + self.amount
+
+
+class Reads:
+    """The sums of the encodings it is given, in order."""
+
+    def __init__(self, views=0):
+        self.views = views
+        self.seen = None
+
+    def __call__(self, main, views, batch):
+        self.seen = [main.users.sum().item(), *(view.users.sum().item() for view in views)]
+        assert batch is BATCH
+        return main.users.sum()
+
+
+def test_the_encoder_is_called_once_with_the_plain_source_and_all_views():
+    encoder = Scaled()
+    first, second = Reads(0), Reads(2)
+    method = Contrastive(encoder, {"first": (1.0, first), "second": (0.5, second)}, views=[Plus(1.0), Plus(2.0)])
+    terms = method.losses(BATCH, torch.Generator())
+    assert encoder.calls == [(1.0, 2.0, 3.0)]
+    total = encoder.user[BATCH.users].sum().item()
+    assert {name: term.item() for name, term in terms.items()} == {"first": total, "second": 0.5 * total}
+    assert second.seen == [total, 2 * total, 3 * total]
+
+
+def test_the_main_view_alters_the_plain_source_only():
+    encoder = Scaled()
+    method = Contrastive(encoder, {"a": (1.0, Reads())}, views=[Plus(1.0)], main_view=Plus(10.0))
+    method.losses(BATCH, torch.Generator())
+    assert encoder.calls == [(11.0, 2.0)]
+
+
+def test_recommending_uses_neither_views_nor_the_main_view():
+    encoder = Scaled()
+    method = Contrastive(encoder, {"a": (1.0, Reads())}, views=[Plus(1.0)], main_view=Plus(10.0))
+    encoding = method.encode(2.0, BATCH.users)
+    assert encoder.calls == [(2.0,)]
+    assert encoding.users.shape == (2, 3)
+    assert encoding.items.shape == (5, 3)
+
+
+def test_cosine_scores_do_not_depend_on_lengths():
+    method = Contrastive(Scaled(), {}, similarity="cosine")
+    encoding = method.encode(3.0, BATCH.users)
+    raw = Contrastive(Scaled(), {}).encode(3.0, BATCH.users)
+    expected = nn.functional.cosine_similarity(raw.users[:, None], raw.items[None], dim=-1)
+    torch.testing.assert_close(encoding.users @ encoding.items.T, expected)
+
+
+def test_an_objective_that_reads_more_views_than_there_are_is_refused():
+    with pytest.raises(Refused, match=r"objectives\.contrast: reads 2 \[\[views\]\], the recipe has 1"):
+        Contrastive(Scaled(), {"contrast": (1.0, Reads(2))}, views=[Plus(1.0)])
+
+
+def test_an_objective_with_weights_is_trained_and_saved():
+    class Learned(nn.Module):
+        views = 0
+
+        def __init__(self):
+            super().__init__()
+            self.temperature = nn.Parameter(torch.ones(()))
+
+    method = Contrastive(Scaled(), {"contrast": (1.0, Learned())})
+    assert "learned.contrast.temperature" in method.module.state_dict()
+    assert sorted(method.module.state_dict()) == ["encoder.item", "encoder.user", "learned.contrast.temperature"]
+
+
+def test_it_is_built_by_name():
+    assert "contrastive" in names("methods")
+    context = {"encoder": Scaled(), "views": (), "objectives": {}, "main_view": None}
+    method = build("methods", Component(use="contrastive", similarity="cosine"), "method", **context)
+    assert isinstance(method, Contrastive)
+    with pytest.raises(Refused, match=r"method\.similarity"):
+        build("methods", Component(use="contrastive", similarity="euclid"), "method", **context)

@@ -1,0 +1,146 @@
+"""Exact top-k: against sorting everything, with ties everywhere, at every block size."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.values import Ragged
+from recsys_cl.ops.topk import row_bytes, top_k
+
+
+def by_sorting(users, items, k, exclude=None):
+    """Sort every user's whole ranking by (score, falling; item, rising) in Python."""
+    found = torch.full((len(users), k), -1)
+    values = torch.full((len(users), k), -torch.inf)
+    for user, scores in enumerate((users @ items.T).tolist()):
+        out = set(exclude.row(user).tolist()) if exclude is not None else set()
+        order = sorted((item for item in range(len(items)) if item not in out), key=lambda item: (-scores[item], item))[:k]
+        found[user, : len(order)] = torch.tensor(order, dtype=torch.int64)
+        values[user, : len(order)] = torch.tensor([scores[item] for item in order])
+    return found, values
+
+
+def whole_numbers(rng, *size):
+    """Small integers: exact in fp32 whatever the order of summation, and full of ties."""
+    return torch.randint(-2, 3, size, generator=rng).float()
+
+
+def some_seen(rng, users, items, count):
+    return Ragged.group(
+        torch.randint(0, users, (count,), generator=rng), torch.randint(0, items, (count,), generator=rng), users
+    )
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    users=st.integers(1, 9),
+    items=st.integers(1, 400),
+    k=st.integers(1, 90),
+    seen=st.integers(0, 600),
+    dim=st.integers(1, 3),
+)
+def test_equals_a_full_sort_however_many_scores_tie(seed, users, items, k, seen, dim):
+    rng = torch.Generator().manual_seed(seed)
+    asking, offered = whole_numbers(rng, users, dim), whole_numbers(rng, items, dim)
+    exclude = some_seen(rng, users, items, seen)
+
+    top = top_k(asking, offered, k, exclude)
+
+    found, values = by_sorting(asking, offered, k, exclude)
+    assert torch.equal(top.items, found)
+    assert torch.equal(top.scores, values)
+
+
+def test_equals_a_full_sort_of_distinct_scores():
+    rng = torch.Generator().manual_seed(3)
+    asking, offered = torch.randn(300, 24, generator=rng), torch.randn(5000, 24, generator=rng)
+    top = top_k(asking, offered, 20)
+    values, found = (asking @ offered.T).sort(dim=1, descending=True, stable=True)
+    torch.testing.assert_close(top.scores, values[:, :20])
+    assert (top.items == found[:, :20]).float().mean() > 0.9999  # rounding may swap a near tie between matrix shapes
+
+
+def test_all_scores_equal_gives_the_smallest_ids():
+    top = top_k(torch.ones(3, 1), torch.ones(1000, 1), 70)
+    assert torch.equal(top.items, torch.arange(70).expand(3, -1))
+
+
+def test_negative_zero_ties_with_zero():
+    top = top_k(torch.ones(1, 1), torch.tensor([[-1.0], [-0.0], [0.0], [-0.0]]), 4)
+    assert top.items.tolist() == [[1, 2, 3, 0]]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 128])
+def test_block_size_does_not_change_the_answer(rows):
+    rng = torch.Generator().manual_seed(5)
+    asking, offered = whole_numbers(rng, 300, 4), whole_numbers(rng, 777, 4)
+    exclude = some_seen(rng, 300, 777, 9000)
+    row = row_bytes(777, 20, int(exclude.lengths.max()))
+    small, large = (top_k(asking, offered, 20, exclude, budget) for budget in (rows * row, 2**30))
+    assert torch.equal(small.items, large.items)
+    assert torch.equal(small.scores, large.scores)
+
+
+def test_lists_end_with_minus_one():
+    everything = Ragged(torch.arange(5), torch.tensor([0, 5, 5]))
+    top = top_k(torch.ones(2, 1), torch.arange(5.0)[:, None], 7, everything)
+    assert top.items.tolist() == [[-1] * 7, [4, 3, 2, 1, 0, -1, -1]]
+    assert top.scores[0].eq(-torch.inf).all()
+
+
+@pytest.mark.parametrize(("users", "items"), [(0, 4), (3, 0)])
+def test_nobody_asks_or_nothing_is_offered(users, items):
+    top = top_k(torch.ones(users, 2), torch.ones(items, 2), 3)
+    assert top.items.shape == (users, 3)
+    assert top.items.eq(-1).all()
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_scores_that_are_not_finite_are_refused_by_name(bad):
+    spoilt = torch.ones(4, 2)
+    spoilt[2, 1] = bad
+    with pytest.raises(Refused, match="xsimgcl: 1 of 4 user vectors"):
+        top_k(spoilt, torch.ones(3, 2), 1, model="xsimgcl")
+    with pytest.raises(Refused, match="xsimgcl: 1 of 4 item vectors"):
+        top_k(torch.ones(3, 2), spoilt, 1, model="xsimgcl")
+
+
+def test_overflow_is_refused():
+    with pytest.raises(Refused, match="overflow"):
+        top_k(torch.full((1, 2), 1e30), torch.full((1, 2), 1e30), 1)
+
+
+def test_a_budget_too_small_for_one_user_names_one_that_works():
+    asking, offered = torch.ones(2, 1), torch.ones(2**20, 1)
+    with pytest.raises(Refused, match=r"1048576 items .* at least 6 MiB .* budget is 1 MiB"):
+        top_k(asking, offered, 3, budget=2**20)
+    assert top_k(asking, offered, 3, budget=6 * 2**20).items.tolist() == [[0, 1, 2]] * 2
+
+
+def test_gradients_do_not_get_in_the_way():
+    assert top_k(torch.ones(2, 1, requires_grad=True), torch.ones(3, 1), 1).items.tolist() == [[0], [0]]
+
+
+@pytest.mark.slow
+def test_memory_stays_inside_the_budget():
+    program = """
+import resource, torch
+from recsys_cl.ops.topk import top_k
+users, items = torch.randn(60_000, 4), torch.randn(40_000, 4)
+top_k(users[:2], items, 20)  # loads what the library loads on first use
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+before = peak()
+top_k(users, items, 20, budget=2**27)
+print(peak() - before)
+"""
+    grown = int(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
+    answer = 60_000 * 20 * (8 + 4)
+    assert grown <= 1.25 * 2**27 + answer

@@ -1,0 +1,96 @@
+import json
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from recsys_cl.core.errors import Refused, Unavailable
+from recsys_cl.serving import recommend as batch
+from recsys_cl.serving.answer import recommend
+from recsys_cl.serving.askers import read_users
+from recsys_cl.serving.recommend import recommend_to
+
+ASKED = ["u004", "nobody", "007", "u000", "u004"]
+
+
+def write_users(path, ids):
+    match path.suffix:
+        case ".csv":
+            pd.DataFrame({"name": "x,y", "user_id": ids}).to_csv(path, index=False)
+        case ".jsonl":
+            path.write_text("".join(json.dumps({"user_id": i, "age": 3}) + "\n" for i in ids))
+        case ".parquet":
+            parquet.write_table(pa.table({"age": [3] * len(ids), "user_id": ids}), path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_file_of_users_gets_the_answer_of_predict(bundle, tmp_path, kind, monkeypatch):
+    monkeypatch.setattr(batch, "_ROWS", 6)  # two users a batch
+    users = write_users(tmp_path / f"users.{kind}", ASKED)
+    counts = recommend_to(bundle, users, 3, tmp_path / "out.parquet")
+    assert parquet.read_table(tmp_path / "out.parquet").equals(recommend(bundle, ASKED, 3))
+    assert parquet.ParquetFile(tmp_path / "out.parquet").num_row_groups == 3
+    assert counts == {"users": 5, "rows": 15, "unknown": 2}
+
+
+def test_by_default_everybody_asks(bundle, tmp_path):
+    counts = recommend_to(bundle, None, 3, tmp_path / "out.parquet")
+    assert parquet.read_table(tmp_path / "out.parquet").equals(recommend(bundle, bundle.user_ids, 3))
+    assert counts == {"users": 6, "rows": 18, "unknown": 0}
+
+
+def test_whole_numbers_in_parquet_are_ids(bundle, tmp_path):
+    users = write_users(tmp_path / "users.parquet", [7, 8])
+    recommend_to(bundle, users, 1, tmp_path / "out.parquet")
+    assert parquet.read_table(tmp_path / "out.parquet")["user_id"].to_pylist() == ["7", "8"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("users.csv", b"", "empty"),
+        ("users.csv", b"user_id\n", "no users"),
+        ("users.csv", b"userid\nu1\n", "did you mean 'userid'"),
+        ("users.csv", b"user_id,user_id\na,b\n", "more than once"),
+        ("users.csv", b"a,user_id\nx,u1\nx\n", r"users\.csv:3: no user_id"),
+        ("users.csv", b"a,user_id\nx,u1\nx,\n", r"users\.csv:3: empty user_id"),
+        ("users.csv", b"user_id\n\xff\xfe\n", "not UTF-8"),
+        ("users.csv", b'user_id\n"open\n', r"users\.csv:\d: "),
+        ("users.csv", b"user_id\n" + b"x" * 2000, "1024 bytes"),
+        ("users.jsonl", b'{"user_id": "a"}\n{"user": "b"}\n', r"users\.jsonl:2: no user_id"),
+        ("users.jsonl", b'{"user_id": "a"}\nnull\n', r"users\.jsonl:2: no user_id"),
+        ("users.jsonl", b'{"user_id": 1.5}\n', "float"),
+        ("users.jsonl", b"[" * 100_000, r"users\.jsonl:1: not JSON"),
+        ("users.jsonl", b" " * 2**20, r"users\.jsonl:1: longer"),
+        ("users.parquet", b"PAR1 not really", "cannot be read as Parquet"),
+        ("users.xlsx", b"", "read from .csv, .jsonl, .parquet"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_and_nothing_is_written(bundle, tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(Refused, match=message):
+        recommend_to(bundle, tmp_path / name, 1, tmp_path / "out.parquet")
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(Refused, match="no such file"):
+        list(read_users(tmp_path / "users.csv", 10))
+
+
+def test_a_failure_leaves_the_old_file(bundle, tmp_path):
+    out = tmp_path / "out.parquet"
+    recommend_to(bundle, None, 3, out)
+    before = out.read_bytes()
+    (tmp_path / "users.csv").write_text("user_id\nu001\n" + "x" * 2000)
+    with pytest.raises(Refused):
+        recommend_to(bundle, tmp_path / "users.csv", 1, out)
+    assert out.read_bytes() == before
+
+
+def test_a_place_that_cannot_be_written_is_unavailable(bundle, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Unavailable, match=r"out\.parquet"):
+        recommend_to(bundle, None, 3, tmp_path / "file" / "out.parquet")

@@ -1,0 +1,324 @@
+"""Every objective: a contract they share, and each one's slow twin made of loops and math."""
+
+import math
+
+import pytest
+import torch
+
+from recsys_cl.core.build import build, names
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.settings import Component
+from recsys_cl.core.values import Batch, Encoding, Interactions, Shape
+
+SHAPE = Shape(6, 10)
+LOG = Interactions(SHAPE, torch.arange(12) % 6, torch.arange(12) * 3 % 10, torch.zeros(12, dtype=torch.int64))
+
+
+def make(use: str, **arguments):
+    return build("objectives", Component(use=use, **arguments), f"objectives.{use}", shape=SHAPE, interactions=LOG)
+
+
+def encoding(seed: int, layers: int = 0) -> Encoding:
+    rng = torch.Generator().manual_seed(seed)
+    users = torch.randn(4, 3, dtype=torch.float64, generator=rng)
+    items = torch.randn(7, 3, dtype=torch.float64, generator=rng)
+    return Encoding(users, items, tuple(encoding(100 * seed + n + 1) for n in range(layers)))
+
+
+def batch(negative: torch.Tensor | None = None, *, catalogue: bool = False) -> Batch[None]:
+    """Five pairs of four users and four positive items; items[4:] are only ever negatives."""
+    items = torch.tensor([3, 0, 9, 6, 1, 2, 5])
+    query, positive = torch.tensor([0, 1, 2, 3, 0]), torch.tensor([0, 1, 2, 3, 1])
+    log_q = torch.full((7,), -math.log(10), dtype=torch.float64)
+    return Batch(
+        None, torch.tensor([4, 0, 5, 2]), None if catalogue else items, 0 if catalogue else 4, query, positive, negative, log_q
+    )
+
+
+EACH = torch.tensor([[4, 5], [6, 0], [4, 4], [5, 6], [2, 6]])
+SHARED = torch.tensor([4, 1, 6])
+CHOICES = {
+    "barlow": [{"sides": "users"}],
+    "bce": [{}],
+    "bpr": [{}, {"similarity": "cosine"}, {"similarity": "euclidean"}],
+    "bsl": [{}, {"temperature": 0.5, "balance": 1.12, "similarity": "dot"}],
+    "debiased": [{}],
+    "decoupled": [{}, {"between": "main"}],
+    "directau": [{"gamma": 2.0}],
+    "hard_weighted": [{"prior": 0.1, "between": "layers"}],
+    "info_nce": [
+        {},
+        {"two_sided": True, "sides": "users"},
+        {"between": "main", "sides": "items"},
+        {"between": "layers", "layer": 2},
+    ],
+    "l2": [{}],
+    "psl": [{}, {"surrogate": "tanh", "similarity": "dot"}, {"surrogate": "atan"}, {"surrogate": "exp", "temperature": 0.5}],
+    "softmax": [{}, {"similarity": "cosine", "temperature": 0.2, "log_q": True}, {"in_batch": True, "similarity": "euclidean"}],
+    "vicreg": [{"sides": "users"}],
+}
+ALL = [(use, arguments) for use, choices in CHOICES.items() for arguments in choices]
+
+
+def test_no_objective_is_untested():
+    assert set(CHOICES) == set(names("objectives"))
+
+
+def value(objective, main, views=(), negative=EACH, **how) -> float:
+    return float(objective(main, views, batch(negative, **how)))
+
+
+@pytest.mark.parametrize("negative", [EACH, SHARED], ids=["each", "shared"])
+@pytest.mark.parametrize(("use", "arguments"), ALL)
+def test_contract(use, arguments, negative):
+    objective = make(use, **arguments)
+    main = encoding(1, layers=3)
+    views = [encoding(2), encoding(3)][: objective.views]
+    leaves = [main, *main.layers, *views]
+    tensors = [t.requires_grad_() for e in leaves for t in (e.users, e.items)]
+    kept = [t.detach().clone() for t in tensors]
+
+    def loss(*_):
+        return objective(main, views, batch(negative))
+
+    assert loss().shape == ()
+    assert torch.isfinite(loss())
+    assert torch.autograd.gradcheck(loss, tensors)
+    gradients = torch.autograd.grad(loss(), tensors, allow_unused=True)
+    assert any(g is not None and g.abs().sum() > 0 for g in gradients)
+    assert all(torch.equal(a, b) for a, b in zip(kept, tensors, strict=True))
+    same = [
+        Encoding(e.users.float(), e.items.float(), tuple(Encoding(x.users.float(), x.items.float()) for x in e.layers))
+        for e in (main, *views)
+    ]
+    assert objective(same[0], same[1:], batch(negative)).dtype == torch.float32
+
+
+def dot(a, b) -> float:
+    return sum(x * y for x, y in zip(a.tolist(), b.tolist(), strict=True))
+
+
+def rows():
+    """(user row, positive row, the query's negative rows)."""
+    b = batch(EACH)
+    return list(zip(b.query.tolist(), b.positive.tolist(), EACH.tolist(), strict=True))
+
+
+def test_bpr_is_the_mean_over_pairs():
+    main = encoding(1)
+    terms = [
+        math.log1p(math.exp(dot(main.users[u], main.items[n]) - dot(main.users[u], main.items[p])))
+        for u, p, drawn in rows()
+        for n in drawn
+    ]
+    assert value(make("bpr"), main) == pytest.approx(sum(terms) / len(terms), abs=1e-9)
+
+
+def test_bpr_is_softmax_with_one_negative():
+    main, one = encoding(1), EACH[:, :1]
+    assert value(make("bpr"), main, negative=one) == pytest.approx(value(make("softmax"), main, negative=one), abs=1e-12)
+
+
+@pytest.mark.parametrize("use", ["bpr", "bce"])
+def test_a_shared_negative_that_is_the_positive_is_left_out(use):
+    main = encoding(1)
+    objective = make(use)
+    terms, weights = [], []
+    for q, p, _ in rows():
+        kept = [n for n in SHARED.tolist() if n != p]
+        single = Batch(None, torch.arange(4), torch.arange(7), 4, torch.tensor([q]), torch.tensor([p]), torch.tensor([kept]))
+        terms.append(float(objective(main, (), single)))
+        weights.append(len(kept) if use == "bpr" else 1)
+    expected = sum(t * w for t, w in zip(terms, weights, strict=True)) / sum(weights)
+    assert value(objective, main, negative=SHARED) == pytest.approx(expected, abs=1e-12)
+
+
+def test_bce_asks_yes_and_no():
+    main, total = encoding(1), 0.0
+    for u, p, drawn in rows():
+        yes = 1 / (1 + math.exp(-dot(main.users[u], main.items[p])))
+        no = [1 - 1 / (1 + math.exp(-dot(main.users[u], main.items[n]))) for n in drawn]
+        no = [x for x, n in zip(no, drawn, strict=True) if n != p]
+        total -= math.log(yes) + sum(map(math.log, no)) / len(no)
+    assert value(make("bce"), main) == pytest.approx(total / 5, abs=1e-9)
+
+
+def slow_log_mean(surrogate) -> float:
+    """Mean over queries of the log of the mean surrogate over negatives; ``surrogate(positive score, negative score)``."""
+    main, total = encoding(1), []
+    for u, p, drawn in rows():
+        hit = dot(main.users[u], main.items[p])
+        terms = [surrogate(hit, dot(main.users[u], main.items[n])) for n in drawn if n != p]
+        total.append(math.log(sum(terms) / len(terms)))
+    return sum(total) / len(total)
+
+
+def test_bsl_balances_its_negatives():
+    main = encoding(1)
+    hits = [dot(main.users[u], main.items[p]) for u, p, _ in rows()]
+    expected = 1.12 * slow_log_mean(lambda p, n: math.exp(n / 0.5)) - sum(hits) / 5 / 0.5
+    loss = make("bsl", temperature=0.5, balance=1.12, similarity="dot")
+    assert value(loss, main) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("surrogate", "sigma"),
+    [
+        ("tanh", lambda d: math.tanh(d) + 1),
+        ("atan", lambda d: math.atan(d) + 1),
+        ("relu", lambda d: max(d + 1, 0.0)),
+        ("exp", math.exp),
+    ],
+)
+def test_psl_puts_its_surrogate_where_the_exponential_was(surrogate, sigma):
+    loss = make("psl", temperature=0.5, scale=9.0, surrogate=surrogate, similarity="dot")
+    expected = slow_log_mean(lambda p, n: sigma((n - p) / 9.0) ** 2)
+    assert value(loss, encoding(1)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_psl_with_the_exponential_is_bsl():
+    main = encoding(1)
+    psl = make("psl", temperature=0.5, scale=2.0, surrogate="exp")
+    assert value(psl, main) == pytest.approx(value(make("bsl", temperature=1.0), main), abs=1e-12)
+
+
+@pytest.mark.parametrize("use", ["bsl", "psl"])
+def test_a_query_left_without_negatives_costs_nothing(use):
+    main = encoding(1)
+    main.users.requires_grad_()
+    hits = batch().positive.unsqueeze(1)
+    loss = make(use)(main, (), batch(hits))
+    (gradient,) = torch.autograd.grad(loss, main.users)
+    assert loss == 0
+    assert gradient.abs().max() == 0
+
+
+def test_directau_spreads_distinct_users_and_positives():
+    main, two = encoding(1), 2.0
+
+    def unit(x):
+        return [v / math.sqrt(dot(x, x)) for v in x.tolist()]
+
+    def apart(a, b):
+        return sum((x - y) ** 2 for x, y in zip(unit(a), unit(b), strict=True))
+
+    def spread(x):
+        pushes = [math.exp(-2 * apart(x[i], x[j])) for i in range(len(x)) for j in range(i)]
+        return math.log(sum(pushes) / len(pushes))
+
+    pull = sum(apart(main.users[u], main.items[p]) for u, p, _ in rows()) / 5
+    expected = pull + two * (spread(main.users) + spread(main.items[:4])) / 2
+    assert value(make("directau", gamma=two), main) == pytest.approx(expected, abs=1e-9)
+    assert value(make("directau", gamma=two), main, catalogue=True) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("use", ["barlow", "debiased", "decoupled", "hard_weighted", "vicreg"])
+def test_contrasting_objectives_add_their_sides(use):
+    main, views = encoding(1), [encoding(2), encoding(3)]
+    parts = [value(make(use, sides=side), main, views) for side in ("users", "items")]
+    assert value(make(use), main, views) == pytest.approx(sum(parts), abs=1e-12)
+    assert parts[0] != parts[1]
+
+
+@pytest.mark.parametrize("layers", [0, 3])
+def test_l2_counts_the_rows_of_the_table_as_often_as_they_occur(layers):
+    main = encoding(1, layers)
+    table = main.layers[0] if layers else main
+    total = sum(
+        dot(table.users[u], table.users[u]) + sum(dot(table.items[i], table.items[i]) for i in (p, *drawn))
+        for u, p, drawn in rows()
+    )
+    assert value(make("l2"), main) == pytest.approx(total / 2 / 5, abs=1e-9)
+    assert value(make("l2"), main, negative=None) < value(make("l2"), main)
+
+
+def test_softmax_ranges_over_what_the_batch_offers():
+    main = encoding(1)
+
+    def slow(offered) -> float:
+        total = 0.0
+        for u, p, drawn in rows():
+            weight = {j: math.exp(dot(main.users[u], main.items[j]) / 0.5) for j in range(7)}
+            others = [j for j in offered(drawn) if j != p]
+            total += math.log(weight[p] + sum(weight[j] for j in others)) - math.log(weight[p])
+        return total / 5
+
+    sampled, mixed = make("softmax", temperature=0.5), make("softmax", temperature=0.5, in_batch=True)
+    assert value(sampled, main, catalogue=True) == pytest.approx(slow(lambda drawn: range(7)), abs=1e-9)
+    assert value(sampled, main, negative=None) == pytest.approx(slow(lambda drawn: range(4)), abs=1e-9)
+    assert value(sampled, main) == pytest.approx(slow(lambda drawn: drawn), abs=1e-9)
+    assert value(sampled, main, negative=SHARED) == pytest.approx(slow(lambda drawn: SHARED.tolist()), abs=1e-9)
+    assert value(mixed, main) == pytest.approx(slow(lambda drawn: [*drawn, *range(4)]), abs=1e-9)
+
+
+@pytest.mark.parametrize(("negative", "in_batch"), [(None, False), (EACH, False), (EACH, True), (SHARED, True)])
+def test_log_q_divides_by_how_often_a_row_is_expected(negative, in_batch):
+    main, b = encoding(1), batch(negative)
+    share = (torch.bincount(LOG.items, minlength=10).double() / 12)[b.items].tolist()
+    total = 0.0
+    for u, p, each in rows():
+        drawn = [] if negative is None else SHARED.tolist() if negative.dim() == 1 else each
+        use_batch = in_batch or negative is None
+        expected = [(1 - (1 - s) ** 5 if use_batch else 0) + len(drawn) / 10 for s in share]
+        weight = {j: math.exp(dot(main.users[u], main.items[j])) for j in range(7)}
+        others = [j for j in [*drawn, *(range(4) if use_batch else ())] if j != p]
+        total += math.log(weight[p] + sum(weight[j] / expected[j] for j in others)) - math.log(weight[p])
+    assert value(make("softmax", log_q=True, in_batch=in_batch), main, negative=negative) == pytest.approx(total / 5, abs=1e-9)
+
+
+def slow_nce(a, p, tau=0.2) -> float:
+    cosine = [[dot(x, y) / math.sqrt(dot(x, x) * dot(y, y)) for y in p] for x in a]
+    return sum(math.log(sum(math.exp(c / tau) for c in row)) - row[i] / tau for i, row in enumerate(cosine)) / len(a)
+
+
+def test_info_nce_pairs_what_it_says_it_pairs():
+    main, views = encoding(1, layers=3), [encoding(2), encoding(3)]
+    users, items = slow_nce(views[0].users, views[1].users), slow_nce(views[0].items[:4], views[1].items[:4])
+    assert value(make("info_nce"), main, views) == pytest.approx(users + items, abs=1e-9)
+    assert value(make("info_nce", sides="users"), main, views) == pytest.approx(users, abs=1e-9)
+    assert value(make("info_nce", sides="items"), main, views) == pytest.approx(items, abs=1e-9)
+    against = slow_nce(main.users, views[0].users)
+    assert value(make("info_nce", between="main", sides="users"), main, views) == pytest.approx(against, abs=1e-9)
+    layer = main.layers[2]
+    own = slow_nce(main.users, layer.users) + slow_nce(main.items[:4], layer.items[:4])
+    assert value(make("info_nce", between="layers", layer=2), main) == pytest.approx(own, abs=1e-9)
+
+
+def test_identical_views_have_a_closed_form():
+    eye = torch.eye(4, dtype=torch.float64)
+    view = Encoding(eye, torch.cat((eye, eye[:3])))
+    expected = 2 * math.log1p(3 * math.exp(-1 / 0.2))
+    assert value(make("info_nce"), view, [view, view]) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("between", ["views", "main", "layers"])
+def test_views_follow_between(between):
+    assert make("info_nce", between=between).views == {"views": 2, "main": 1, "layers": 0}[between]
+
+
+@pytest.mark.parametrize("use", ["bsl", "debiased", "decoupled", "hard_weighted", "info_nce", "psl", "softmax"])
+@pytest.mark.parametrize("temperature", [0.0, -0.1])
+def test_a_temperature_that_is_no_temperature_is_refused(use, temperature):
+    with pytest.raises(Refused, match="temperature"):
+        make(use, temperature=temperature)
+
+
+@pytest.mark.parametrize(
+    ("use", "arguments", "views", "named"),
+    [
+        ("bsl", {}, 0, "sampler"),
+        ("psl", {}, 0, "sampler"),
+        ("bpr", {}, 0, "sampler"),
+        ("bce", {}, 0, "sampler"),
+        ("info_nce", {}, 1, "between"),
+        ("info_nce", {"between": "layers", "layer": 3}, 0, "layer"),
+    ],
+)
+def test_what_is_missing_is_named(use, arguments, views, named):
+    with pytest.raises(Refused, match=named):
+        make(use, **arguments)(encoding(1, layers=3), [encoding(2)] * views, batch())
+
+
+def test_sides_that_do_not_match_are_refused():
+    with pytest.raises(Refused, match="sides"):
+        make("info_nce")(encoding(1), [encoding(2), encoding(3)], batch(catalogue=True))
