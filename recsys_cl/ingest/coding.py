@@ -14,7 +14,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys_cl.core.errors import Refused, nearest
-from recsys_cl.core.settings import Settings
 from recsys_cl.ingest.coded_log import PARTS, CodedLog
 from recsys_cl.ingest.engine import Engine
 
@@ -24,20 +23,16 @@ if TYPE_CHECKING:
 _ROW = "file_row_number"  # the place in the file, which is the order of the log
 
 
-class Positives(Settings):
-    """What counts as an interaction worth recommending."""
-
-    min_rating: float | None = None  # ratings below, or missing, are not positive
-    events: tuple[str, ...] | None = None  # only these event types are
-
-
-def code(run: Engine, interactions: Path, positives: Positives) -> tuple[CodedLog, dict[str, int]]:
+def code(
+    run: Engine, interactions: Path, min_rating: float | None = None, events: tuple[str, ...] | None = None
+) -> tuple[CodedLog, dict[str, int]]:
     """Read a log of the one schema as a ``CodedLog``.
 
     Args:
         run: the engine that filters, joins and sorts.
         interactions: Parquet with ``user_id``, ``item_id``, ``timestamp``, optionally ``rating``, ``event``, ``part``.
-        positives: what to keep.
+        min_rating: rows whose rating is below, or missing, are not positive.
+        events: only these event types are positive.
 
     Returns:
         The log, and how many rows were ``logged`` and how many each filter removed.
@@ -46,7 +41,7 @@ def code(run: Engine, interactions: Path, positives: Positives) -> tuple[CodedLo
         Refused: a filter needs a column or an event type that the log does not have, or nothing is positive.
     """
     log = run.parquet("interactions", interactions)
-    kept, counts = _filter(run, log, positives)
+    kept, counts = _filter(run, log, min_rating, events)
     ranks = {name: _ranked(run, kept, name) for name in ("user", "item")}
     coded = _coded(run, kept, ranks)
     complete = counts["logged"] == counts["positive"]
@@ -62,18 +57,20 @@ def code(run: Engine, interactions: Path, positives: Positives) -> tuple[CodedLo
     ), counts
 
 
-def _filter(run: Engine, log: ir.Table, positives: Positives) -> tuple[ir.Table, dict[str, int]]:
+def _filter(
+    run: Engine, log: ir.Table, min_rating: float | None, events: tuple[str, ...] | None
+) -> tuple[ir.Table, dict[str, int]]:
     counts = {"logged": _count(run, log), "below_min_rating": 0, "other_events": 0}
     left = counts["logged"]
     kept = log
-    if positives.min_rating is not None:
+    if min_rating is not None:
         _need(log, "rating", "prepare.min_rating")
-        kept = kept.filter(kept.rating >= positives.min_rating)
+        kept = kept.filter(kept.rating >= min_rating)
         counts["below_min_rating"] = left - (left := _count(run, kept))
-    if positives.events is not None:
+    if events is not None:
         _need(log, "event", "prepare.events")
-        _need_events(run, log, positives.events)
-        kept = kept.filter(kept.event.isin(positives.events))
+        _need_events(run, log, events)
+        kept = kept.filter(kept.event.isin(events))
         counts["other_events"] = left - (left := _count(run, kept))
     if left == 0:
         story = ", ".join(f"{name} {number:,}" for name, number in counts.items())

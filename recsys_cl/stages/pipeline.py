@@ -87,7 +87,7 @@ def stages_of(pipeline: Pipeline, tracking: Tracking) -> list[Stage]:
         *(TrainStage(name, recipe, **common, tracking=tracking.training) for name, recipe in recipes.items()),
         *(EvaluateStage(name, recipe, **common) for name, recipe in recipes.items()),
         ReportStage(pipeline.name, names, metric, (("pipeline", pipeline.name), ("seed", str(pipeline.seed)))),
-        RegisterStage(pipeline.registry.model or pipeline.name, names, metric, pipeline.registry.experiment, tracking),
+        RegisterStage(pipeline.registry.model or pipeline.name, names, metric, pipeline.registry.experiment or None, tracking),
     ]
 
 

@@ -39,7 +39,7 @@ class PrepareStage:
         """Write the parts, the vocabulary and the facts about them."""
         from recsys_cl.ingest.coded_log import PARTS
         from recsys_cl.ingest.data_report import data_report
-        from recsys_cl.ingest.prepare import prepare
+        from recsys_cl.ingest.preparation import prepare
         from recsys_cl.ingest.vocabulary import write_part, write_vocabulary
 
         with TemporaryDirectory(dir=job.scratch) as working:

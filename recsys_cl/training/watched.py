@@ -35,7 +35,7 @@ class Watched(Generic[S]):
         self._label = label
         self._epochs = epochs
         self._select = f"valid/{select}"
-        self._epoch = 0
+        self._epoch = 0  # the last one told of
         self._best: float | None = None
         self._bar: Progress | None = None
         self._news = ""
@@ -70,7 +70,6 @@ class Watched(Generic[S]):
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Show what an epoch brought: its loss, the selected metric, and the best so far."""
-        self._epoch = step
         terms = [value for name, value in metrics.items() if name.startswith("loss/") and name != "loss/gradient"]
         news = [f"loss {sum(terms):.4f}"] if terms else []
         if self._select in metrics:
@@ -81,13 +80,14 @@ class Watched(Generic[S]):
             news.append(f"best {self._best:.4f}")
         self._news = "  ".join(news)
         self._show()
+        self._epoch = step
         if self._bar is None:
             sys.stderr.write(f"{self._label}  epoch {step}/{self._epochs}  {self._news}\n")
 
     def _show(self, completed: int | None = None) -> None:
         if self._bar is not None:
-            epoch = self._epoch + (completed is not None)
-            text = f"{self._label}  epoch {epoch}/{self._epochs}"
+            # A resumed run may begin anywhere: the number is known once an epoch has been told of.
+            text = f"{self._label}  epoch {self._epoch + 1}/{self._epochs}" if self._epoch else self._label
             self._bar.update(self._bar.task_ids[0], completed=completed, description=text, news=self._news)
 
 

@@ -16,43 +16,43 @@ def line(**values):
     return ",".join('"' + value.replace('"', '""') + '"' for value in {**ROW, **values}.values()) + "\n"
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["007", " 7 ", "7", "NULL", "nan", "NA", "None", "true", "1e5", "a,b", 'x"y', "é" * 512, "\u2028", "\u200b", "=1+1"],
-)
-def test_ids_are_opaque(ingest, value):
-    done = ingest.csv(HEADER + line(user_id=value, item_id=value))
-    assert done.rows("user_id", "item_id") == [(value, value)]
+OPAQUE = ["007", " 7 ", "7", "NULL", "nan", "NA", "None", "true", "1e5", "a,b", 'x"y', "é" * 512, "\u2028", "\u200b", "=1+1"]
 
 
-@pytest.mark.parametrize(
-    ("value", "reason"),
-    [
-        ("", "is empty"),
-        ("a\x00", "holds a control character"),
-        ("a\tb", "holds a control character"),
-        ("a\nb", "holds a control character"),
-        ("a\x7f", "holds a control character"),
-        ("\x85", "holds a control character"),
-        ("é" * 512 + "a", "is longer than 1024 bytes"),
-    ],
-)
+def test_ids_are_opaque(ingest):
+    done = ingest.csv(HEADER + "".join(line(user_id=value, item_id=value) for value in OPAQUE))
+    assert done.rows("user_id", "item_id") == [(value, value) for value in OPAQUE]
+
+
+NO_ID = {
+    "": "is empty",
+    "a\x00": "holds a control character",
+    "a\tb": "holds a control character",
+    "a\x7f": "holds a control character",
+    "\x85": "holds a control character",
+    "é" * 512 + "a": "is longer than 1024 bytes",
+}
+
+
 @pytest.mark.parametrize("field", ["user_id", "item_id"])
-def test_ids_that_are_none(ingest, field, value, reason):
-    done = ingest.csv(HEADER + line() + line(**{field: value}))
-    assert done.bad() == [(3, field, reason)]
+def test_ids_that_are_none(ingest, field):
+    done = ingest.csv(HEADER + line() + "".join(line(**{field: value}) for value in NO_ID))
+    assert done.bad() == [(number, field, reason) for number, reason in enumerate(NO_ID.values(), start=3)]
 
 
-@pytest.mark.parametrize("value", ["", "0", "-1.5", "+.5", "3.", "1e3", "4.5"])
-def test_ratings(ingest, value):
-    done = ingest.csv(HEADER + line(rating=value) + line(item_id="j", rating="1"))
-    assert done.rows("rating")[0] == (float(value) if value else None,)
+def test_ratings_are_decimal_numbers_or_missing(ingest):
+    values = ["", "0", "-1.5", "+.5", "3.", "1e3", "4.5"]
+    done = ingest.csv(HEADER + "".join(line(item_id=str(n), rating=value) for n, value in enumerate(values)))
+    assert done.rows("rating") == [(float(value) if value else None,) for value in values]
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "abc", "1_0", "٣", " 1", "0x10", "1,5", "--1", "."])
+NO_NUMBER = ["nan", "inf", "-inf", "1e999", "abc", "1_0", "٣", " 1", "0x10", "1,5", "--1", ".", "1e", "e1"]
+
+
 @pytest.mark.parametrize("field", ["rating", "weight"])
-def test_numbers_that_are_none(ingest, field, value):
-    assert ingest.csv(HEADER + line() + line(**{field: value})).bad() == [(3, field, "is not a finite number")]
+def test_numbers_that_are_none(ingest, field):
+    done = ingest.csv(HEADER + line() + "".join(line(**{field: value}) for value in NO_NUMBER))
+    assert done.bad() == [(number, field, "is not a finite number") for number in range(3, 3 + len(NO_NUMBER))]
 
 
 def test_a_weight_is_not_negative(ingest):
@@ -88,5 +88,5 @@ def test_later_than_as_of_is_bad(ingest):
 
 def test_a_part_is_read_only_where_mapped_and_must_be_known(ingest):
     path = str(ingest.file("log.csv", "user_id,item_id,timestamp,part\nu,i,1,train\nu,j,2,dev\n"))
-    assert "part" not in ingest("csv", path).folder.joinpath("interactions").read_bytes().decode("latin-1")
+    assert ingest("csv", path).bad() == []
     assert ingest("csv", path, columns={"part": "part"}).bad() == [(3, "part", "is none of train, valid, test")]

@@ -70,6 +70,7 @@ MOMENTS = st.datetimes(datetime(1970, 1, 3), datetime(2099, 12, 29))
 OFFSETS = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(moments=st.lists(st.builds(lambda moment, zone: moment.replace(tzinfo=zone), MOMENTS, OFFSETS), min_size=1, max_size=30))
 def test_iso_text_round_trips_through_python_s_own_writer(fresh_ingest, moments):
