@@ -7,7 +7,6 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Shape
 
 Init = Literal["xavier", "normal"]
@@ -16,8 +15,6 @@ Init = Literal["xavier", "normal"]
 
 def table(shape: Shape, dim: int, init: Init, rng: Generator) -> nn.Parameter:
     """A fresh table [U + I, dim]."""
-    if dim < 1:
-        raise Refused(f"dim must be at least 1, got {dim}")
     values = torch.empty(shape.users + shape.items, dim)
     for part in (values[: shape.users], values[shape.users :]):
         if init == "xavier":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
@@ -33,14 +34,14 @@ class LightGCN(nn.Module):
         shape: Shape,
         rng: Generator,
         *,
-        dim: int = 64,
-        layers: int = 3,
+        dim: PositiveInt = 64,
+        layers: NonNegativeInt = 3,
         include_input: bool = True,
         init: Init = "xavier",
     ) -> None:
         super().__init__()
-        if layers < 0 or (layers == 0 and not include_input):
-            raise Refused(f"layers must be at least {0 if include_input else 1}, got {layers}")
+        if not layers and not include_input:
+            raise Refused("layers must be at least 1 where the table itself is left out (include_input = false)")
         self.shape = shape
         self.layers = layers
         first = 0 if include_input else 1

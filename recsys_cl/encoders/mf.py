@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import PositiveInt
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.values import Encoding, Shape
@@ -21,13 +22,13 @@ class MatrixFactorisation(nn.Module):
         init: how the table begins, see ``encoders/_table.py``.
     """
 
-    def __init__(self, shape: Shape, rng: Generator, dim: int = 64, init: Init = "xavier") -> None:
+    def __init__(self, shape: Shape, rng: Generator, dim: PositiveInt = 64, init: Init = "xavier") -> None:
         super().__init__()
         self.shape = shape
         self.table = table(shape, dim, init, rng)
 
     def forward(self, sources: Sequence[object], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
         """The same rows of the table for every source; they are also the one layer."""
-        found = self.table[nodes(self.shape, users, items)]
+        found = self.table.index_select(0, nodes(self.shape, users, items))
         rows = Encoding(found[: users.numel()], found[users.numel() :])
         return [Encoding(rows.users, rows.items, layers=(rows,))] * len(sources)

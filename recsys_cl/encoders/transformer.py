@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, Shape
+from recsys_cl.ops.dropout import Dropout
 from recsys_cl.structures.sequences import Sequences, join
 
 
@@ -30,7 +31,7 @@ class Transformer(nn.Module):
         dim: width of items and states.
         layers: attention blocks.
         heads: attention heads; divides ``dim``.
-        feedforward: hidden width of the position-wise network.
+        feedforward: hidden width of the position-wise network; ``dim``, as in the paper, where not given.
         dropout: rate on the inputs and on what each sublayer adds.
         max_length: positions there are vectors for; at least the feed's.
         rng: initialisation.
@@ -42,20 +43,20 @@ class Transformer(nn.Module):
         rng: Generator,
         dim: PositiveInt = 64,
         layers: PositiveInt = 2,
-        heads: PositiveInt = 2,
-        feedforward: PositiveInt = 256,
+        heads: PositiveInt = 1,
+        feedforward: PositiveInt | None = None,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2,
         max_length: PositiveInt = 50,
     ) -> None:
         super().__init__()
         if dim % heads:
             raise Refused(f"encoder.heads: {heads} heads cannot share {dim} dimensions; heads must divide dim")
-        self.items = _table(shape.items, dim, rng)
+        self.items = _table(shape.items, dim, dim**-0.5, rng)
         self.unknown = nn.Parameter(torch.zeros(dim))  # what a hidden or unknown item is read as
-        self.positions = _table(max_length, dim, rng)
-        self.blocks = nn.ModuleList(_Block(dim, heads, feedforward, dropout, rng) for _ in range(layers))
+        self.positions = _table(max_length, dim, 0.02, rng)  # small beside the items at first
+        self.blocks = nn.ModuleList(_Block(dim, heads, feedforward or dim, dropout, rng) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, sources: Sequence[Sequences], users: Tensor, items: Tensor | None = None) -> tuple[Encoding, ...]:  # noqa: ARG002
         """Encode the readouts of each source, [Q, D]. Item rows are the same for all; users are known by their histories."""
@@ -91,27 +92,28 @@ class _Block(nn.Module):
         self.before_attention, self.before_network = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.projections, self.mix = _linear(dim, 3 * dim, rng), _linear(dim, dim, rng)
         self.widen, self.narrow = _linear(dim, feedforward, rng), _linear(feedforward, dim, rng)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, states: Tensor, slots: Tensor, grid: tuple[int, int], readout: Tensor | None) -> Tensor:
         """States of the tokens [N, D], or of ``readout`` alone; ``slots`` are the tokens' places in the padded ``grid``."""
-        states = states + self.drop(self.mix(self._look_back(self.before_attention(states), slots, grid)))
-        if readout is not None:
-            states = states.index_select(0, readout)  # the network looks at one position at a time: no other is needed
+        found = self._look_back(self.before_attention(states), slots, grid)
+        if readout is not None:  # from here on each position is for itself: only those read out are needed
+            states, slots = states.index_select(0, readout), slots[readout]
+        states = states + self.drop(self.mix(found.index_select(0, slots)))
         return states + self.drop(self.narrow(F.gelu(self.widen(self.before_network(states)))))  # type: ignore[no-any-return]
 
     def _look_back(self, states: Tensor, slots: Tensor, grid: tuple[int, int]) -> Tensor:
-        """What each token finds in its own row up to itself, [N, D]."""
+        """What each place of the padded grid finds in its own row up to itself, [rows * longest, D]."""
         rows, longest = grid
         flat = self.projections(states)
         padded = flat.new_zeros(rows * longest, flat.shape[1]).index_copy(0, slots, flat)
         query, key, value = padded.view(rows, longest, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         found = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-        return found.transpose(1, 2).reshape(rows * longest, -1).index_select(0, slots)
+        return found.transpose(1, 2).reshape(rows * longest, -1)
 
 
-def _table(rows: int, dim: int, rng: Generator) -> nn.Parameter:
-    return nn.Parameter(torch.empty(rows, dim).normal_(std=0.02, generator=rng))
+def _table(rows: int, dim: int, spread: float, rng: Generator) -> nn.Parameter:
+    return nn.Parameter(torch.empty(rows, dim).normal_(std=spread, generator=rng))
 
 
 def _linear(width: int, out: int, rng: Generator) -> nn.Linear:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field, PositiveInt
 
 from recsys_cl.core.build import build
-from recsys_cl.core.protocols import Metric
 from recsys_cl.core.settings import Component, Settings
+
+if TYPE_CHECKING:
+    from recsys_cl.core.protocols import Metric
 
 
 class Evaluation(Settings):

@@ -26,6 +26,8 @@ def judge(raw: ir.Table, unit: str, as_of: int | None) -> tuple[ir.Table, list[t
     """
     import ibis
 
+    if "reason" not in raw.columns:  # a source without bad rows
+        raw = raw.mutate(field=ibis.null("string"), reason=ibis.null("string"))
     time = microseconds(raw.timestamp, unit)
     numbers = {name: _number(raw[name]) for name in ("rating", "weight") if name in raw.columns}
     typed = raw.mutate(time=time, **{f"{name}_value": value for name, value in numbers.items()})
@@ -38,7 +40,7 @@ def judge(raw: ir.Table, unit: str, as_of: int | None) -> tuple[ir.Table, list[t
     verdicts = [(broken, number) for number, (*_, broken) in enumerate(rules, start=1)]
     fault = ibis.cases((typed.reason.notnull(), -1), *verdicts, else_=0).cast("int16")
     optional = [name for name in ("rating", "event", "weight", "part") if name in raw.columns]
-    values = {name: typed[f"{name}_value"] if name in numbers else typed[name] for name in optional}
+    values = {name: typed[f"{name}_value"] if name in numbers else typed[name].nullif("") for name in optional}
     judged = typed.select(
         "user_id", "item_id", "file", "line", "field", "reason", timestamp=typed["time"], fault=fault, **values
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recsys_cl.core.values import Shape
 from recsys_cl.ingest.coded_log import PARTS
 from recsys_cl.ingest.kcore import distinct
-from recsys_cl.ingest.prepare import Part, Prepared
+from recsys_cl.ingest.preparation import Part, Prepared
 
 PERIODS = 60
 """At most so many bars in the chart of events over time."""
@@ -43,8 +43,8 @@ def _part(part: Part, shape: Shape) -> dict[str, Any]:
     warm_users, warm_items = part.users < shape.users, part.items < shape.items
     return {
         "interactions": len(part.users),
-        "users": np.count_nonzero(np.bincount(part.users[warm_users])),
-        "items": np.count_nonzero(np.bincount(part.items[warm_items])),
+        "users": int(np.count_nonzero(np.bincount(part.users[warm_users]))),
+        "items": int(np.count_nonzero(np.bincount(part.items[warm_items]))),
         "of_cold_users": int((~warm_users).sum()),
         "of_cold_items": int((~warm_items).sum()),
         "cold": int((~(warm_users & warm_items)).sum()),

@@ -80,7 +80,8 @@ def _microseconds(values: pa.Array) -> pa.Array:
     """Timestamps or dates as microseconds; those too far to be expressed become a time before 1970, which is no valid one."""
     kind = values.type
     if types.is_timestamp(kind) and kind.unit == "ns":
-        return values.cast(pa.timestamp("us", kind.tz), safe=False).cast(pa.int64()).cast(pa.timestamp("us"))
+        numbers = values.cast(pa.int64())  # negative ones would be rounded up to 1970
+        return pc.if_else(pc.less(numbers, 0), -1, pc.divide(numbers, 1000)).cast(pa.timestamp("us"))
     unit = 86_400_000_000 if types.is_date32(kind) else _MICROSECONDS["ms" if types.is_date64(kind) else kind.unit]
     numbers = (values.cast(pa.int32()) if types.is_date32(kind) else values).cast(pa.int64())
     near = pc.less(pc.abs(numbers), _FAR // unit)

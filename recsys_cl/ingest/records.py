@@ -14,6 +14,9 @@ from recsys_cl.ingest.text import Block, blocks
 
 _OPEN_QUOTE = "unexpected end of data"  # what the csv module says of a quoted field that does not end
 
+DELIMITERS = (",", "\t", ";", "|")
+_HEADER_LINES = 100  # more than any header takes
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -35,8 +38,16 @@ class Rows:
 
 def read_layout(path: Path, delimiters: Sequence[str], wanted: Sequence[str]) -> Layout:
     """The header, split by the one of ``delimiters`` that finds most of the ``wanted`` names (the first, if none does)."""
-    text = next(blocks(path)).data.decode()
-    layouts = [_header(path, text, delimiter) for delimiter in delimiters]
+    lines = [line + "\n" for line in next(blocks(path)).data.decode().split("\n", _HEADER_LINES)]
+    layouts = []
+    for delimiter in delimiters:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        try:
+            layouts.append(Layout(delimiter, tuple(next(reader)), reader.line_num))
+        except csv.Error as error:
+            reason = error
+    if not layouts:
+        raise Refused(f"{path}: line 1: the header is not CSV: {reason}")
     return max(layouts, key=lambda layout: len(set(layout.header) & set(wanted)))
 
 
@@ -49,7 +60,8 @@ def careful_rows(path: Path, block: Block, layout: Layout, wanted: Sequence[int]
     records: list[tuple[int, list[str]]] = []
     faults: list[Fault] = []
     end = 0
-    for begin, end, found in _scan(lines, layout.delimiter):
+    for begin, after, found in _scan(lines, layout.delimiter):
+        end = after
         if isinstance(found, list) and len(found) == len(layout.header):
             records.append((block.line + begin, found))
         elif found:
@@ -91,11 +103,3 @@ def _refuse_cut_off(path: Path, block: Block, lines: Sequence[str], faults: Sequ
     """A last line that is both unfinished and unreadable means a file that was not written to its end."""
     if faults and not lines[-1].endswith("\n") and faults[-1][0] == block.line + len(lines) - 1:
         raise Refused(f"{path}: line {faults[-1][0]}: the file is cut off here ({faults[-1][2]})")
-
-
-def _header(path: Path, text: str, delimiter: str) -> Layout:
-    reader = csv.reader((line + "\n" for line in text.split("\n")), delimiter=delimiter, strict=True)
-    try:
-        return Layout(delimiter, tuple(next(reader)), reader.line_num)
-    except csv.Error as error:
-        raise Refused(f"{path}: line 1: the header is not CSV: {error}") from error

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import storage_fault
-from recsys_cl.ingest.prepare import Part, Prepared
+from recsys_cl.ingest.preparation import Part, Prepared
 
 
 def write_part(part: Part, path: Path) -> None:
@@ -39,7 +39,8 @@ def _described(item_ids: pa.Array, path: Path) -> pa.Table:
     except (OSError, pa.ArrowException) as error:
         raise Refused(f"{path}: not a readable item table: {error}") from error
     row = pc.index_in(item_ids, value_set=known.column("item_id").cast(item_ids.type))
-    return known.drop_columns(["item_id"]).take(row).add_column(0, "item_id", item_ids)
+    described = {name: known.column(name).take(row) for name in known.column_names if name != "item_id"}
+    return pa.table({"item_id": item_ids, **described})
 
 
 def _write(table: pa.Table, path: Path) -> None:

@@ -17,8 +17,8 @@ from recsys_cl.stages.register import RegisterStage
 from recsys_cl.stages.report import ReportStage
 from recsys_cl.stages.runner import Outcome, Status, run_stages
 from recsys_cl.stages.store import Store
-from recsys_cl.stages.train import TrainStage
 from recsys_cl.stages.tracking import Tracking
+from recsys_cl.stages.train import TrainStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,9 @@ class Result:
         if self.model:
             aliases = ", ".join(self.model["aliases"]) or "no alias"
             lines.append(f"runs    {self.tracking_uri}, experiment '{self.pipeline}'")
-            lines.append(f"model   models:/{self.model['name']}/{self.model['version']} ({aliases}), recipe {self.model['recipe']}")
+            lines.append(
+                f"model   models:/{self.model['name']}/{self.model['version']} ({aliases}), recipe {self.model['recipe']}"
+            )
         return lines
 
 
@@ -85,7 +87,7 @@ def stages_of(pipeline: Pipeline, tracking: Tracking) -> list[Stage]:
         *(TrainStage(name, recipe, **common, tracking=tracking.training) for name, recipe in recipes.items()),
         *(EvaluateStage(name, recipe, **common) for name, recipe in recipes.items()),
         ReportStage(pipeline.name, names, metric, (("pipeline", pipeline.name), ("seed", str(pipeline.seed)))),
-        RegisterStage(pipeline.registry.model or pipeline.name, names, metric, pipeline.registry.experiment, tracking),
+        RegisterStage(pipeline.registry.model or pipeline.name, names, metric, pipeline.registry.experiment or None, tracking),
     ]
 
 

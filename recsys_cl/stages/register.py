@@ -56,7 +56,8 @@ class RegisterStage:
     def run(self, job: Job) -> Mapping[str, float]:
         """Complete the runs, register the best recipe's model, verify the registered copy, then point the aliases at it."""
         summaries = {name: _json(job.reads[f"model/{name}"] / "summary.json") for name in self.experiments}
-        best = self.chosen or self.choose({name: summary["valid"] for name, summary in summaries.items()})
+        learnt = {name: summary["valid"] for name, summary in summaries.items() if summary["parameters"] > 0}
+        best = self.chosen or self.choose(learnt or {name: summary["valid"] for name, summary in summaries.items()})
         runs = {name: self._complete(name, summary, job) for name, summary in summaries.items()}
         bundle = _bundle(best, summaries[best], job)
         registration = self._register(bundle, runs[best])

@@ -67,13 +67,14 @@ def _one(
 ) -> Done:
     began = perf_counter()
     reads = {name: artifacts[name] for name in stage.reads}
-    fingerprint = store.fingerprint(stage, reads)
+    outside = stage.outside()
+    fingerprint = store.fingerprint(stage, reads, outside)
     with store.exclusive(stage, fingerprint):
         receipt = store.find(stage, fingerprint)
         status: Status = "skipped"
         if receipt is None or forced:
             watch(stage.name, "running", 0.0)
-            receipt, status = store.make(stage, fingerprint, reads), "done"
+            receipt, status = store.make(stage, fingerprint, reads, outside), "done"
     seconds = perf_counter() - began
     watch(stage.name, status, seconds)
     return Done(stage, status, seconds, receipt)

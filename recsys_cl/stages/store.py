@@ -48,7 +48,7 @@ class Store:
 
     root: Path
 
-    def fingerprint(self, stage: Stage, reads: Mapping[str, Artifact]) -> str:
+    def fingerprint(self, stage: Stage, reads: Mapping[str, Artifact], outside: Mapping[str, str]) -> str:
         """What decides a stage's result: its version and settings, and the digests of all it reads."""
         return digest_json(
             {
@@ -56,7 +56,7 @@ class Store:
                 "version": stage.version,
                 "settings": stage.settings,
                 "reads": {name: artifact.digest for name, artifact in reads.items()},
-                "outside": dict(stage.outside()),
+                "outside": dict(outside),
                 "package": __version__,
             }
         )
@@ -68,7 +68,7 @@ class Store:
             return None
         return Receipt(receipt.parent, json.loads(receipt.read_text("utf-8")))
 
-    def make(self, stage: Stage, fingerprint: str, reads: Mapping[str, Artifact]) -> Receipt:
+    def make(self, stage: Stage, fingerprint: str, reads: Mapping[str, Artifact], outside: Mapping[str, str]) -> Receipt:
         """Run the stage and commit what it wrote. A failed or killed run leaves its scratch, where the next one goes on."""
         for name, artifact in reads.items():
             verify(name, artifact)
@@ -87,7 +87,7 @@ class Store:
                 "fingerprint": fingerprint,
                 "settings_digest": digest_json(stage.settings),
                 "reads": {name: artifact.digest for name, artifact in reads.items()},
-                "outside": dict(stage.outside()),
+                "outside": dict(outside),
                 "writes": {name: _describe(job.out(name)) for name in stage.writes},
                 "counts": counts,
                 "code": __version__,

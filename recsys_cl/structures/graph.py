@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
+from pydantic import PositiveInt
 from torch import Generator, Tensor
 
 from recsys_cl.core.errors import Refused
@@ -46,10 +47,8 @@ class GraphFeed:
     """
 
     def __init__(
-        self, shape: Shape, interactions: Interactions, sampler: NegativeSampler | None, batch_size: int = 2048
+        self, shape: Shape, interactions: Interactions, sampler: NegativeSampler | None, batch_size: PositiveInt = 2048
     ) -> None:
-        if batch_size < 1:
-            raise Refused(f"batch_size must be at least 1, got {batch_size}")
         if not len(interactions):
             raise Refused("a graph needs at least one interaction")
         self.shape = shape

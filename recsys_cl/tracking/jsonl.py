@@ -29,6 +29,7 @@ class JsonLines:
         """Record facts about the run; repeated after an interruption they are recorded once."""
         record = {"note": dict(values)}
         if record not in self._earlier:
+            self._earlier.append(record)
             self._append(record)
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor
 
 from recsys_cl.core.files import atomic_write, digest_file, digest_json
+from recsys_cl.training.weights import pack
 
 _KEPT = 2
 
@@ -28,8 +29,7 @@ def write(folder: Path, epoch: int, parts: Mapping[str, Mapping[str, Tensor]], f
     path = folder / f"{epoch:06}.safetensors"
     flat = {f"{part}:{name}": value for part, values in parts.items() for name, value in values.items()}
     with atomic_write(path) as stream:
-        # Copied, because safetensors refuses tensors that share memory, as tied weights do.
-        stream.write(save({name: value.detach().to("cpu", copy=True).contiguous() for name, value in flat.items()}))
+        stream.write(pack(flat))
     facts = {**facts, "parts": sorted(parts)}
     sealed = {"facts": facts, "facts_sha256": digest_json(facts), "tensors_sha256": digest_file(path)}
     with atomic_write(path.with_suffix(".json"), "w") as stream:

@@ -41,7 +41,7 @@ def fit(
         feed: batches for training and sources for the judge.
         judge: validation scores, one per user, or None.
         plan: how long, how fast, when to stop.
-        track: receives ``loss/TERM`` and ``valid/METRIC`` of each epoch.
+        track: receives ``loss/TERM``, ``loss/gradient`` (its norm) and ``valid/METRIC`` once an epoch.
         rng: all chance of batches, negatives and views, on the device of ``feed``.
         checkpoint: folder for the newest two checkpoints.
 
@@ -55,16 +55,15 @@ def fit(
     while run.epoch < run.epochs and not run.stale:
         run.begin_epoch()
 
-        losses = _one_epoch(run, feed, plan.clip)
-        track.log({f"loss/{name}": value for name, value in losses.items()}, step=run.epoch)
-
+        figures = _one_epoch(run, feed, plan.clip)
         if judge is not None and (run.epoch % plan.evaluate_every == 0 or run.epoch == run.epochs):
-            _validate(run, feed, judge, track)
+            figures |= _validate(run, feed, judge)
 
+        track.log(figures, step=run.epoch)
         run.save(checkpoint)
 
     if judge is not None and run.best is None:
-        _validate(run, feed, judge, track)
+        track.log(_validate(run, feed, judge), step=run.epoch)
 
     run.restore_best()
     return run
@@ -84,7 +83,7 @@ def _one_epoch(run: Run[S], feed: Feed[S], clip: float | None) -> dict[str, floa
         tally.add({**terms, GRADIENT: norm})
         run.optimizer.step()
 
-    return tally.means()
+    return {f"loss/{name}": value for name, value in tally.means().items()}
 
 
 def _clip(module: nn.Module, limit: float | None) -> Tensor:
@@ -95,10 +94,10 @@ def _clip(module: nn.Module, limit: float | None) -> Tensor:
     return norm
 
 
-def _validate(run: Run[S], feed: Feed[S], judge: Judge[S], track: Tracker) -> None:
-    """Score the present weights and keep them if they are the best so far."""
+def _validate(run: Run[S], feed: Feed[S], judge: Judge[S]) -> dict[str, float]:
+    """Score the present weights and keep them if they are the best so far; returns the mean of every metric."""
     run.method.module.eval()
     with torch.no_grad():
         scores = {name: float(values.mean()) for name, values in judge(run.method, feed).items()}
     run.consider(scores)
-    track.log({f"valid/{name}": value for name, value in scores.items()}, step=run.epoch)
+    return {f"valid/{name}": score for name, score in scores.items()}

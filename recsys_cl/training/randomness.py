@@ -6,7 +6,8 @@ Components draw from generators they are given; these are for what cannot be giv
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,17 @@ def seed_globals(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - it is the global generator that must be set
     torch.manual_seed(seed)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed the process-wide generators for a block, and leave them as they were before it."""
+    before = capture()
+    seed_globals(seed)
+    try:
+        yield
+    finally:
+        restore(*before)
 
 
 def capture() -> tuple[dict[str, Tensor], dict[str, Any]]:

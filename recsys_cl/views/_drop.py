@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Generator, Tensor
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.ops.adjacency import Adjacency
+
+Rate = Annotated[float, Field(ge=0, lt=1)]
+"""Probability of something to be left out."""
+
+
+def checked(rate: float) -> float:
+    """``rate``, which must lie in [0, 1) also where no settings were read."""
+    if not 0 <= rate < 1:
+        raise Refused(f"rate must lie in [0, 1), got {rate}")
+    return rate
 
 
 def survivors(count: int, rate: float, rng: Generator, device: torch.device) -> Tensor:

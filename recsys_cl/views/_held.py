@@ -1,4 +1,4 @@
-"""A graph drawn once an epoch instead of once a step; and what all graph views check."""
+"""A graph drawn once an epoch instead of once a step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Literal
 
 from torch import Generator
 
-from recsys_cl.core.errors import Refused
 from recsys_cl.structures.graph import Graph
 
 Hold = Literal["step", "epoch"]
@@ -29,10 +28,3 @@ class Held:
         if self._last is None or self._last[0] is not source:
             self._last = source, self._draw(source, rng)
         return self._last[1]
-
-
-def checked_rate(rate: float) -> float:
-    """``rate``, which must lie in [0, 1)."""
-    if not 0 <= rate < 1:
-        raise Refused(f"rate must lie in [0, 1), got {rate}")
-    return rate

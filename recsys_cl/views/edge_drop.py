@@ -7,8 +7,8 @@ from dataclasses import replace
 from torch import Generator
 
 from recsys_cl.structures.graph import Graph
-from recsys_cl.views._drop import survivors, without
-from recsys_cl.views._held import Held, Hold, checked_rate
+from recsys_cl.views._drop import Rate, checked, survivors, without
+from recsys_cl.views._held import Held, Hold
 
 
 class EdgeDrop:
@@ -19,8 +19,8 @@ class EdgeDrop:
         hold: draw a new graph every ``epoch``, as its authors do, or every ``step``.
     """
 
-    def __init__(self, rate: float, hold: Hold = "epoch") -> None:
-        self._rate = checked_rate(rate)
+    def __init__(self, rate: Rate, hold: Hold = "epoch") -> None:
+        self._rate = checked(rate)
         self._held = Held(self._draw, hold)
 
     def __call__(self, source: Graph, rng: Generator) -> Graph:

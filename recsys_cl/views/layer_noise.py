@@ -6,8 +6,10 @@ As a second and third view it is SimGCL; as the main view it is XSimGCL (Yu et a
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Generator
 
 from recsys_cl.core.errors import Refused
@@ -18,7 +20,7 @@ from recsys_cl.structures.graph import Graph
 class LayerNoiseView:
     """Asks the encoder for noise of length ``eps`` >= 0 after each layer, drawn anew at every call."""
 
-    def __init__(self, eps: float) -> None:
+    def __init__(self, eps: Annotated[float, Field(ge=0, allow_inf_nan=False)]) -> None:
         if not 0 <= eps < float("inf"):
             raise Refused(f"eps must be finite and not negative, got {eps}")
         self._eps = eps

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pydantic import PositiveInt
 from torch import Generator
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.structures.graph import Graph
-from recsys_cl.views._drop import survivors, without
-from recsys_cl.views._held import Held, Hold, checked_rate
+from recsys_cl.views._drop import Rate, checked, survivors, without
+from recsys_cl.views._held import Held, Hold
 
 
 class RandomWalk:
@@ -21,10 +22,10 @@ class RandomWalk:
         hold: draw new graphs every ``epoch``, as its authors do, or every ``step``.
     """
 
-    def __init__(self, rate: float, layers: int, hold: Hold = "epoch") -> None:
+    def __init__(self, rate: Rate, layers: PositiveInt, hold: Hold = "epoch") -> None:
         if layers < 1:
             raise Refused(f"layers must be at least 1, got {layers}")
-        self._rate = checked_rate(rate)
+        self._rate = checked(rate)
         self._layers = layers
         self._held = Held(self._draw, hold)
 

@@ -69,6 +69,13 @@ def test_some_rows_of_the_matrix() -> None:
     assert torch.equal(propagate(matrix.only(rows), identity), propagate(matrix, identity)[rows])
 
 
+def test_some_columns_of_the_matrix() -> None:
+    matrix = graph().adjacency.matrix
+    some = matrix.only(torch.tensor([11, 0, 4, 7]))
+    turned = propagate(some.transposed(12), torch.eye(4, dtype=torch.float64))
+    assert torch.equal(turned, propagate(some, torch.eye(12, dtype=torch.float64)).T)
+
+
 def test_a_graph_without_edges_propagates_zeros() -> None:
     nothing = torch.zeros(0, dtype=torch.int64)
     matrix = connect(SHAPE, nothing, nothing).matrix

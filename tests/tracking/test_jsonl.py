@@ -65,6 +65,19 @@ def test_a_resumed_run_replaces_the_epoch_it_repeats(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("step", [1, 2])
+def test_facts_repeated_on_resuming_are_recorded_once_and_new_ones_stay(tmp_path, step):
+    path = tmp_path / "history.jsonl"
+    track = JsonLines(path)
+    track.note({"recipe": "sgl"})
+    track.log({"loss/bpr": 1.0}, step=1)
+    again = JsonLines(path)
+    again.note({"recipe": "sgl"})
+    again.note({"device": "cpu"})
+    again.log({"loss/bpr": 1.0}, step=step)
+    assert [record for record in _story(path) if isinstance(record, dict)] == [{"recipe": "sgl"}, {"device": "cpu"}]
+
+
 def test_opening_it_again_without_a_word_changes_nothing(tmp_path):
     path = tmp_path / "history.jsonl"
     JsonLines(path).log({"loss/bpr": 1.0}, step=1)

@@ -1,0 +1,1 @@
+"""Speed and quality as programs: each prints a table and writes JSON."""

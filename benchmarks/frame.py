@@ -1,0 +1,81 @@
+"""The numbers the README quotes: ``python -m benchmarks.frame [NAME ...]`` measures, prints and writes ``results/*.json``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import ROOT, Measured, command, keep
+
+REAL = Path(os.environ.get("RECSYS_CL_REAL_DATA", ROOT / ".." / "shared" / "data"))
+
+
+def demo(folder: Path) -> None:
+    """The built-in pipeline, twice: made, then found up to date."""
+    first, second = (_run("demo", folder) for _ in range(2))
+    skipped = all(stage["status"] == "skipped" for stage in second.answer["stages"])
+    keep("demo", {**_cost(first), "second_seconds": round(second.seconds, 1), "second_all_skipped": skipped, **_table(first)})
+
+
+def ml_100k(folder: Path) -> None:
+    """Four recipes and the baselines on MovieLens 100K, global time split."""
+    measured = _run("ml-100k", folder)
+    keep("ml-100k", {**_cost(measured), **_table(measured)})
+
+
+def gowalla(folder: Path) -> None:
+    """XSimGCL on the published split: epochs chosen on validation, refit, test."""
+    measured = _run("gowalla", folder)
+    keep("gowalla", {**_cost(measured), **_table(measured)})
+
+
+def beauty(folder: Path) -> None:
+    """SASRec with softmax, leave last out, full ranking with seen items in it."""
+    measured = _run("beauty", folder)
+    keep("beauty", {**_cost(measured), **_table(measured)})
+
+
+BENCHMARKS: dict[str, Callable[[Path], None]] = {"demo": demo, "ml-100k": ml_100k, "gowalla": gowalla, "beauty": beauty}
+
+
+def _run(pipeline: str, folder: Path) -> Measured:
+    return command("run", f"pipelines/{pipeline}.toml", "--data-dir", str(folder / "data"), folder=folder)
+
+
+def _cost(measured: Measured) -> dict[str, Any]:
+    return {
+        "command": measured.command.split(" --data-dir")[0],
+        "seconds": round(measured.seconds, 1),
+        "peak_mib": round(measured.peak_mib),
+        "stages": {stage["name"]: stage["seconds"] for stage in measured.answer["stages"]},
+    }
+
+
+def _table(measured: Measured) -> dict[str, Any]:
+    """Test figures by recipe; every choice was made on validation."""
+    rows = measured.answer["experiments"]
+    return {
+        "selection": "validation",
+        "experiments": {r["recipe"]: {k: r[k] for k in ("epochs", "train_seconds", "valid", "test")} for r in rows},
+    }
+
+
+def main(names: list[str]) -> None:
+    """Measure the named benchmarks, or all; those whose data is absent are left out, saying so."""
+    unknown = set(names) - set(BENCHMARKS)
+    if unknown:
+        raise SystemExit(f"no benchmark {sorted(unknown)}; valid: {', '.join(BENCHMARKS)}")
+    for name in names or BENCHMARKS:
+        if name != "demo" and not (REAL / name).is_dir():
+            print(f"{name}: left out, {REAL / name} is absent (set RECSYS_CL_REAL_DATA)")
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            BENCHMARKS[name](Path(folder))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

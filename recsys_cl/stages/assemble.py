@@ -1,0 +1,78 @@
+"""A recipe and interactions become a method and its feed; training and evaluation put the same parts together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from recsys_cl.config import Recipe, Runtime, without_weight
+from recsys_cl.core.build import build
+from recsys_cl.core.chance import generator
+from recsys_cl.core.errors import Refused, Unavailable
+from recsys_cl.core.protocols import Feed, Method
+from recsys_cl.core.settings import Component
+from recsys_cl.core.values import Interactions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assembly:
+    """A recipe brought to life on one device."""
+
+    method: Method[Any]
+    feed: Feed[Any]
+
+
+def assemble(recipe: Recipe, interactions: Interactions, seed: int, device: torch.device) -> Assembly:
+    """Build every component of ``recipe`` around ``interactions``, the only ones it will know.
+
+    Each component draws its initial weights from a generator of its own, named by its key: two recipes with the same
+    encoder begin with the same weights, and adding a component changes no other's.
+
+    Raises:
+        Refused: a component refuses its arguments or the interactions; the message begins with its key.
+    """
+    known = interactions.to(device)
+
+    def make(slot: str, component: Component, key: str, **more: object) -> Any:
+        rng = generator(seed, "initialisation", key)
+        return build(slot, component, key, shape=known.shape, interactions=known, rng=rng, **more)
+
+    sampler = None if recipe.sampler is None else make("samplers", recipe.sampler, "sampler")
+    feed: Feed[Any] = make("structures", recipe.source, "source", sampler=sampler)
+    method: Method[Any] = make(
+        "methods",
+        recipe.method,
+        "method",
+        encoder=make("encoders", recipe.encoder, "encoder"),
+        views=[make("views", view, f"views.{number}") for number, view in enumerate(recipe.views)],
+        main_view=None if recipe.main_view is None else make("views", recipe.main_view, "main_view"),
+        objectives={
+            name: (_weight(part, name), make("objectives", without_weight(part), f"objectives.{name}"))
+            for name, part in recipe.objectives.items()
+        },
+    )
+    method.module.to(device)
+    return Assembly(method, feed)
+
+
+def device_of(runtime: Runtime) -> torch.device:
+    """The device a runtime asks for; ``auto`` is CUDA where there is one. Sets the number of threads, where one is given.
+
+    Raises:
+        Unavailable: CUDA is asked for and there is none.
+    """
+    if runtime.threads:
+        torch.set_num_threads(runtime.threads)
+    available = torch.cuda.is_available()
+    if runtime.device == "cuda" and not available:
+        raise Unavailable("runtime.device: 'cuda' is not available on this machine; 'auto' takes the CPU instead")
+    return torch.device("cuda" if available and runtime.device != "cpu" else "cpu")
+
+
+def _weight(objective: Component, name: str) -> float:
+    weight = objective.arguments.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, int | float):
+        raise Refused(f"objectives.{name}.weight: should be a number, got {weight!r}")
+    return float(weight)

@@ -1,0 +1,94 @@
+"""The only stage that opens the test part: one trained experiment, ranked in full."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from recsys_cl.config import Recipe, Runtime
+from recsys_cl.evaluation.settings import Evaluation
+
+if TYPE_CHECKING:
+    from recsys_cl.core.protocols import Job
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EvaluateStage:
+    """Ranks the catalogue for every user with something in the test part, knowing train and valid.
+
+    Args:
+        experiment: the name under which the model was trained.
+        recipe: what it is made of.
+        evaluation: what to measure.
+        runtime: where to compute.
+        seed: of the pipeline.
+    """
+
+    experiment: str
+    recipe: Recipe
+    evaluation: Evaluation
+    runtime: Runtime
+    seed: int
+
+    version: ClassVar[int] = 1
+
+    @property
+    def name(self) -> str:
+        """``evaluate/EXPERIMENT``."""
+        return f"evaluate/{self.experiment}"
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The data set and the trained model."""
+        return ("train", "valid", "test", "vocabulary", f"model/{self.experiment}")
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """``evaluation/EXPERIMENT``: values per user and on average, lists, vectors."""
+        return (f"evaluation/{self.experiment}",)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All that decides the result; memory only decides how fast it comes."""
+        return {
+            "recipe": self.recipe.settings(),
+            "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib"}),
+            "device": self.runtime.device,
+            "seed": self.seed,
+        }
+
+    def outside(self) -> Mapping[str, str]:
+        """Nothing beyond the store is read."""
+        return {}
+
+    def run(self, job: Job) -> Mapping[str, float]:
+        """Write the folder; answer with the mean of every metric and the number of users.
+
+        Raises:
+            Refused: nobody can be evaluated, a score would not be finite, or the weights are not this recipe's.
+        """
+        from recsys_cl.ingest.dataset import load_interactions, load_shape, load_users
+        from recsys_cl.stages.assemble import assemble, device_of
+        from recsys_cl.stages.verdict import count_rows, judge_test, load_weights, write_verdict
+
+        began = perf_counter()
+        vocabulary = job.reads["vocabulary"]
+        shape = load_shape(vocabulary)
+        train, valid, test = (load_interactions(job.reads[part], shape) for part in ("train", "valid", "test"))
+        _log.info("opening the test part (%d interactions) to evaluate '%s'", len(test), self.experiment)
+
+        device = device_of(self.runtime)
+        known = train.then(valid).to(device)
+        made = assemble(self.recipe, known, self.seed, device)
+        load_weights(made.method, job.reads[f"model/{self.experiment}"] / "weights.safetensors")
+        verdict = judge_test(made.method, made.feed, test.to(device), known, self.evaluation, self.experiment)
+
+        user_ids = load_users(vocabulary)["user_id"].to_list()
+        facts = {"cold_users": count_rows(job.reads["test"]) - len(test), "seconds": perf_counter() - began}
+        write_verdict(verdict, user_ids, job.out(self.writes[0]), facts)
+        return {"users": len(verdict.held_out.users), **verdict.means()}

@@ -1,0 +1,91 @@
+"""A recipe is fitted: select the epoch on validation, then perhaps train afresh on everything known for as long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recsys_cl.config import Recipe, Runtime
+from recsys_cl.core.chance import derive, generator
+from recsys_cl.core.protocols import Method, Tracker
+from recsys_cl.core.values import Interactions
+from recsys_cl.evaluation.judge import Judge
+from recsys_cl.evaluation.settings import Evaluation, build_metrics
+from recsys_cl.stages.assemble import assemble, device_of
+from recsys_cl.tracking.tee import Tee
+from recsys_cl.training.loop import fit
+from recsys_cl.training.plan import Plan
+from recsys_cl.training.precision import Bfloat16
+from recsys_cl.training.randomness import seeded
+from recsys_cl.training.run import Best, Run
+from recsys_cl.training.watched import Watched
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """What fitting leaves."""
+
+    method: Method[Any]  # with its final weights
+    best: Best  # the selected epoch, with its validation scores
+    epochs_run: int  # until training stopped; the refit is not counted
+    seconds: float  # all training, refit included
+    device: torch.device
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitting:
+    """All that stays the same from the selection to the refit.
+
+    Args:
+        label: whose training it is, for messages and the progress bar.
+        checkpoints: folder for checkpoints; what an interrupted fitting left there is continued.
+    """
+
+    label: str
+    recipe: Recipe
+    evaluation: Evaluation
+    runtime: Runtime
+    seed: int
+    checkpoints: Path
+
+    def run(self, train: Interactions, valid: Interactions, track: Tracker) -> Fitted:
+        """Fit on ``train``, select on ``valid``; ``track`` is told of the selection, epoch by epoch.
+
+        Raises:
+            Refused: a component or the data cannot be used, or nobody in ``valid`` can be validated.
+            Diverged: training stopped being finite.
+            Unavailable: the device is not there.
+        """
+        device, plan = device_of(self.runtime), self.recipe.training
+        train, valid = train.to(device), valid.to(device)
+        judge = Judge(
+            valid,
+            train,
+            build_metrics(self.evaluation),
+            exclude_seen=self.evaluation.exclude_seen,
+            budget=self.evaluation.budget,
+            model=self.label,
+        )
+        selection = self._fit(train, judge, plan, track, "selection")
+        best = selection.best
+        assert best is not None, "a judged fit has a best epoch"
+        if not plan.refit or best.epoch == 0:
+            return Fitted(selection.method, best, selection.epoch, selection.seconds, device)
+        again = plan.model_copy(update={"epochs": best.epoch})
+        refit = self._fit(train.then(valid), None, again, None, "refit")
+        return Fitted(refit.method, best, selection.epoch, selection.seconds + refit.seconds, device)
+
+    def _fit(self, known: Interactions, judge: Judge | None, plan: Plan, track: Tracker | None, phase: str) -> Run[Any]:
+        """One fit of a fresh method; the same seed gives the same initial weights and the same chance in both phases."""
+        device = known.users.device
+        with seeded(derive(self.seed, "globals")):
+            assembly = assemble(self.recipe, known, self.seed, device)
+            method = Bfloat16(assembly.method) if self.runtime.precision == "bf16" else assembly.method
+            rng = generator(self.seed, "training", device=device)
+            label = self.label if judge else f"{self.label} ({phase})"
+            with Watched(assembly.feed, label, plan.epochs, plan.select) as watched:
+                told = Tee(track, watched) if track else watched
+                return fit(method, watched, judge, plan, told, rng, self.checkpoints / phase)

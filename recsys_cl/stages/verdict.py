@@ -1,0 +1,135 @@
+"""What the test part says of one model, and the folder that keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.files import write_json
+from recsys_cl.core.protocols import Feed, Method, Metric
+from recsys_cl.core.values import Encoding, Interactions, Ranking
+from recsys_cl.evaluation.encode import encode_all
+from recsys_cl.evaluation.held_out import HeldOut, hold_out
+from recsys_cl.evaluation.rank import rank
+from recsys_cl.evaluation.settings import Evaluation, build_metrics
+
+PROTOCOL = {
+    "candidates": "the whole catalogue of the training data",
+    "held out": "distinct known items, and every interaction with an item outside the vocabulary (always a miss)",
+    "history": "everything in train and valid",
+    "ties": "the smaller item number first, in the byte order of item ids",
+    "users": "those of the training data with something held out; cold_users counts the interactions of all others",
+}
+"""How every metric was taken, whatever the metric."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdict:
+    """One model's full ranking of the test part."""
+
+    held_out: HeldOut
+    ranking: Ranking
+    scores: Tensor  # [U, K] of the ranked items
+    encoding: Encoding  # of all users and items of the vocabulary
+    values: Mapping[str, Tensor]  # metric name -> [U]
+    conventions: Mapping[str, str]
+
+    def means(self) -> dict[str, float]:
+        """Every metric's mean over the users."""
+        return {name: float(values.mean()) for name, values in self.values.items()}
+
+
+def load_weights(method: Method[Any], path: Path) -> None:
+    """Put trained weights into a freshly made method; every name and size must agree."""
+    try:
+        method.module.load_state_dict(load_file(path), strict=True)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise Refused(f"{path}: not the weights of this recipe and data: {error}") from error
+
+
+def judge_test(
+    method: Method[Any], feed: Feed[Any], test: Interactions, known: Interactions, evaluation: Evaluation, model: str
+) -> Verdict:
+    """Rank the catalogue for everyone with something in ``test``, by what was ``known`` before.
+
+    Args:
+        method: the trained model.
+        feed: serves all users of the vocabulary.
+        test: the held-out part.
+        known: everything before it; left out of the lists if the settings say so.
+        evaluation: metrics, depths, memory.
+        model: its name, for messages.
+    """
+    metrics = build_metrics(evaluation)
+    held_out = hold_out(test, known, exclude_seen=evaluation.exclude_seen)
+    encoding = encode_all(method, feed, torch.arange(test.shape.users, device=test.users.device))
+    if not torch.isfinite(encoding.users).all():
+        raise Refused(f"{model}: user vectors are not finite")
+    asking = Encoding(encoding.users[held_out.users], encoding.items)
+    k = max(metric.k for metric in metrics)
+    ranking, scores = rank(asking, held_out.truth, held_out.seen, k, evaluation.budget, model)
+    values = {metric.name: metric(ranking) for metric in metrics}
+    return Verdict(held_out, ranking, scores, encoding, values, _conventions(metrics, evaluation))
+
+
+def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts: Mapping[str, float]) -> None:
+    """Write ``metrics.json``, ``per_user.parquet``, ``recommendations.parquet`` and ``vectors.safetensors``.
+
+    Args:
+        verdict: what to keep.
+        user_ids: the vocabulary's, in id order.
+        folder: where; made here.
+        facts: further numbers for ``metrics.json``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    users = verdict.held_out.users.cpu()
+    catalogue = verdict.ranking.shape.items
+    outside = int((verdict.held_out.truth.values == catalogue).sum())
+    counts = {"users": len(users), "held_out": int(verdict.ranking.held_out.sum()), "cold_items": outside}
+    write_json(folder / "metrics.json", {"test": verdict.means(), "conventions": dict(verdict.conventions), **counts, **facts})
+    per_user = {"user": users.numpy(), "user_id": pa.array([user_ids[user] for user in users.tolist()], pa.string())}
+    per_user |= {"held_out": verdict.ranking.held_out.cpu().numpy()}
+    per_user |= {name: values.cpu().numpy() for name, values in verdict.values.items()}
+    _write(pa.table(per_user), folder / "per_user.parquet")
+    _write(_lists(verdict), folder / "recommendations.parquet")
+    vectors = {"users": verdict.encoding.users, "items": verdict.encoding.items}
+    save_file({name: v.detach().float().cpu().contiguous() for name, v in vectors.items()}, folder / "vectors.safetensors")
+
+
+def count_rows(path: Path) -> int:
+    """Rows of a Parquet file, those of cold users included."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+def _lists(verdict: Verdict) -> pa.Table:
+    """One row per user and rank, best first."""
+    real = (verdict.ranking.items >= 0).cpu()
+    row, place = real.nonzero(as_tuple=True)
+    return pa.table(
+        {
+            "user": verdict.held_out.users.cpu()[row].numpy(),
+            "rank": (place + 1).int().numpy(),
+            "item": verdict.ranking.items.cpu()[real].numpy(),
+            "score": verdict.scores.cpu()[real].numpy(),
+            "hit": verdict.ranking.hits.cpu()[real].numpy(),
+        }
+    )
+
+
+def _conventions(metrics: Sequence[Metric], evaluation: Evaluation) -> dict[str, str]:
+    mask = "items of the history are never recommended" if evaluation.exclude_seen else "none: known items may come again"
+    return {**PROTOCOL, "mask": mask, **{metric.name.rpartition("@")[0]: metric.convention for metric in metrics}}
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    pq.write_table(table, path, write_page_checksum=True)

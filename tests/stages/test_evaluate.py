@@ -1,0 +1,174 @@
+"""The evaluate stage on a data set small enough to work out by hand."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from recsys_cl.config import Runtime, load_recipe
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.files import write_json
+from recsys_cl.core.protocols import Job
+from recsys_cl.core.values import Encoding, Interactions, Shape
+from recsys_cl.evaluation.settings import Evaluation
+from recsys_cl.stages.evaluate import EvaluateStage
+from recsys_cl.stages.verdict import judge_test
+
+USERS, ITEMS = ["ann", "bob", "cy", "007"], ["a", "b", "c", "d", "e"]
+# Popularity in train + valid: b 3, a 2, c 1, d 1, e 0; in train alone a and b tie.
+TRAIN = [(0, 0), (0, 1), (1, 0), (1, 1), (3, 3)]
+VALID = [(2, 1), (2, 2), (3, 5), (4, 0)]  # an unknown item, an unknown user
+TEST = [(2, 0), (2, 4), (1, 3), (3, 5), (3, 3), (4, 0), (4, 1)]
+
+
+def part(rows):
+    users, items = (pa.array([row[side] for row in rows], pa.int32()) for side in (0, 1))
+    return pa.table({"user": users, "item": items, "timestamp": pa.array(range(len(rows)), pa.int64())})
+
+
+@pytest.fixture
+def job(tmp_path):
+    reads = {name: tmp_path / f"{name}.parquet" for name in ("train", "valid", "test")}
+    for name, rows in (("train", TRAIN), ("valid", VALID), ("test", TEST)):
+        pq.write_table(part(rows), reads[name], write_page_checksum=True)
+    vocabulary, model = tmp_path / "vocabulary", tmp_path / "model"
+    vocabulary.mkdir()
+    model.mkdir()
+    pq.write_table(pa.table({"user_id": USERS}), vocabulary / "users.parquet", write_page_checksum=True)
+    pq.write_table(pa.table({"item_id": ITEMS}), vocabulary / "items.parquet", write_page_checksum=True)
+    write_json(vocabulary / "shape.json", {"users": 4, "items": 5})
+    save_file({}, model / "weights.safetensors")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    return Job({**reads, "vocabulary": vocabulary, "model/popular": model}, scratch, "f")
+
+
+def stage(**evaluation):
+    return EvaluateStage("popular", load_recipe("popular"), Evaluation(ks=(1, 3), **evaluation), Runtime(device="cpu"), 7)
+
+
+def rows(path):
+    return pq.read_table(path, page_checksum_verification=True).to_pydict()
+
+
+def test_lists_values_and_counts(job):
+    facts = stage().run(job)
+    folder = job.out("evaluation/popular")
+    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    lists, values = rows(folder / "recommendations.parquet"), rows(folder / "per_user.parquet")
+
+    # bob has seen a, b; cy b, c; 007 d: what is left, most popular first, ties by id.
+    assert list(zip(lists["user"], lists["rank"], lists["item"], strict=True)) == [
+        (1, 1, 2), (1, 2, 3), (1, 3, 4), (2, 1, 0), (2, 2, 3), (2, 3, 4), (3, 1, 1), (3, 2, 0), (3, 3, 2),
+    ]  # fmt: skip
+    assert lists["score"] == [1, 1, 0, 2, 1, 0, 3, 2, 1]
+    assert [place for place, hit in enumerate(lists["hit"]) if hit] == [1, 3, 5]
+    assert values["user"] == [1, 2, 3]
+    assert values["user_id"] == ["bob", "cy", "007"]
+    assert values["held_out"] == [1, 2, 2]
+    assert values["recall@3"] == [1, 1, 0]
+    assert values["recall@1"] == [0, 0.5, 0]
+    assert values["mrr@3"] == [0.5, 1, 0]
+    assert (metrics["users"], metrics["held_out"], metrics["cold_items"], metrics["cold_users"]) == (3, 5, 1, 2)
+    assert metrics["test"]["coverage@1"] == pytest.approx(3 / 5)
+    assert metrics["test"] == {name: pytest.approx(sum(v) / 3) for name, v in values.items() if "@" in name}
+    assert facts == {"users": 3, **metrics["test"]}
+    assert {"recall", "ndcg", "map", "ties", "mask", "candidates", "users"} <= set(metrics["conventions"])
+
+
+def test_columns_have_the_agreed_types(job):
+    stage().run(job)
+    folder = job.out("evaluation/popular")
+    types = {field.name: str(field.type) for field in pq.read_schema(folder / "recommendations.parquet")}
+    assert types == {"user": "int64", "rank": "int32", "item": "int64", "score": "float", "hit": "bool"}
+    types = {field.name: str(field.type) for field in pq.read_schema(folder / "per_user.parquet")}
+    assert types.pop("user_id") == "string"
+    assert (types.pop("user"), types.pop("held_out"), set(types.values())) == ("int64", "int64", {"double"})
+
+
+def test_vectors_of_everyone_know_train_and_valid(job):
+    stage().run(job)
+    vectors = load_file(job.out("evaluation/popular") / "vectors.safetensors")
+    assert vectors["users"].shape == (4, 1)
+    assert vectors["items"].flatten().tolist() == [2, 3, 1, 1, 0]
+    assert vectors["items"].dtype == torch.float32
+
+
+class Given(nn.Module):
+    """Each user likes the one item of their own number, and is served alone."""
+
+    shape, steps, module = Shape(4, 5), 0, property(lambda self: self)
+
+    def inference(self, users):
+        yield from ((None, user) for user in users.split(1))
+
+    def encode(self, source, users):
+        return Encoding(torch.eye(4, 5)[users], torch.eye(5))
+
+
+def test_each_user_is_ranked_by_their_own_vector():
+    test = Interactions(Shape(4, 5), torch.tensor([3, 1]), torch.tensor([3, 0]), torch.zeros(2, dtype=torch.int64))
+    known = Interactions(Shape(4, 5), *[torch.zeros(0, dtype=torch.int64)] * 3)
+    verdict = judge_test(Given(), Given(), test, known, Evaluation(ks=(1,)), "given")
+    assert verdict.ranking.items.tolist() == [[1], [3]]
+    assert verdict.means()["recall@1"] == 0.5
+
+
+def test_a_vector_that_is_not_finite_is_refused_even_of_users_nobody_asks(job):
+    class Spoilt(Given):
+        def encode(self, source, users):
+            return Encoding(torch.where(users[:, None] == 2, torch.nan, torch.eye(4, 5)[users]), torch.eye(5))
+
+    test = Interactions(Shape(4, 5), *[torch.tensor([1])] * 3)
+    with pytest.raises(Refused, match="spoilt: user vectors"):
+        judge_test(Spoilt(), Spoilt(), test, test, Evaluation(), "spoilt")
+
+
+def test_seen_items_come_back_on_request(job):
+    stage(exclude_seen=False).run(job)
+    lists = rows(job.out("evaluation/popular") / "recommendations.parquet")
+    assert lists["item"][:3] == [1, 0, 2]
+
+
+def test_the_same_files_twice(job, tmp_path):
+    folders = []
+    for name in ("first", "second"):
+        again = Job(job.reads, tmp_path / name, "f")
+        again.scratch.mkdir()
+        stage().run(again)
+        folders.append(again.out("evaluation/popular"))
+    for name in ("per_user.parquet", "recommendations.parquet", "vectors.safetensors"):
+        first, second = ((folder / name).read_bytes() for folder in folders)
+        assert first == second
+
+
+def test_what_decides_the_result_is_in_the_settings():
+    assert stage().settings == stage(memory_mib=5).settings
+    assert stage().settings != stage(exclude_seen=False).settings
+    json.dumps(stage().settings)
+    assert stage().name == "evaluate/popular"
+    assert stage().writes == ("evaluation/popular",)
+    assert stage().reads == ("train", "valid", "test", "vocabulary", "model/popular")
+
+
+def test_all_test_users_cold_is_refused(job):
+    pq.write_table(part([(4, 0), (4, 1)]), job.reads["test"], write_page_checksum=True)
+    with pytest.raises(Refused, match="nothing can be evaluated"):
+        stage().run(job)
+
+
+@pytest.mark.parametrize("content", [b"", b"not weights", None])
+def test_weights_that_cannot_be_read_are_refused_by_path(job, content):
+    path = job.reads["model/popular"] / "weights.safetensors"
+    if content is None:
+        save_file({"encoder.table": torch.ones(2, 2)}, path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(Refused, match=r"weights\.safetensors"):
+        stage().run(job)

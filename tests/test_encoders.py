@@ -1,0 +1,166 @@
+"""What every encoder keeps: rows as asked, gradients everywhere, views that change nobody else's vectors.
+
+A new encoder is one case in CASES.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from recsys_cl.core.build import build, names
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.settings import Component
+from recsys_cl.core.values import Encoding
+from recsys_cl.ops.noise import LayerNoise
+from recsys_cl.ops.ragged import offsets_of
+from recsys_cl.structures.plain import Plain
+from recsys_cl.structures.sequences import Sequences
+from tests.graphs import SHAPE, generator, graph, interactions
+
+ITEMS = torch.tensor([3, 0, 4])
+USERS = torch.tensor([5, 1, 6, 0])
+
+
+def plain_and_noisy(users: Tensor) -> list[Any]:
+    """Sources of the graph family: the graph, the graph again with noise, and a smaller one."""
+    return [graph(), replace(graph(), noise=LayerNoise(0.1, 1)), graph(seed=3)]
+
+
+def histories(users: Tensor) -> list[Any]:
+    """Sources of the sequence family: for each user some items, and the same with the newest one hidden."""
+    rows = [torch.arange(user, user + 2 + user % 3) % SHAPE.items for user in users.tolist()]
+    return [sequences(rows), sequences([torch.cat((row[:-1], torch.tensor([SHAPE.items]))) for row in rows])]
+
+
+def sequences(rows: list[Tensor]) -> Sequences:
+    offsets = offsets_of(torch.tensor([len(row) for row in rows]))
+    return Sequences(SHAPE, torch.cat(rows), offsets, offsets[1:] - 1, max(len(row) for row in rows))
+
+
+def nothing(users: Tensor) -> list[Any]:
+    """Sources of the family that learns nothing."""
+    return [Plain()]
+
+
+@dataclass(frozen=True)
+class Case:
+    """``sources(users)`` are a plain source and views, each read out once per user, in the order of ``users``."""
+
+    use: str
+    sources: Callable[[Tensor], Sequence[Any]]
+    arguments: dict[str, object] = field(default_factory=dict)
+    learns: bool = True
+
+    def __str__(self) -> str:
+        return self.use
+
+
+CASES = [
+    Case("mf", plain_and_noisy, {"dim": 4}),
+    Case("lightgcn", plain_and_noisy, {"dim": 4, "layers": 2}),
+    Case("lightgcn", plain_and_noisy, {"dim": 4, "layers": 3, "include_input": False, "init": "normal"}),
+    Case("transformer", histories, {"dim": 4, "layers": 2, "heads": 2, "feedforward": 8, "max_length": 6}),
+    Case("popular", nothing, learns=False),
+    Case("recent_popular", nothing, learns=False),
+]
+
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+every_learner = pytest.mark.parametrize("case", [case for case in CASES if case.learns], ids=str)
+
+
+def encoder(case: Case, seed: int = 0) -> nn.Module:
+    context = {"shape": SHAPE, "rng": generator(seed), "interactions": interactions()}
+    module: nn.Module = build("encoders", Component(use=case.use, **case.arguments), "encoder", **context)
+    return module.double().eval()
+
+
+def same(one: Encoding, other: Encoding) -> None:
+    """Equal vectors; exactly equal ones would forbid kernels that sum in another order for other batch shapes."""
+    assert torch.allclose(one.users, other.users, rtol=0, atol=1e-12)
+    assert torch.allclose(one.items, other.items, rtol=0, atol=1e-12)
+    for layer, same_layer in zip(one.layers, other.layers, strict=True):
+        same(layer, same_layer)
+
+
+def test_every_encoder_has_a_case() -> None:
+    assert set(names("encoders")) == {case.use for case in CASES}
+
+
+@every_case
+def test_one_encoding_a_source_with_the_rows_asked_for(case: Case) -> None:
+    sources = case.sources(USERS)
+    found = encoder(case)(sources, USERS, ITEMS)
+    assert len(found) == len(sources)
+    for encoding in found:
+        for rows in (encoding, *encoding.layers):
+            assert rows.users.shape == (4, encoding.users.shape[1])
+            assert rows.items.shape == (3, encoding.users.shape[1])
+            assert torch.isfinite(rows.users).all()
+            assert torch.isfinite(rows.items).all()
+
+
+@every_case
+def test_no_items_means_the_whole_catalogue(case: Case) -> None:
+    module, source = encoder(case), case.sources(USERS)[0]
+    [whole] = module([source], USERS)
+    [some] = module([source], USERS, ITEMS)
+    assert whole.items.shape[0] == SHAPE.items
+    same(Encoding(whole.users, whole.items[ITEMS]), Encoding(some.users, some.items))
+
+
+@every_case
+def test_rows_follow_the_order_of_the_users(case: Case) -> None:
+    module, order = encoder(case), torch.tensor([2, 0, 3, 1])
+    [one] = module(case.sources(USERS)[:1], USERS, ITEMS)
+    [other] = module(case.sources(USERS[order])[:1], USERS[order], ITEMS)
+    same(Encoding(one.users[order], one.items), Encoding(other.users, other.items))
+
+
+@every_case
+def test_encoding_together_is_encoding_alone(case: Case) -> None:
+    module, sources = encoder(case), case.sources(USERS)
+    together = module(sources, USERS, ITEMS)
+    for source, expected in zip(sources, together, strict=True):
+        [alone] = module([source], USERS, ITEMS)
+        same(alone, expected)
+
+
+@every_learner
+def test_gradients_of_all_encodings_reach_every_parameter(case: Case) -> None:
+    module, users = encoder(case), torch.arange(SHAPE.users)
+    weights = torch.randn(SHAPE.users, SHAPE.items, dtype=torch.float64, generator=generator(2))
+    found = module(case.sources(users), users)
+    sum(((encoding.users @ encoding.items.T).sigmoid() * weights).sum() for encoding in found).backward()
+    for name, parameter in module.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@every_learner
+def test_the_seed_is_the_initialisation(case: Case) -> None:
+    one, again, other = (encoder(case, seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(one[name], again[name]) for name in one)
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+@every_learner
+def test_without_gradients_the_vectors_are_the_same(case: Case) -> None:
+    module, sources = encoder(case), case.sources(USERS)[:1]
+    with torch.no_grad():
+        [quiet] = module(sources, USERS, ITEMS)
+    [loud] = module(sources, USERS, ITEMS)
+    assert not quiet.users.requires_grad
+    same(quiet, loud)
+
+
+@every_learner
+def test_vectors_of_no_length_are_refused(case: Case) -> None:
+    with pytest.raises(Refused, match=r"encoder\.dim"):
+        encoder(replace(case, arguments={"dim": 0}))

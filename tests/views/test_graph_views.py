@@ -1,0 +1,103 @@
+"""What graph views leave out: as much as they say, everything alike, and never the whole graph."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.values import Shape
+from recsys_cl.structures.graph import Graph
+from recsys_cl.views.edge_drop import EdgeDrop
+from recsys_cl.views.layer_noise import LayerNoiseView
+from recsys_cl.views.node_drop import NodeDrop
+from recsys_cl.views.random_walk import RandomWalk
+from tests.graphs import generator, graph
+
+SHAPE = Shape(users=30, items=20)
+
+
+def pairs(source: Graph) -> list[tuple[int, int]]:
+    users, items = source.adjacency.ends()
+    return list(zip(users.tolist(), items.tolist(), strict=True))
+
+
+def within(count: int, draws: int, rate: float) -> bool:
+    """A binomial count less than five deviations off: p > 5e-7 where the rate is right."""
+    return abs(count - draws * rate) < 5 * math.sqrt(draws * rate * (1 - rate))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_edge_drop_leaves_a_subset_without_repeats(seed: int) -> None:
+    source = graph(seed, 150, SHAPE)
+    left = pairs(EdgeDrop(0.4)(source, generator(seed)))
+    assert len(set(left)) == len(left)
+    assert set(left) < set(pairs(source))
+
+
+def test_edge_drop_keeps_its_rate_and_favours_no_edge() -> None:
+    source, view, rng = graph(0, 60, SHAPE), EdgeDrop(0.3, hold="step"), generator(4)
+    place = {pair: at for at, pair in enumerate(pairs(source))}
+    kept = torch.zeros(len(place))
+    for _ in range(1000):
+        kept[[place[pair] for pair in pairs(view(source, rng))]] += 1
+    assert within(int(kept.sum()), 1000 * len(place), 0.7)
+    chi_square = ((kept - 700) ** 2 / (1000 * 0.7 * 0.3)).sum()
+    assert chi_square < len(place) + 5 * math.sqrt(2 * len(place))
+
+
+def test_node_drop_takes_all_edges_of_a_node_or_none() -> None:
+    source = Graph(SHAPE, graph(0, 4000, SHAPE).adjacency)  # nearly complete, so a node without edges was dropped
+    left = pairs(NodeDrop(0.3)(source, generator(1)))
+    users, items = {user for user, _ in left}, {item for _, item in left}
+    assert set(left) == {(user, item) for user, item in pairs(source) if user in users and item in items}
+    assert 0 < len(users) < SHAPE.users
+    assert 0 < len(items) < SHAPE.items
+
+
+def test_node_drop_keeps_its_rate() -> None:
+    source, rng = graph(0, 4000, SHAPE), generator(2)
+    staying = sum(len({user for user, _ in pairs(NodeDrop(0.2)(source, rng))}) for _ in range(200))
+    assert within(staying, 200 * SHAPE.users, 0.8)
+
+
+def test_a_random_walk_draws_each_layer_on_its_own() -> None:
+    source = graph(0, 150, SHAPE)
+    altered = RandomWalk(0.3, layers=3)(source, generator(1))
+    walks = [tuple(layer.matrix.columns.tolist()) for layer in altered.flow(3).adjacencies]
+    assert len(set(walks)) == 3
+    with pytest.raises(Refused, match="3 layers"):
+        altered.flow(2)
+
+
+def test_held_for_an_epoch_or_drawn_every_step() -> None:
+    first, second, rng = graph(0, 150, SHAPE), graph(0, 150, SHAPE), generator(3)
+    held, fresh = EdgeDrop(0.3), EdgeDrop(0.3, hold="step")
+    epoch = held(first, rng)
+    assert held(first, rng) is epoch
+    assert pairs(held(second, rng)) != pairs(epoch)
+    assert pairs(fresh(first, rng)) != pairs(fresh(first, rng))
+
+
+@pytest.mark.parametrize("view", [EdgeDrop(0.99), NodeDrop(0.99), RandomWalk(0.99, layers=2)], ids=str)
+def test_an_empty_graph_is_refused(view: EdgeDrop | NodeDrop | RandomWalk) -> None:
+    with pytest.raises(Refused, match=r"rate 0\.99 left none of the graph's 1 edges"):
+        view(graph(0, 1), generator(1))
+
+
+@pytest.mark.parametrize("make", [EdgeDrop, NodeDrop, lambda rate: RandomWalk(rate, layers=1)])
+@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
+def test_a_rate_is_checked_without_settings_too(make: type[EdgeDrop], rate: float) -> None:
+    with pytest.raises(Refused, match="rate must lie in"):
+        make(rate)
+
+
+def test_noise_is_asked_for_anew_at_every_call() -> None:
+    source, view, rng = graph(), LayerNoiseView(0.1), generator(1)
+    one, other = view(source, rng).noise, view(source, rng).noise
+    assert one is not None
+    assert other is not None
+    assert one.eps == other.eps == 0.1
+    assert one.seed != other.seed
