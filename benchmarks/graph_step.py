@@ -54,6 +54,8 @@ class Laps:
 
 def read(path: Path) -> Interactions:
     """A published split: a line is a user id followed by item ids."""
+    if not path.exists():
+        raise SystemExit(f"no {path}: set RECSYS_CL_REAL_DATA to the folder that holds gowalla/train.txt")
     rows = [torch.tensor([int(number) for number in line.split()]) for line in path.read_text("utf-8").splitlines()]
     users = torch.cat([row[:1].expand(len(row) - 1) for row in rows])
     items = torch.cat([row[1:] for row in rows])
