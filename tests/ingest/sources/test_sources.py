@@ -131,7 +131,8 @@ def test_parquet_rows_are_counted_from_0_over_batches(ingest):
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 def test_parquet_times_of_any_unit_and_zone(ingest, unit):
     factor = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
-    times = pa.array([1_600_000_000 * factor, -1, 2**53 if unit in "sms" else -(10**15)], pa.timestamp(unit, "Asia/Tokyo"))
+    far = {"s": 2**53, "ms": 2**61 + 1000, "us": 2**61, "ns": -(10**15)}[unit]  # 2**61 ms in microseconds is 0 modulo 2**64
+    times = pa.array([1_600_000_000 * factor, -1, far], pa.timestamp(unit, "Asia/Tokyo"))
     log = pa.table({"user_id": ["u"] * 3, "item_id": ["i"] * 3, "timestamp": times})
     done = ingest("parquet", str(ingest.file("a.parquet", log)))
     assert [time.isoformat() for (time,) in done.rows("timestamp")] == ["2020-09-13T12:26:40+00:00"]
