@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from recsys_cl.core.build import build
@@ -143,6 +144,18 @@ def test_parquet_times_of_any_unit_and_zone(ingest, unit):
 def test_a_file_that_is_no_parquet_is_refused(ingest, content):
     with pytest.raises(Refused, match=r"a\.parquet: (the file is empty|not readable as Parquet)"):
         ingest("parquet", str(ingest.file("a.parquet", content)))
+
+
+def test_a_flipped_bit_in_checksummed_parquet_is_refused(ingest):
+    numbers = pa.array(range(1000), pa.int64())
+    path = ingest.folder / "a.parquet"
+    log = pa.table({"user_id": numbers, "item_id": numbers, "timestamp": numbers})
+    pq.write_table(log, path, compression="none", use_dictionary=False, write_page_checksum=True)
+    content = bytearray(path.read_bytes())
+    content[4000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(Refused, match=r"a\.parquet: not readable as Parquet: .*CRC"):
+        ingest("parquet", str(path))
 
 
 def test_parquet_text_that_is_not_utf8_is_refused(ingest):
