@@ -124,11 +124,21 @@ def _check_components(recipe: Recipe) -> None:
         build("views", recipe.main_view, "main_view")
     for name, component in recipe.objectives.items():
         key = f"objectives.{name}"
-        needed = build("objectives", without_weight(component), key).views
+        needed = build("objectives", without_weight(component), key, **_smallest()).views
         if needed > len(recipe.views):
             raise Refused(
                 f"{key}: '{component.use}' reads {needed} views, but the recipe declares {len(recipe.views)} under [[views]]"
             )
+
+
+def _smallest() -> dict[str, Any]:
+    """What components are offered, as small as can be, so that they can be made and asked before there is data."""
+    import torch
+
+    from recsys_cl.core.values import Interactions, Shape
+
+    one, shape = torch.zeros(1, dtype=torch.int64), Shape(1, 1)
+    return {"shape": shape, "interactions": Interactions(shape, one, one, one), "rng": torch.Generator()}
 
 
 def without_weight(objective: Component) -> Component:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MARKS = {"done": "[green]done[/]", "skipped": "[dim]skipped[/]", "running": "[cyan]running[/]"}
 LEVELS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "error": "[red]error[/]"}
+WIDE = 160
 HEADLINE = ("recall@10", "recall@20", "ndcg@10", "ndcg@20", "coverage@20")
 
 
@@ -23,8 +24,9 @@ class Console:
     """Prints results; degrades to plain lines without a terminal."""
 
     def __init__(self) -> None:
-        self.out = Rich(soft_wrap=True)
-        self.err = Rich(stderr=True, highlight=False, soft_wrap=True)
+        self.out, self.err = Rich(), Rich(stderr=True, highlight=False, soft_wrap=True)
+        if not self.out.is_terminal:
+            self.out = Rich(width=WIDE)  # a file or a pipe has no edge to wrap at
 
     def watch(self, stage: str, status: str, seconds: float) -> None:
         """One line when a stage starts and one when it ends."""

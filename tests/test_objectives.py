@@ -38,8 +38,14 @@ def batch(negative: torch.Tensor | None = None, *, catalogue: bool = False) -> B
 EACH = torch.tensor([[4, 5], [6, 0], [4, 4], [5, 6], [2, 6]])
 SHARED = torch.tensor([4, 1, 6])
 CHOICES = {
+    "barlow": [{"sides": "users"}],
     "bce": [{}],
-    "bpr": [{}, {"similarity": "cosine"}],
+    "bpr": [{}, {"similarity": "cosine"}, {"similarity": "euclidean"}],
+    "bsl": [{}, {"temperature": 0.5, "balance": 1.12, "similarity": "dot"}],
+    "debiased": [{}],
+    "decoupled": [{}, {"between": "main"}],
+    "directau": [{"gamma": 2.0}],
+    "hard_weighted": [{"prior": 0.1, "between": "layers"}],
     "info_nce": [
         {},
         {"two_sided": True, "sides": "users"},
@@ -47,7 +53,9 @@ CHOICES = {
         {"between": "layers", "layer": 2},
     ],
     "l2": [{}],
+    "psl": [{}, {"surrogate": "tanh", "similarity": "dot"}, {"surrogate": "atan"}, {"surrogate": "exp", "temperature": 0.5}],
     "softmax": [{}, {"similarity": "cosine", "temperature": 0.2, "log_q": True}, {"in_batch": True, "similarity": "euclidean"}],
+    "vicreg": [{"sides": "users"}],
 }
 ALL = [(use, arguments) for use, choices in CHOICES.items() for arguments in choices]
 
@@ -64,7 +72,7 @@ def value(objective, main, views=(), negative=EACH, **how) -> float:
 @pytest.mark.parametrize(("use", "arguments"), ALL)
 def test_contract(use, arguments, negative):
     objective = make(use, **arguments)
-    main = encoding(1, layers=3 if use in ("l2", "info_nce") else 0)
+    main = encoding(1, layers=3)
     views = [encoding(2), encoding(3)][: objective.views]
     leaves = [main, *main.layers, *views]
     tensors = [t.requires_grad_() for e in leaves for t in (e.users, e.items)]
@@ -133,6 +141,83 @@ def test_bce_asks_yes_and_no():
         no = [x for x, n in zip(no, drawn, strict=True) if n != p]
         total -= math.log(yes) + sum(map(math.log, no)) / len(no)
     assert value(make("bce"), main) == pytest.approx(total / 5, abs=1e-9)
+
+
+def slow_log_mean(surrogate) -> float:
+    """Mean over queries of the log of the mean surrogate over negatives; ``surrogate(positive score, negative score)``."""
+    main, total = encoding(1), []
+    for u, p, drawn in rows():
+        hit = dot(main.users[u], main.items[p])
+        terms = [surrogate(hit, dot(main.users[u], main.items[n])) for n in drawn if n != p]
+        total.append(math.log(sum(terms) / len(terms)))
+    return sum(total) / len(total)
+
+
+def test_bsl_balances_its_negatives():
+    main = encoding(1)
+    hits = [dot(main.users[u], main.items[p]) for u, p, _ in rows()]
+    expected = 1.12 * slow_log_mean(lambda p, n: math.exp(n / 0.5)) - sum(hits) / 5 / 0.5
+    loss = make("bsl", temperature=0.5, balance=1.12, similarity="dot")
+    assert value(loss, main) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("surrogate", "sigma"),
+    [
+        ("tanh", lambda d: math.tanh(d) + 1),
+        ("atan", lambda d: math.atan(d) + 1),
+        ("relu", lambda d: max(d + 1, 0.0)),
+        ("exp", math.exp),
+    ],
+)
+def test_psl_puts_its_surrogate_where_the_exponential_was(surrogate, sigma):
+    loss = make("psl", temperature=0.5, scale=9.0, surrogate=surrogate, similarity="dot")
+    expected = slow_log_mean(lambda p, n: sigma((n - p) / 9.0) ** 2)
+    assert value(loss, encoding(1)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_psl_with_the_exponential_is_bsl():
+    main = encoding(1)
+    psl = make("psl", temperature=0.5, scale=2.0, surrogate="exp")
+    assert value(psl, main) == pytest.approx(value(make("bsl", temperature=1.0), main), abs=1e-12)
+
+
+@pytest.mark.parametrize("use", ["bsl", "psl"])
+def test_a_query_left_without_negatives_costs_nothing(use):
+    main = encoding(1)
+    main.users.requires_grad_()
+    hits = batch().positive.unsqueeze(1)
+    loss = make(use)(main, (), batch(hits))
+    (gradient,) = torch.autograd.grad(loss, main.users)
+    assert loss == 0
+    assert gradient.abs().max() == 0
+
+
+def test_directau_spreads_distinct_users_and_positives():
+    main, two = encoding(1), 2.0
+
+    def unit(x):
+        return [v / math.sqrt(dot(x, x)) for v in x.tolist()]
+
+    def apart(a, b):
+        return sum((x - y) ** 2 for x, y in zip(unit(a), unit(b), strict=True))
+
+    def spread(x):
+        pushes = [math.exp(-2 * apart(x[i], x[j])) for i in range(len(x)) for j in range(i)]
+        return math.log(sum(pushes) / len(pushes))
+
+    pull = sum(apart(main.users[u], main.items[p]) for u, p, _ in rows()) / 5
+    expected = pull + two * (spread(main.users) + spread(main.items[:4])) / 2
+    assert value(make("directau", gamma=two), main) == pytest.approx(expected, abs=1e-9)
+    assert value(make("directau", gamma=two), main, catalogue=True) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("use", ["barlow", "debiased", "decoupled", "hard_weighted", "vicreg"])
+def test_contrasting_objectives_add_their_sides(use):
+    main, views = encoding(1), [encoding(2), encoding(3)]
+    parts = [value(make(use, sides=side), main, views) for side in ("users", "items")]
+    assert value(make(use), main, views) == pytest.approx(sum(parts), abs=1e-12)
+    assert parts[0] != parts[1]
 
 
 @pytest.mark.parametrize("layers", [0, 3])
@@ -211,7 +296,7 @@ def test_views_follow_between(between):
     assert make("info_nce", between=between).views == {"views": 2, "main": 1, "layers": 0}[between]
 
 
-@pytest.mark.parametrize("use", ["info_nce", "softmax"])
+@pytest.mark.parametrize("use", ["bsl", "debiased", "decoupled", "hard_weighted", "info_nce", "psl", "softmax"])
 @pytest.mark.parametrize("temperature", [0.0, -0.1])
 def test_a_temperature_that_is_no_temperature_is_refused(use, temperature):
     with pytest.raises(Refused, match="temperature"):
@@ -221,6 +306,8 @@ def test_a_temperature_that_is_no_temperature_is_refused(use, temperature):
 @pytest.mark.parametrize(
     ("use", "arguments", "views", "named"),
     [
+        ("bsl", {}, 0, "sampler"),
+        ("psl", {}, 0, "sampler"),
         ("bpr", {}, 0, "sampler"),
         ("bce", {}, 0, "sampler"),
         ("info_nce", {}, 1, "between"),

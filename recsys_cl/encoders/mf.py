@@ -29,6 +29,6 @@ class MatrixFactorisation(nn.Module):
 
     def forward(self, sources: Sequence[object], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
         """The same rows of the table for every source; they are also the one layer."""
-        found = self.table[nodes(self.shape, users, items)]
+        found = self.table.index_select(0, nodes(self.shape, users, items))
         rows = Encoding(found[: users.numel()], found[users.numel() :])
         return [Encoding(rows.users, rows.items, layers=(rows,))] * len(sources)

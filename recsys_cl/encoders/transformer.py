@@ -96,19 +96,20 @@ class _Block(nn.Module):
 
     def forward(self, states: Tensor, slots: Tensor, grid: tuple[int, int], readout: Tensor | None) -> Tensor:
         """States of the tokens [N, D], or of ``readout`` alone; ``slots`` are the tokens' places in the padded ``grid``."""
-        states = states + self.drop(self.mix(self._look_back(self.before_attention(states), slots, grid)))
-        if readout is not None:
-            states = states.index_select(0, readout)  # the network looks at one position at a time: no other is needed
+        found = self._look_back(self.before_attention(states), slots, grid)
+        if readout is not None:  # from here on each position is for itself: only those read out are needed
+            states, slots = states.index_select(0, readout), slots[readout]
+        states = states + self.drop(self.mix(found.index_select(0, slots)))
         return states + self.drop(self.narrow(F.gelu(self.widen(self.before_network(states)))))  # type: ignore[no-any-return]
 
     def _look_back(self, states: Tensor, slots: Tensor, grid: tuple[int, int]) -> Tensor:
-        """What each token finds in its own row up to itself, [N, D]."""
+        """What each place of the padded grid finds in its own row up to itself, [rows * longest, D]."""
         rows, longest = grid
         flat = self.projections(states)
         padded = flat.new_zeros(rows * longest, flat.shape[1]).index_copy(0, slots, flat)
         query, key, value = padded.view(rows, longest, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         found = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-        return found.transpose(1, 2).reshape(rows * longest, -1).index_select(0, slots)
+        return found.transpose(1, 2).reshape(rows * longest, -1)
 
 
 def _table(rows: int, dim: int, spread: float, rng: Generator) -> nn.Parameter:

@@ -16,7 +16,7 @@ def rank(
 
     Args:
         encoding: users [U, D] and the catalogue [I, D].
-        truth: the held-out items of each of the U users, none twice; ids from I on are outside the vocabulary.
+        truth: the held-out items of each of the U users, none twice; I stands for items outside the vocabulary.
         seen: the items that each must not get, ids below I.
         k: length of the lists; users with fewer items left to recommend get lists that end with -1.
         budget: bytes of working memory.
@@ -26,7 +26,7 @@ def rank(
         The ranking, and the scores [U, k] of its items in fp32.
 
     Raises:
-        Refused: scores are not finite, or the budget does not hold one user's scores.
+        Refused: scores are not finite, or the budget does not hold the scores of a few users.
     """
     top = top_k(encoding.users, encoding.items, k, seen, budget, model)
     shape = Shape(len(encoding.users), len(encoding.items))
@@ -35,7 +35,7 @@ def rank(
 
 def _members(items: Tensor, truth: Ragged, catalogue: int) -> Tensor:
     """Whether each of ``items`` [U, k] is in its row of ``truth``: one search among sorted (row, item) keys."""
-    width = max(catalogue, int(truth.values.max()) if truth.values.numel() else 0) + 1
+    width = catalogue + 1  # one more, for what is outside the vocabulary
     rows = torch.arange(len(truth), device=items.device)
     right = (rows.repeat_interleave(truth.lengths) * width + truth.values).sort().values
     asked = rows[:, None] * width + items

@@ -36,6 +36,23 @@ class Engine:
         finally:
             self._connection.unregister(f"{name}_raw")
 
+    def parquet(self, name: str, path: Path) -> ir.Table:
+        """The rows of a Parquet file as the table called ``name``, each with its ``file_row_number``."""
+        import ibis
+
+        with _faults():
+            relation = self._connection.read_parquet(str(path), file_row_number=True)
+            relation.create_view(name)
+            schema = relation.limit(0).to_arrow_table().schema
+        return ibis.table(ibis.Schema.from_pyarrow(schema), name=name)
+
+    def table(self, name: str, rows: pa.Table) -> ir.Table:
+        """Rows in memory as the table called ``name``."""
+        import ibis
+
+        self._connection.register(name, rows)
+        return ibis.table(ibis.Schema.from_pyarrow(rows.schema), name=name)
+
     def one(self, expression: ir.Table) -> dict[str, Any]:
         """The only row of an aggregation."""
         (row,) = self._run(_sql(expression)).fetchall()
@@ -49,6 +66,11 @@ class Engine:
     def _run(self, sql: str) -> DuckDBPyConnection:
         with _faults():
             return self._connection.execute(sql)
+
+    def all(self, expression: ir.Table) -> pa.Table:
+        """The rows of an expression at once."""
+        with _faults():
+            return self._connection.sql(_sql(expression)).to_arrow_table()
 
 
 @contextmanager

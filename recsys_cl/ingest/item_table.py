@@ -15,7 +15,7 @@ from recsys_cl.ingest.columns import missing
 from recsys_cl.ingest.delimited import read_rows
 from recsys_cl.ingest.objects import decode
 from recsys_cl.ingest.physical import convert, text_kind
-from recsys_cl.ingest.records import read_layout
+from recsys_cl.ingest.records import DELIMITERS, read_layout
 from recsys_cl.ingest.tables import parquet_batches, parquet_schema
 from recsys_cl.ingest.text import blocks
 
@@ -31,8 +31,8 @@ def read_items(path: Path, columns: Mapping[str, str]) -> pa.Table:
     reader = readers.get(Path(name).suffix)
     if reader is None:
         raise Refused(f"{path}: an item table ends in {', '.join(readers)}")
-    table = reader(path)
-    theirs = {"item_id": columns.get("item_id", "item_id"), **columns}
+    theirs = {"item_id": "item_id", **columns}
+    table = reader(path, theirs)
     for ours, wanted in theirs.items():
         if wanted not in table.column_names:
             raise Refused(missing(path, ours, wanted, table.column_names))
@@ -64,23 +64,23 @@ def clean_items(table: pa.Table) -> tuple[pa.Table, dict[str, int]]:
     return kept, {"items_bad": len(table) - len(valid), "items_repeated": len(valid) - len(kept)}
 
 
-def _parquet(path: Path) -> pa.Table:
+def _parquet(path: Path, _: Mapping[str, str]) -> pa.Table:
     schema = parquet_schema(path).remove_metadata()
     return pa.Table.from_batches(parquet_batches(path, schema.names), schema)
 
 
-def _csv(path: Path) -> pa.Table:
-    layout = read_layout(path, (",", "\t", ";", "|"), ())
-    columns: dict[int, list[Any]] = {position: [] for position in range(len(layout.header))}
-    for rows in read_rows(path, layout, list(columns)):
+def _csv(path: Path, columns: Mapping[str, str]) -> pa.Table:
+    layout = read_layout(path, DELIMITERS, tuple(columns.values()))
+    texts: dict[int, list[str]] = {position: [] for position in range(len(layout.header))}
+    for rows in read_rows(path, layout, list(texts)):
         for line, _, reason in rows.faults:
             raise Refused(f"{path}: line {line}: {reason}")
         for position, values in rows.columns.items():
-            columns[position].extend(values.to_pylist() if isinstance(values, pa.ChunkedArray) else values)
-    return pa.Table.from_arrays([pa.array(values, pa.string()) for values in columns.values()], names=list(layout.header))
+            texts[position].extend(values.to_pylist() if isinstance(values, pa.ChunkedArray) else values)
+    return pa.Table.from_arrays([pa.array(values, pa.string()) for values in texts.values()], names=list(layout.header))
 
 
-def _jsonl(path: Path) -> pa.Table:
+def _jsonl(path: Path, _: Mapping[str, str]) -> pa.Table:
     records = list(_objects(path))
     names = list(dict.fromkeys(key for record in records for key in record))
     return pa.table({name: _column([record.get(name) for record in records]) for name in names})
@@ -91,16 +91,20 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
         for number, text in enumerate(block.data.decode().split("\n"), start=block.line):
             if text and not text.isspace():
                 try:
-                    yield decode(text)
-                except ValueError as error:
+                    record = decode(text)
+                    json.dumps(record, ensure_ascii=False).encode()
+                except UnicodeEncodeError as error:
+                    raise Refused(f"{path}: line {number}: a lone surrogate, which is no text") from error
+                except Refused as error:
                     raise Refused(f"{path}: line {number}: {error}") from error
+                yield record
 
 
 def _column(values: list[Any]) -> pa.Array:
     """Values of one type as that type; of several, text as it is and everything else as JSON."""
     try:
         return pa.array(values)
-    except (pa.ArrowException, UnicodeEncodeError, OverflowError):
+    except (pa.ArrowException, OverflowError):
         return pa.array(
             [value if value is None or isinstance(value, str) else json.dumps(value) for value in values], pa.string()
         )

@@ -5,14 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys_cl.core.settings import Settings
-
-
-class KCore(Settings):
-    """How many distinct partners each must keep; 1 removes nothing."""
-
-    users: int = 1  # every user keeps at least so many distinct items
-    items: int = 1  # every item keeps at least so many distinct users
+from recsys_cl.ingest.prepare import KCore
 
 
 def kcore(users: NDArray[np.int32], items: NDArray[np.int32], bounds: KCore) -> NDArray[np.bool_]:

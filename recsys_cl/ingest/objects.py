@@ -6,35 +6,31 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from recsys_cl.core.errors import Refused
+
 LONGEST = 1 << 20  # characters in one line
 
 Row = dict[str, str | None]
-
-
-class _LooseError(ValueError):
-    """What Python's JSON lets pass and JSON does not."""
 
 
 def decode(line: str) -> dict[str, Any]:
     """The object on a line.
 
     Raises:
-        ValueError: the line is no strict JSON object; the message is the reason.
+        Refused: the line is no strict JSON object; the message is the reason.
     """
     if len(line) > LONGEST:
-        raise ValueError(f"longer than {LONGEST} characters")
+        raise Refused(f"longer than {LONGEST} characters")
     try:
         value = _DECODER.decode(line)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise Refused("nested too deeply") from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from None
-    except _LooseError:
-        raise
+        raise Refused(f"not JSON: {error.msg} at column {error.colno}") from None
     except ValueError:  # the interpreter's own guard against numbers that take minutes to convert
-        raise ValueError("a number of more than 4300 digits") from None
+        raise Refused("a number of more than 4300 digits") from None
     if not isinstance(value, dict):
-        raise ValueError("not a JSON object")
+        raise Refused("not a JSON object")
     return value
 
 
@@ -48,10 +44,11 @@ def row(record: dict[str, Any], names: Sequence[tuple[str, str]]) -> Row | tuple
         value = record.get(key)
         if value is None or type(value) is str:
             found[name] = value
-        elif type(value) is int or (type(value) is float and name in ("rating", "weight")):
+        elif type(value) is int or (type(value) is float and name in _NUMBERS):
             found[name] = repr(value)
         else:
-            return name, f"a {_KINDS.get(type(value), 'float')}, where text or an integer is needed"
+            needed = "a number" if name in _NUMBERS else "an integer"
+            return name, f"{_KINDS[type(value)]}, where text or {needed} is needed"
         if type(value) is str and not value.isascii() and not _encodable(value):
             return name, "a lone surrogate, which is no text"
     return found
@@ -66,15 +63,16 @@ def _encodable(text: str) -> bool:
 
 
 def _refuse_constant(text: str) -> float:
-    raise _LooseError(f"not JSON: {text}")
+    raise Refused(f"not JSON: {text}")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) != len(pairs):
-        raise _LooseError("a key stands twice in one object")
+        raise Refused("a key stands twice in one object")
     return record
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_distinct)
-_KINDS = {bool: "boolean", list: "list", dict: "object", float: "float", int: "number"}
+_KINDS = {bool: "a boolean", list: "a list", dict: "an object", float: "a float"}
+_NUMBERS = ("rating", "weight")

@@ -1,118 +1,44 @@
-"""From one log to train, valid, test and a vocabulary, in the order that lets nothing leak back.
-
-Positives, repeats, split; then k-core and vocabulary from train alone. Later parts keep every interaction: what is not
-in the vocabulary is cold, and counted.
-"""
+"""What a pipeline says about preparing: what is positive, what a repeat is worth, where to split, which core to keep."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.settings import Component
-from recsys_cl.core.values import Shape
-from recsys_cl.ingest.coded_log import PARTS, TRAIN, CodedLog
-from recsys_cl.ingest.coding import Positives, code
-from recsys_cl.ingest.kcore import KCore, kcore
-from recsys_cl.ingest.repeats import Repeats, keep_one
+from recsys_cl.core.settings import Component, Settings
+
+Repeats = Literal["first", "last", "keep"]
 
 
-class Prepare(Positives):
-    """How a log becomes a data set."""
+class KCore(Settings):
+    """How many distinct partners each must keep in train; 1 removes nothing."""
 
-    repeats: Repeats = "first"
+    users: int = Field(default=1, ge=1)  # every user keeps at least so many distinct items
+    items: int = Field(default=1, ge=1)  # every item keeps at least so many distinct users
+
+
+class Prepare(Settings):
+    """The table ``[prepare]`` of a pipeline. ``split`` is a component of ``recsys_cl.ingest.splits``.
+
+    A seeded split has a seed of its own, so that replicates of training share one test set.
+    """
+
+    min_rating: float | None = None  # ratings below, or missing, are not positive
+    events: tuple[str, ...] | None = Field(default=None, min_length=1)  # only these event types are positive
+    repeats: Repeats = "first"  # of one user with one item, decided before the split
     split: Component = Component(use="time")
     kcore: KCore = KCore()
-    memory: str = "2GB"  # what the relational engine may use before it spills to disk
+    memory_limit: str = Field(default="2GB", pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$")  # beyond it the engine spills
+    threads: int | None = Field(default=None, ge=1)  # None: every core; the result does not depend on it
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         build("ingest.splits", self.split, "prepare.split")
         if self.repeats == "last" and self.split.use == "time":
             raise Refused(
-                "prepare.repeats: 'last' would let later events change train under a time split; use 'first' or 'keep'"
+                "prepare.repeats: under a time split 'last' would let later events change train; use 'first' or 'keep'"
             )
         return self
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Part:
-    """Interactions of one part as vocabulary ids, by (time, order in the log); a cold id is the vocabulary's size."""
-
-    users: NDArray[np.int32]  # [N]
-    items: NDArray[np.int32]  # [N]
-    times: NDArray[np.int64]  # [N] microseconds since 1970 UTC
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """A data set in memory."""
-
-    parts: tuple[Part, Part, Part]  # train, valid, test
-    user_ids: pa.Array  # [users] text by id
-    item_ids: pa.Array  # [items] text by id
-    counts: dict[str, int]  # rows logged, removed by each step, and left
-
-    @property
-    def shape(self) -> Shape:
-        """Size of the vocabulary."""
-        return Shape(len(self.user_ids), len(self.item_ids))
-
-
-def prepare(interactions: Path, settings: Prepare, scratch: Path) -> Prepared:
-    """Prepare a log of the one schema.
-
-    Args:
-        interactions: Parquet with ``user_id``, ``item_id``, ``timestamp``, optionally ``rating``, ``event``, ``part``.
-        settings: what is positive, what a repeat is worth, where to split, which core to keep.
-        scratch: a folder in which the engine may spill.
-
-    Raises:
-        Refused: a step leaves nothing, a part has no interactions, or the log lacks what a setting names.
-    """
-    log, counts = code(interactions, settings, scratch, settings.memory)
-    once = keep_one(log, settings.repeats)
-    if not once.all():
-        log = log.select(once)
-    parts = build("ingest.splits", settings.split, "prepare.split")(log)
-    _need_every_part(parts, settings.split.use)
-    train = np.flatnonzero(parts == TRAIN)
-    core = kcore(log.users[train], log.items[train], settings.kcore)
-    counts |= {"repeats": len(once) - len(log), "outside_core": len(train) - int(core.sum())}
-    if not core.any():
-        raise Refused(f"prepare.kcore: none of the {len(train):,} train interactions lies in the core ({settings.kcore})")
-    return _renumbered(log, parts, train[core], counts)
-
-
-def _need_every_part(parts: NDArray[np.int8], use: str) -> None:
-    sizes = np.bincount(parts, minlength=len(PARTS))
-    for name, size in zip(PARTS, sizes, strict=True):
-        if size == 0:
-            story = ", ".join(f"{n} {s:,}" for n, s in zip(PARTS, sizes, strict=True))
-            raise Refused(f"prepare.split: '{use}' leaves {name} without interactions ({story})")
-
-
-def _renumbered(log: CodedLog, parts: NDArray[np.int8], train: NDArray[np.int64], counts: dict[str, int]) -> Prepared:
-    user_ids, users = _vocabulary(log.users, train, log.user_ids)
-    item_ids, items = _vocabulary(log.items, train, log.item_ids)
-    rows = [train, *(np.flatnonzero(parts == part) for part in range(TRAIN + 1, len(PARTS)))]
-    made = [Part(users[log.users[r]], items[log.items[r]], log.times[r]) for r in rows]
-    counts |= {name: len(r) for name, r in zip(PARTS, rows, strict=True)}
-    return Prepared((made[0], made[1], made[2]), user_ids, item_ids, counts)
-
-
-def _vocabulary(codes: NDArray[np.int32], train: NDArray[np.int64], ids: pa.Array) -> tuple[pa.Array, NDArray[np.int32]]:
-    """The ids that train holds, in byte order, and each code's new number; the cold ones get the first free one."""
-    known = np.zeros(len(ids), dtype=np.bool_)
-    known[codes[train]] = True
-    numbers = np.cumsum(known, dtype=np.int32) - np.int32(1)
-    numbers[~known] = known.sum()
-    return ids.filter(pa.array(known)), numbers

@@ -14,6 +14,7 @@ from recsys_cl.ingest.text import Block, blocks
 
 _OPEN_QUOTE = "unexpected end of data"  # what the csv module says of a quoted field that does not end
 
+DELIMITERS = (",", "\t", ";", "|")
 _HEADER_LINES = 100  # more than any header takes
 
 

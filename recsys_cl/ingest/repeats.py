@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys_cl.ingest.coded_log import CodedLog
-
-Repeats = Literal["first", "last", "keep"]
+from recsys_cl.ingest.prepare import Repeats
 
 
 def keep_one(log: CodedLog, repeats: Repeats) -> NDArray[np.bool_]:

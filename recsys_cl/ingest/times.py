@@ -12,11 +12,9 @@ if TYPE_CHECKING:
 FACTORS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _DIGITS = r"^[0-9]{1,18}\z"
 _ISO = (
-    r"^([0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"(?:[Tt ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
-    r"(?:[Zz]|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)?)?\z"
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?([Zz]|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?)?\z"
 )
-_DATE, _MINUTE, _SECOND, _FRACTION, _SIGN, _HOURS, _MINUTES = range(1, 8)
 
 
 def microseconds(value: ir.Value, unit: str) -> ir.IntegerValue:
@@ -48,12 +46,24 @@ def _scaled(number: ir.IntegerValue, unit: str) -> ir.IntegerValue:
 
 
 def _iso(text: ir.StringValue) -> ir.IntegerValue:
-    def part(group: int, absent: str) -> ir.StringValue:
-        found = text.re_extract(_ISO, group)
-        return found.nullif("").fill_null(absent)
+    """Text that matches the grammar, taken apart by position; null where the calendar has no such time."""
+    import ibis
 
-    clock = part(_DATE, "") + " " + part(_MINUTE, "00:00") + ":" + part(_SECOND, "00")
-    fraction = part(_FRACTION, "0").rpad(6, "0").substr(0, 6).try_cast("int64")
-    offset = part(_HOURS, "00").try_cast("int64") * 60 + part(_MINUTES, "00").try_cast("int64")
-    signed = (part(_SIGN, "+") == "-").ifelse(offset, -offset)
-    return epoch_microseconds(clock.try_cast("timestamp")) + signed * 60_000_000 + fraction
+    rest = text.substr(16)  # seconds and offset
+    seconds = rest.startswith(":")
+    date, minute = text.left(10), text.substr(11, 5)
+    clock = ibis.cases(
+        (text.length() == 10, date + " 00:00:00"), (seconds, date + " " + minute + rest.left(3)), else_=date + " " + minute
+    )
+    fraction = ibis.cases(
+        (rest.re_search("[.,]"), (rest.re_extract("[.,]([0-9]+)", 1) + "00000").left(6).try_cast("int64")), else_=0
+    )
+    offset = ibis.cases((rest.re_search("[+-]"), _offset(rest.re_extract("[+-].*", 0))), else_=0)
+    return epoch_microseconds(clock.try_cast("timestamp")) - offset + fraction
+
+
+def _offset(text: ir.StringValue) -> ir.IntegerValue:
+    """Microseconds by which ``+05:30``, ``+0530`` or ``+05`` is ahead of UTC."""
+    hours, minutes = text.substr(1, 2).try_cast("int64"), text.substr(3).replace(":", "").nullif("").try_cast("int64")
+    ahead = hours * 60 + minutes.fill_null(0)
+    return (text.startswith("-")).ifelse(-ahead, ahead) * 60_000_000

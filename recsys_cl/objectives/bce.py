@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
-from torch.nn.functional import embedding, softplus
+from torch.nn.functional import softplus
 
-from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Batch, Encoding
-from recsys_cl.ops.similarity import Similarity, similarity_of
+from recsys_cl.objectives._scores import scores
+from recsys_cl.ops.similarity import Similarity
 
 
 class BCE:
@@ -27,11 +27,6 @@ class BCE:
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:  # noqa: ARG002
         """Mean loss of the batch; an accidental hit among shared negatives is left out."""
-        if batch.negative is None:
-            raise Refused("bce: needs negatives; add a [sampler]")
-        asks = embedding(batch.query, main.users)
-        hit = similarity_of(asks, embedding(batch.positive, main.items), self.similarity)
-        missed = similarity_of(asks.unsqueeze(1), embedding(batch.negative, main.items), self.similarity)
-        kept = batch.negative != batch.positive.unsqueeze(1)
-        no = (softplus(missed) * kept).sum(1) / kept.sum(1).clamp_min(1)
-        return (softplus(-hit) + no).mean()
+        hit, missed, kept = scores(main, batch, self.similarity)
+        no = (softplus(missed) * kept).sum(-1) / kept.sum(-1).clamp_min(1)
+        return (softplus(-hit.squeeze(-1)) + no).mean()

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
-from torch.nn.functional import embedding, softplus
+from torch.nn.functional import softplus
 
-from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Batch, Encoding
-from recsys_cl.ops.similarity import Similarity, similarity_of
+from recsys_cl.objectives._scores import scores
+from recsys_cl.ops.similarity import Similarity
 
 
 class BPR:
@@ -27,10 +27,5 @@ class BPR:
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:  # noqa: ARG002
         """Mean loss of the batch; an accidental hit among shared negatives is left out."""
-        if batch.negative is None:
-            raise Refused("bpr: needs negatives; add a [sampler]")
-        asks = embedding(batch.query, main.users)
-        hit = similarity_of(asks, embedding(batch.positive, main.items), self.similarity)
-        missed = similarity_of(asks.unsqueeze(1), embedding(batch.negative, main.items), self.similarity)
-        kept = batch.negative != batch.positive.unsqueeze(1)
-        return (softplus(missed - hit.unsqueeze(1)) * kept).sum() / kept.sum().clamp_min(1)
+        hit, missed, kept = scores(main, batch, self.similarity)
+        return (softplus(missed - hit) * kept).sum() / kept.sum().clamp_min(1)

@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Batch, Encoding, Interactions
+from recsys_cl.ops.sampled_softmax import sampled_softmax
 from recsys_cl.ops.similarity import Similarity, Temperature, checked_temperature
-from recsys_cl.ops.softmax import sampled_softmax, softmax
+from recsys_cl.ops.softmax import softmax
 
 
 class Softmax:
@@ -51,7 +53,7 @@ class Softmax:
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:  # noqa: ARG002
         """Mean loss of the batch."""
-        queries, tau = main.users[batch.query], self.temperature
+        queries, tau = embedding(batch.query, main.users), self.temperature
         if batch.items is None:
             return softmax(queries, main.items, batch.positive, temperature=tau, similarity=self.similarity)
         if batch.negative is None and not self.log_q:

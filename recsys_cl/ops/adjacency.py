@@ -32,6 +32,14 @@ class Rows:
         entries = torch.arange(shift.numel(), dtype=shift.dtype, device=shift.device).add_(shift)
         return Rows(starts, self.columns[entries], self.weights[entries])
 
+    def transposed(self, columns: int) -> Rows:
+        """The same entries by column: a matrix of ``columns`` rows."""
+        order = torch.argsort(self.columns)
+        rows = torch.arange(len(self), dtype=self.columns.dtype, device=order.device)
+        starts = torch.zeros(columns + 1, dtype=self.starts.dtype, device=order.device)
+        torch.cumsum(torch.bincount(self.columns, minlength=columns), 0, out=starts[1:])
+        return Rows(starts, torch.repeat_interleave(rows, self.starts.diff())[order], self.weights[order])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Adjacency:

@@ -1,11 +1,11 @@
-"""The one InfoNCE: two encodings of the same samples, each row's positive opposite it, every other row a negative."""
+"""The one InfoNCE and its relatives: row i of two encodings is one sample, every other row a negative."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from recsys_cl.ops.similarity import Similarity
+from recsys_cl.ops.similarity import Similarity, lift
 from recsys_cl.ops.softmax import softmax
 
 
@@ -46,3 +46,44 @@ def _first_rows(ids: Tensor) -> Tensor:
     distinct, which = torch.unique(ids, return_inverse=True)
     rows = torch.arange(len(ids), device=ids.device)
     return torch.full_like(distinct, len(ids)).scatter_reduce_(0, which, rows, "amin")
+
+
+def decoupled(anchors: Tensor, positives: Tensor, *, temperature: float, similarity: Similarity = "cosine") -> Tensor:
+    """InfoNCE without the positive in the denominator (Yeh et al. 2021, arXiv:2110.06848); 0 for a batch of one."""
+    if len(anchors) == 1:
+        return 0 * (anchors.sum() + positives.sum())
+    logits = _logits(anchors, positives, temperature, similarity)
+    own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    return (logits.masked_fill(own, -torch.inf).logsumexp(-1) - logits.diagonal()).mean()
+
+
+def hard_weighted(
+    anchors: Tensor,
+    positives: Tensor,
+    *,
+    temperature: float,
+    hardness: float,
+    prior: float,
+    similarity: Similarity = "cosine",
+) -> Tensor:
+    """InfoNCE with negatives weighted by ``exp(hardness * s / tau)`` and corrected by ``prior`` (Robinson et al. 2021).
+
+    The sum over negatives becomes ``(N - 1) max((E_w[e^(s/tau)] - prior e^(s(p)/tau)) / (1 - prior), floor)``; the floor is
+    ``e^(-1/tau)`` for cosine and 0 otherwise. Hardness 0 is Chuang et al. 2020; prior 0 as well, InfoNCE.
+    """
+    logits = _logits(anchors, positives, temperature, similarity)
+    top = logits.detach().amax(-1, keepdim=True)
+    logits = logits - top  # every term below is divided by exp(top), which the final logarithm cancels
+    terms, hit = logits.exp(), logits.diagonal()
+    others = ~torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    weights = (hardness * logits).exp() * others
+    tiny = torch.finfo(terms.dtype).tiny
+    mean = (weights * terms).sum(-1) / weights.sum(-1).clamp_min(tiny)
+    floor = (-1 / temperature - top.squeeze(-1)).exp() if similarity == "cosine" else torch.zeros_like(mean)
+    negatives = (len(logits) - 1) * torch.maximum((mean - prior * hit.exp()) / (1 - prior), floor)
+    return ((hit.exp() + negatives).clamp_min(tiny).log() - hit).mean()
+
+
+def _logits(anchors: Tensor, positives: Tensor, temperature: float, similarity: Similarity) -> Tensor:
+    queries, candidates = lift(anchors, positives, similarity)
+    return (queries / temperature) @ candidates.T

@@ -51,8 +51,9 @@ class _Layers(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor, flows: tuple[Flow, ...], request: Request) -> tuple[Tensor, ...]:
         ctx.set_materialize_grads(False)
-        ctx.flows, ctx.request, ctx.nodes = flows, request, table.shape
+        ctx.flows, ctx.request, ctx.shape = flows, request, table.shape
         products = _Products(request.rows)
+        ctx.parts = products.parts
         return tuple(out for flow in flows for out in _blend(products.along(flow, table), request.shares))
 
     @staticmethod
@@ -68,7 +69,7 @@ class _Layers(torch.autograd.Function):
                 total[layer] = _sum(total[layer], grad, None if mean is None or not share else mean * share)
         result = None
         for flow, total in wanted.values():
-            result = _sum(result, _pull(flow, total, ctx.request.rows, ctx.nodes))
+            result = _sum(result, _pull(flow, total, ctx))
         return result, None, None
 
 
@@ -78,12 +79,12 @@ class _Products:
     def __init__(self, rows: Tensor) -> None:
         self._rows = rows
         self._full: dict[tuple[int, ...], Tensor] = {}
-        self._part: dict[int, Rows] = {}
+        self.parts: dict[int, Rows] = {}  # the requested rows of an adjacency, by its identity
 
     def along(self, flow: Flow, table: Tensor) -> list[Tensor]:
         """The requested rows [R, D] of the table and of each layer's output."""
-        rng = flow.noise.stream(table.device) if flow.noise else None
-        state, found = table, [table[self._rows]]
+        rng = flow.noise.stream() if flow.noise else None
+        state, found = table, [table.index_select(0, self._rows)]
         path: tuple[int, ...] = ()
         for layer, adjacency in enumerate(flow.adjacencies, 1):
             path = (*path, id(adjacency))
@@ -92,7 +93,7 @@ class _Products:
             if flow.noise and rng:
                 state = disturb(state, flow.noise.eps, rng)
                 path = (*path, id(flow))  # nobody else can be here
-            found.append(state if last else state[self._rows])
+            found.append(state if last else state.index_select(0, self._rows))
         return found
 
     def _whole(self, adjacency: Adjacency, state: Tensor, path: tuple[int, ...]) -> Tensor:
@@ -102,10 +103,10 @@ class _Products:
 
     def _last(self, adjacency: Adjacency, state: Tensor) -> Tensor:
         if 2 * self._rows.numel() > len(adjacency.matrix):  # picking so many rows would cost more than it saves
-            return propagate(adjacency.matrix, state)[self._rows]
-        if id(adjacency) not in self._part:
-            self._part[id(adjacency)] = adjacency.matrix.only(self._rows)
-        return propagate(self._part[id(adjacency)], state)
+            return propagate(adjacency.matrix, state).index_select(0, self._rows)
+        if id(adjacency) not in self.parts:
+            self.parts[id(adjacency)] = adjacency.matrix.only(self._rows)
+        return propagate(self.parts[id(adjacency)], state)
 
 
 def _blend(layers: list[Tensor], shares: tuple[float, ...]) -> list[Tensor]:
@@ -116,16 +117,20 @@ def _blend(layers: list[Tensor], shares: tuple[float, ...]) -> list[Tensor]:
     return [mean, *layers]
 
 
-def _pull(flow: Flow, grads: list[Tensor | None], rows: Tensor, shape: torch.Size) -> Tensor | None:
-    """The gradient of the table: G_0 + A_1 (G_1 + A_2 (G_2 + ...)), where G_l is zero outside ``rows``."""
-    result = None
+def _pull(flow: Flow, grads: list[Tensor | None], ctx: Any) -> Tensor | None:
+    """The gradient of the table: G_0 + A_1 (G_1 + A_2 (G_2 + ...)), where G_l is zero outside the rows asked for."""
+    rows, result = ctx.request.rows, None
     for layer in range(len(grads) - 1, -1, -1):
-        grad = grads[layer]
+        grad, adjacency = grads[layer], flow.adjacencies[layer - 1] if layer else None
+        if adjacency and result is None and grad is not None and id(adjacency) in ctx.parts:
+            # The first product reads nothing but these rows, which the forward pass has picked out already.
+            result = propagate(ctx.parts[id(adjacency)].transposed(ctx.shape[0]), grad)
+            continue
         if grad is not None:
-            result = grad.new_zeros(shape) if result is None else result
+            result = grad.new_zeros(ctx.shape) if result is None else result
             result.index_add_(0, rows, grad)
-        if layer and result is not None:
-            result = propagate(flow.adjacencies[layer - 1].matrix, result)
+        if adjacency and result is not None:
+            result = propagate(adjacency.matrix, result)
     return result
 
 

@@ -17,12 +17,12 @@ def propagate(matrix: Rows, table: Tensor) -> Tensor:
     On the CPU this is a weighted embedding bag, three to twenty times faster than sparse matrix products. The weights
     and the table share a float type. Not differentiable: ``ops/layers.py`` has the exact backward.
     """
+    table = table.detach()
     if table.is_cuda:
         return _compressed(matrix, table.shape[0]) @ table
-    with torch.no_grad():
-        return F.embedding_bag(
-            matrix.columns, table, matrix.starts, mode="sum", per_sample_weights=matrix.weights, include_last_offset=True
-        )
+    return F.embedding_bag(
+        matrix.columns, table, matrix.starts, mode="sum", per_sample_weights=matrix.weights, include_last_offset=True
+    )
 
 
 def _compressed(matrix: Rows, columns: int) -> Tensor:

@@ -12,14 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import embedding, threshold
+from torch.nn.functional import threshold
 
 from recsys_cl.ops.similarity import Similarity, lift
 
 _CPU_BLOCK = 2**20  # logits at hand at once: 4 MiB of fp32 stay in the cache between the passes over them
 _GPU_BLOCK = 2**26
 _NOTHING = 1e-30  # a smaller probability is dropped: denormal numbers make a matrix product ten times slower
-_DENSE = 64  # a gathered pair costs about as much as this many pairs of a matrix product [measured: CPU, D = 64]
 
 
 def softmax(
@@ -43,71 +42,33 @@ def softmax(
         A scalar; its second derivative is not available.
     """
     queries, candidates = lift(queries, candidates, similarity)
-    return _softmax(queries / temperature, candidates, target, None, None, None)
+    return weighted_softmax(queries / temperature, candidates, target)
 
 
-def sampled_softmax(
-    queries: Tensor,
-    candidates: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    *,
-    temperature: float,
-    similarity: Similarity = "dot",
-    log_expected: Tensor | None = None,
-    in_batch: int = 0,
-) -> Tensor:
-    """Mean cross-entropy of each query's positive among itself and drawn negatives.
-
-    A negative that is the query's own positive (an accidental hit) is left out; one drawn twice counts twice.
-
-    Args:
-        queries: [B, D].
-        candidates: [M, D], distinct items.
-        positive: [B] row that answers.
-        negative: rows drawn for each query, [B, K], or for all of them, [K].
-        temperature: divides the similarities.
-        similarity: see ``Similarity``.
-        log_expected: [M] log of how often each row is expected among a query's negatives; subtracted from their logits
-            (not from the positive's, which is there with certainty), it makes the denominator an unbiased estimate of
-            the full softmax's: Bengio & Senécal 2008, IEEE TNN 19(4), eq. 11.
-        in_batch: the first so many candidates are negatives of every query as well.
-    """
-    queries, candidates = lift(queries, candidates, similarity)
-    queries = queries / temperature
-    if negative.dim() == 2 and not in_batch and _DENSE * negative.shape[1] < len(candidates):
-        return _gathered(queries, candidates, positive, negative, log_expected)
-    counts = torch.zeros_like(candidates[:, 0])
-    counts[:in_batch] = 1
-    if negative.dim() == 1:
-        counts.index_add_(0, negative, torch.ones_like(negative, dtype=counts.dtype))
-        return _softmax(queries, candidates, positive, counts, None, log_expected)
-    return _softmax(queries, candidates, positive, counts, negative, log_expected)
-
-
-def _gathered(queries: Tensor, candidates: Tensor, positive: Tensor, negative: Tensor, log_expected: Tensor | None) -> Tensor:
-    hit = (queries * embedding(positive, candidates)).sum(-1, keepdim=True)
-    missed = (embedding(negative, candidates) @ queries.unsqueeze(-1)).squeeze(-1)
-    if log_expected is not None:
-        missed = missed - log_expected[negative].to(missed.dtype)
-    missed = missed.masked_fill(negative == positive.unsqueeze(-1), -torch.inf)
-    return (torch.cat((hit, missed), -1).logsumexp(-1) - hit.squeeze(-1)).mean()
-
-
-def _softmax(
+def weighted_softmax(
     queries: Tensor,
     candidates: Tensor,
     target: Tensor,
-    counts: Tensor | None,
-    drawn: Tensor | None,
-    log_expected: Tensor | None,
+    counts: Tensor | None = None,
+    drawn: Tensor | None = None,
+    log_expected: Tensor | None = None,
 ) -> Tensor:
+    """The same over plain dot products, where candidates stand in the denominator more than once, or not at all.
+
+    Args:
+        queries: [T, D], divided by the temperature.
+        candidates: [M, D].
+        target: [T]; a query's own target always stands there exactly once.
+        counts: [M] how often each candidate stands in every denominator; None: once.
+        drawn: [T, K] rows that stand once more, per mention, in their query's denominator.
+        log_expected: [M] subtracted from the logits of all but the target.
+    """
     loss: Tensor = _BlockSoftmax.apply(queries, candidates, target, counts, drawn, log_expected)  # type: ignore[no-untyped-call]
     return loss
 
 
 class _BlockSoftmax(torch.autograd.Function):
-    """Candidate ``j`` stands ``counts[j]`` times (and once per mention in ``drawn``) in the denominator, the target once."""
+    """``weighted_softmax``: forward accumulates the gradients block by block, backward scales them."""
 
     @staticmethod
     def forward(

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from recsys_cl.core.build import build, resolve
@@ -52,28 +54,18 @@ class IngestStage:
         """Ingest; nothing is left in the scratch folder but the four artifacts."""
         source = self._source()
         out = Outputs(job.out("interactions"), job.out("items"), job.out("quarantine"))
-        working = job.scratch / ".working"
         try:
-            working.mkdir(parents=True)
-            with _progress() as seen:
-                account = ingest(source.read(working), self.ingest, working, out, seen)
-            digest = digest_file(out.interactions)
-            write_json(job.out("ingest_report"), {**account, "digest": digest, "files": dict(self.outside())})
+            with TemporaryDirectory(dir=job.scratch, ignore_cleanup_errors=True) as working, _progress() as seen:
+                account = ingest(source.read(Path(working)), self.ingest, Path(working), out, seen)
+            report = {**account, "digest": digest_file(out.interactions), "files": dict(self.outside())}
         except OSError as error:
             raise storage_fault(job.scratch, error) from error
-        finally:
-            _remove(working)
+        write_json(job.out("ingest_report"), report)
         return {name: float(value) for name, value in account.items() if isinstance(value, int)}
 
     def _source(self) -> Source:
         source: Source = build(_SLOT, self.ingest.source, _KEY, seed=self.seed)
         return source
-
-
-def _remove(working: Any) -> None:
-    import shutil
-
-    shutil.rmtree(working, ignore_errors=True)
 
 
 @contextmanager

@@ -80,14 +80,14 @@ def stages_of(pipeline: Pipeline, tracking: Tracking) -> list[Stage]:
     """Every stage of a pipeline, in an order in which each finds what it reads."""
     recipes = pipeline.recipes()
     names, metric = tuple(recipes), pipeline.registry.metric
-    common = {"evaluation": pipeline.evaluation, "runtime": pipeline.runtime, "seed": pipeline.seed}
+    how, where, seed = pipeline.evaluation, pipeline.runtime, pipeline.seed
     return [
         IngestStage(pipeline.ingest, pipeline.seed),
         PrepareStage(pipeline.prepare),
-        *(TrainStage(name, recipe, **common, tracking=tracking.training) for name, recipe in recipes.items()),
-        *(EvaluateStage(name, recipe, **common) for name, recipe in recipes.items()),
+        *(TrainStage(name, recipe, how, where, seed, tracking.training) for name, recipe in recipes.items()),
+        *(EvaluateStage(name, recipe, how, where, seed) for name, recipe in recipes.items()),
         ReportStage(pipeline.name, names, metric, (("pipeline", pipeline.name), ("seed", str(pipeline.seed)))),
-        RegisterStage(pipeline.registry.model or pipeline.name, names, metric, pipeline.registry.experiment, tracking),
+        RegisterStage(pipeline.registry.model or pipeline.name, names, metric, pipeline.registry.experiment or None, tracking),
     ]
 
 

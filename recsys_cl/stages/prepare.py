@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from recsys_cl.core.files import write_json
@@ -25,8 +27,8 @@ class PrepareStage:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """All that decides the result."""
-        values: dict[str, Any] = json.loads(self.prepare.model_dump_json(exclude={"memory"}))
+        """The table ``[prepare]``, but for what cannot change the result."""
+        values: dict[str, Any] = json.loads(self.prepare.model_dump_json(exclude={"memory_limit", "threads"}))
         return values
 
     def outside(self) -> Mapping[str, str]:
@@ -37,10 +39,11 @@ class PrepareStage:
         """Write the parts, the vocabulary and the facts about them."""
         from recsys_cl.ingest.coded_log import PARTS
         from recsys_cl.ingest.data_report import data_report
-        from recsys_cl.ingest.prepare import prepare
+        from recsys_cl.ingest.preparation import prepare
         from recsys_cl.ingest.vocabulary import write_part, write_vocabulary
 
-        prepared = prepare(job.reads["interactions"], self.prepare, job.scratch)
+        with TemporaryDirectory(dir=job.scratch) as working:
+            prepared = prepare(job.reads["interactions"], self.prepare, Path(working))
         for name, part in zip(PARTS, prepared.parts, strict=True):
             write_part(part, job.out(name))
         write_vocabulary(prepared, job.reads["items"], job.out("vocabulary"))

@@ -66,7 +66,7 @@ def join(sources: Sequence[Sequences]) -> Sequences:
 class SequenceFeed:
     """Batches of whole histories; every position is asked for the item that follows it (SASRec's training targets).
 
-    Users are bucketed by length, so that an encoder pads little: 87 % of a padded Beauty batch would be padding.
+    Users are bucketed by length, so that an encoder pads little: on Beauty a quarter of its places instead of 88 % of them.
 
     Args:
         interactions: what has been observed; each user's newest ``max_length`` items (and the target after them) are used.

@@ -45,6 +45,8 @@ def log_model(experiment: Experiment, run_id: str, name: str, write: Callable[[P
     Returns:
         MLflow's record of the model, READY.
     """
+    from mlflow.entities import LoggedModelOutput
+
     client = experiment.store.client
     with experiment.store.explained():
         model_id = client.create_logged_model(experiment.id, name, source_run_id=run_id, model_type="recommender").model_id
@@ -56,6 +58,7 @@ def log_model(experiment: Experiment, run_id: str, name: str, write: Callable[[P
         except BaseException:
             client.finalize_logged_model(model_id, "FAILED")
             raise
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
         return client.finalize_logged_model(model_id, "READY")
 
 
@@ -71,7 +74,7 @@ def register(store: Store, name: str, model: Any, fingerprint: str) -> Any:
                 raise
         return store.client.create_model_version(
             name,
-            source=f"models:/{model.model_id}",
+            source=model.artifact_location,  # "models:/ID" would be looked up in MLflow's global store, which is not ours
             run_id=model.source_run_id,
             tags={**model.tags, FINGERPRINT: fingerprint},
             model_id=model.model_id,

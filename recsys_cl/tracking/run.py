@@ -32,7 +32,8 @@ class MlflowTracker:
         with store.explained():
             data = store.client.get_run(run_id).data
             self._params: dict[str, str] = dict(data.params)
-            self._logged = {(key, m.step) for key in data.metrics for m in store.client.get_metric_history(run_id, key)}
+            histories = (store.client.get_metric_history(run_id, key) for key in data.metrics)
+            self._logged = {(m.key, m.step): m.value for history in histories for m in history}
 
     def note(self, values: Mapping[str, str]) -> None:
         """Log as parameters. A value the run has otherwise (it was begun elsewhere) becomes the tag ``resumed.<name>``."""
@@ -61,11 +62,11 @@ class MlflowTracker:
                 raise Diverged(f"metric {name} at step {step} is {value}")
         now = time.time_ns() // 1_000_000
         named = {to_mlflow(name): float(value) for name, value in metrics.items()}
-        fresh = [Metric(name, value, now, step) for name, value in named.items() if (name, step) not in self._logged]
+        fresh = [Metric(name, value, now, step) for name, value in named.items() if self._logged.get((name, step)) != value]
         with self.store.explained():
             for some in _chunks(fresh, 1000):
                 self.store.client.log_batch(self.run_id, metrics=some)
-        self._logged.update((m.key, m.step) for m in fresh)
+        self._logged.update({(m.key, m.step): m.value for m in fresh})
 
     def attach(self, path: Path, folder: str | None = None) -> None:
         """Keep a file, or all that lies in a folder, among the run's artifacts."""

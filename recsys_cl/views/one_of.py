@@ -11,7 +11,6 @@ from torch import Generator, Tensor
 from recsys_cl.core.build import build
 from recsys_cl.core.protocols import View
 from recsys_cl.core.settings import Component
-from recsys_cl.core.values import Interactions, Shape
 from recsys_cl.ops.ragged import offsets_of, spans, uniform
 from recsys_cl.structures.sequences import Sequences, join
 
@@ -19,13 +18,8 @@ from recsys_cl.structures.sequences import Sequences, join
 class OneOf:
     """Draw, for each history on its own, which of the views ``of`` alters it; all are equally likely."""
 
-    def __init__(
-        self, of: Annotated[tuple[Component, ...], Field(min_length=1)], shape: Shape, interactions: Interactions
-    ) -> None:
-        self.views: list[View[Sequences]] = [
-            build("views", component, f"views.of[{index}]", shape=shape, interactions=interactions)
-            for index, component in enumerate(of)
-        ]
+    def __init__(self, of: Annotated[tuple[Component, ...], Field(min_length=1)]) -> None:
+        self.views: list[View[Sequences]] = [build("views", component, f"views.of.{at}") for at, component in enumerate(of)]
 
     def __call__(self, source: Sequences, rng: Generator) -> Sequences:
         """Every history under its own view, in the order given, read out at the last position."""

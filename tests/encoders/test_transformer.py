@@ -145,3 +145,20 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
         Transformer(SHAPE, seed(1), dim=10, heads=4)
     with pytest.raises(Refused, match=r"encoder\.max_length"):
         states(encoder(), sequences([[1] * 7]))
+
+
+def test_it_learns_to_answer_with_the_item_before_the_last() -> None:
+    made = Transformer(SHAPE, seed(1), dim=16, layers=2, dropout=0.0, max_length=6)
+    optimizer = torch.optim.Adam(made.parameters(), lr=0.01)
+    for step in range(300):
+        tokens = torch.randint(SHAPE.items, (64, 5), generator=seed(step))
+        source = sequences(tokens.tolist()).at_the_end()
+        encoded = made([source], torch.arange(64))[0]
+        loss = F.cross_entropy(encoded.users @ encoded.items.T, tokens[:, -2])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    tokens = torch.randint(SHAPE.items, (500, 5), generator=seed(10**6))
+    encoded = made([sequences(tokens.tolist()).at_the_end()], torch.arange(500))[0]
+    right = (encoded.users @ encoded.items.T).argmax(1) == tokens[:, -2]
+    assert float(right.double().mean()) > 0.95

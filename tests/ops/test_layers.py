@@ -9,7 +9,7 @@ from torch import Tensor
 from recsys_cl.ops import layers
 from recsys_cl.ops.adjacency import Rows
 from recsys_cl.ops.layers import Flow, Request, layered
-from recsys_cl.ops.noise import LayerNoise
+from recsys_cl.ops.noise import LayerNoise, disturb
 from recsys_cl.ops.propagate import propagate
 from tests.graphs import dense, generator, graph
 
@@ -34,16 +34,13 @@ CASES = {
 
 
 def unit_noise(shape: tuple[int, int], rng: torch.Generator) -> Tensor:
-    """The same random numbers as ``disturb``, taken apart with shifts instead of a cast."""
-    draws = torch.empty(-(-shape[0] * shape[1] // 4), dtype=torch.int64).random_(generator=rng)
-    quarters = torch.stack([(draws >> shift) & 0x7FFF for shift in (0, 16, 32, 48)], dim=1).flatten()
-    noise = quarters[: shape[0] * shape[1]].view(shape).double()
-    return noise / noise.square().sum(1, keepdim=True).sqrt()
+    """What ``disturb`` adds to a vector of ones: the next directions of the request."""
+    return disturb(torch.ones(shape, dtype=torch.float64), 1.0, rng) - 1
 
 
 def slowly(table: Tensor, flow: Flow, request: Request) -> tuple[Tensor, ...]:
     """The definition, layer by layer on the whole graph."""
-    rng = flow.noise.stream(table.device) if flow.noise else None
+    rng = flow.noise.stream() if flow.noise else None
     state, rows = table, [table[request.rows]]
     for layer, adjacency in enumerate(flow.adjacencies, 1):
         state = dense(adjacency) @ state
@@ -60,7 +57,7 @@ def table() -> Tensor:
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("rows", [ROWS, torch.arange(NODES).flip(0)], ids=["some rows", "all rows"])
+@pytest.mark.parametrize("rows", [ROWS, torch.arange(NODES).flip(0), torch.tensor([3, 9, 3])], ids=["some", "all", "one twice"])
 @pytest.mark.parametrize("read", ["all", "mean", "layers", "one"])
 def test_values_and_gradients_are_those_of_the_definition(name: str, rows: Tensor, read: str) -> None:
     flows, shares = CASES[name]
@@ -87,19 +84,20 @@ def test_gradcheck(name: str) -> None:
 
 
 def test_shared_products_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SimGCL with two layers: one whole product and three of some rows forward, two whole products back."""
+    """SimGCL with two layers: one whole product and three of some rows forward, one of some columns and a whole one back."""
     counts: list[int] = []
 
     def counted(matrix: Rows, values: Tensor) -> Tensor:
-        counts.append(len(matrix))
+        counts.append(matrix.columns.numel())
         return propagate(matrix, values)
 
     monkeypatch.setattr(layers, "propagate", counted)
     flows, shares = CASES["simgcl"]
     outs = layered(table(), flows, Request(ROWS, shares))
-    assert counts == [NODES, 5, 5, 5]
+    whole, some = A.matrix.columns.numel(), A.matrix.only(ROWS).columns.numel()
+    assert counts == [whole, some, some, some]
     sum(out.sum() for flow in outs for out in flow).backward()
-    assert counts[4:] == [NODES, NODES]
+    assert counts[4:] == [some, whole]
 
 
 def test_nothing_is_kept_without_gradients() -> None:

@@ -27,6 +27,6 @@ def test_odd_sizes_and_zero_rows() -> None:
 
 def test_a_request_repeats_its_noise() -> None:
     request, vectors = LayerNoise(0.1, 7), torch.ones(5, 8)
-    one, again = (disturb(vectors, request.eps, request.stream(vectors.device)) for _ in range(2))
+    one, again = (disturb(vectors, request.eps, request.stream()) for _ in range(2))
     assert torch.equal(one, again)
-    assert not torch.equal(one, disturb(vectors, 0.1, LayerNoise(0.1, 8).stream(vectors.device)))
+    assert not torch.equal(one, disturb(vectors, 0.1, LayerNoise(0.1, 8).stream()))

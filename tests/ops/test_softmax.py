@@ -4,12 +4,10 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from recsys_cl.ops import softmax as module
 from recsys_cl.ops.similarity import similarity_of
-from recsys_cl.ops.softmax import sampled_softmax, softmax
+from recsys_cl.ops.softmax import softmax
 
 
 def tensors(seed: int, queries: int = 6, candidates: int = 9, dim: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -21,15 +19,12 @@ def tensors(seed: int, queries: int = 6, candidates: int = 9, dim: int = 3) -> t
     )
 
 
-def slow(q, c, positive, negatives, tau, name, log_expected=None):
-    """``negatives``: for each query the rows in its denominator beside the positive, with repeats."""
+def slow(q, c, target, tau, name):
     total = 0.0
-    for i, row in enumerate(positive.tolist()):
-        score = {j: float(similarity_of(q[i], c[j], name)) / tau for j in range(len(c))}
-        rest = [j for j in negatives[i] if j != row]
-        shift = log_expected.tolist() if log_expected is not None else [0.0] * len(c)
-        total += math.log(math.exp(score[row]) + sum(math.exp(score[j] - shift[j]) for j in rest)) - score[row]
-    return total / len(positive)
+    for i, row in enumerate(target.tolist()):
+        weight = {j: math.exp(float(similarity_of(q[i], c[j], name)) / tau) for j in range(len(c))}
+        total -= math.log(weight[row] / sum(weight.values()))
+    return total / len(target)
 
 
 @pytest.mark.parametrize("block", [1, 20, 10**6])
@@ -37,7 +32,7 @@ def slow(q, c, positive, negatives, tau, name, log_expected=None):
 def test_full_softmax_equals_a_loop_whatever_the_block(monkeypatch, name, block):
     monkeypatch.setattr(module, "_CPU_BLOCK", block)
     q, c, target = tensors(0)
-    expected = slow(q, c, target, [range(len(c))] * len(q), 0.7, name)
+    expected = slow(q, c, target, 0.7, name)
     assert float(softmax(q, c, target, temperature=0.7, similarity=name)) == pytest.approx(expected, abs=1e-9)
     q.requires_grad_(), c.requires_grad_()
     assert torch.autograd.gradcheck(lambda x, y: softmax(x, y, target, temperature=0.7, similarity=name), (q, c))
@@ -62,73 +57,11 @@ def test_only_what_learns_gets_a_gradient():
     assert c.grad is None
 
 
-@pytest.mark.parametrize("dense", [0, 10**6], ids=["gathered", "dense"])
-@given(seed=st.integers(0, 10_000), drawn=st.integers(1, 5), corrected=st.booleans())
-@settings(max_examples=20, deadline=None)
-def test_negatives_of_each_query_equal_a_loop(dense, seed, drawn, corrected):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_DENSE", dense)
-        q, c, positive = tensors(seed)
-        negative = torch.randint(len(c), (len(q), drawn), generator=torch.Generator().manual_seed(seed))
-        log_expected = torch.linspace(-2, 1, len(c), dtype=torch.float64) if corrected else None
-        expected = slow(q, c, positive, negative.tolist(), 0.5, "cosine", log_expected)
-        how = {"temperature": 0.5, "similarity": "cosine", "log_expected": log_expected}
-        assert float(sampled_softmax(q, c, positive, negative, **how)) == pytest.approx(expected, abs=1e-9)
-        q.requires_grad_(), c.requires_grad_()
-        assert torch.autograd.gradcheck(lambda x, y: sampled_softmax(x, y, positive, negative, **how), (q, c))
-
-
-@pytest.mark.parametrize("shared", [True, False])
-@pytest.mark.parametrize("in_batch", [0, 4, 9])
-def test_shared_and_mixed_negatives_equal_a_loop(shared, in_batch):
-    q, c, positive = tensors(3)
-    negative = (
-        torch.tensor([8, 2, 8]) if shared else torch.tensor([[8, 2, 8], [1, 1, 1], [0, 4, 5], [3, 3, 2], [7, 6, 5], [8, 8, 8]])
-    )
-    each = [negative.tolist()] * len(q) if shared else negative.tolist()
-    log_expected = torch.linspace(-1, 1, len(c), dtype=torch.float64)
-    expected = slow(q, c, positive, [[*rows, *range(in_batch)] for rows in each], 0.5, "dot", log_expected)
-    how = {"temperature": 0.5, "log_expected": log_expected, "in_batch": in_batch}
-    assert float(sampled_softmax(q, c, positive, negative, **how)) == pytest.approx(expected, abs=1e-9)
-    q.requires_grad_(), c.requires_grad_()
-    assert torch.autograd.gradcheck(lambda x, y: sampled_softmax(x, y, positive, negative, **how), (q, c))
-
-
-def test_an_accidental_hit_is_no_negative():
-    q, c, positive = tensors(4)
-    assert float(sampled_softmax(q, c, positive, positive.unsqueeze(1), temperature=0.5)) == 0
-    assert float(sampled_softmax(q[:1], c, positive[:1], positive[:1], temperature=0.5)) == 0
-
-
-def test_the_corrected_denominator_estimates_the_full_one_without_bias():
-    """One negative is drawn; averaged over the draws, each with its probability, the sum of exponentials is the full one."""
-    q, c, positive = tensors(5, queries=1)
-    q_j = torch.softmax(torch.linspace(0, 2, len(c), dtype=torch.float64), 0)
-    score = (q @ c.T)[0]
-    partition = 0.0
-    for row in range(len(c)):
-        loss = sampled_softmax(q, c, positive, torch.tensor([[row]]), temperature=1.0, log_expected=q_j.log())
-        partition += float(q_j[row] * (loss + score[positive[0]]).exp())
-    assert partition == pytest.approx(float(score.exp().sum()), rel=1e-9)
-
-
-def test_rows_that_are_never_drawn_do_no_harm():
-    q, c, positive = tensors(6)
-    log_expected = torch.zeros(len(c), dtype=torch.float64)
-    log_expected[5] = -torch.inf
-    loss = sampled_softmax(q, c, positive, torch.tensor([0, 1]), temperature=1.0, log_expected=log_expected)
-    assert torch.isfinite(loss)
-
-
 @pytest.mark.parametrize("scale", [1e4, 1e6])
 def test_finite_at_extreme_logits(scale):
     q, c, target = (x.float() if x.is_floating_point() else x for x in tensors(7))
     q = (q * scale).requires_grad_()
-    for loss in (
-        softmax(q, c, target, temperature=1.0),
-        sampled_softmax(q, c, target, torch.tensor([0, 1, 2]), temperature=1.0),
-        sampled_softmax(q, c, target, torch.zeros(6, 1, dtype=torch.int64), temperature=1e-3),
-    ):
-        (gradient,) = torch.autograd.grad(loss, q)
-        assert torch.isfinite(loss)
-        assert torch.isfinite(gradient).all()
+    loss = softmax(q, c, target, temperature=1.0)
+    (gradient,) = torch.autograd.grad(loss, q)
+    assert torch.isfinite(loss)
+    assert torch.isfinite(gradient).all()

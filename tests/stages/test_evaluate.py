@@ -9,13 +9,16 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from recsys_cl.config import Runtime, load_recipe
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import write_json
 from recsys_cl.core.protocols import Job
+from recsys_cl.core.values import Encoding, Interactions, Shape
 from recsys_cl.evaluation.settings import Evaluation
 from recsys_cl.stages.evaluate import EvaluateStage
+from recsys_cl.stages.verdict import judge_test
 
 USERS, ITEMS = ["ann", "bob", "cy", "007"], ["a", "b", "c", "d", "e"]
 # Popularity in train + valid: b 3, a 2, c 1, d 1, e 0; in train alone a and b tie.
@@ -95,6 +98,36 @@ def test_vectors_of_everyone_know_train_and_valid(job):
     assert vectors["users"].shape == (4, 1)
     assert vectors["items"].flatten().tolist() == [2, 3, 1, 1, 0]
     assert vectors["items"].dtype == torch.float32
+
+
+class Given(nn.Module):
+    """Each user likes the one item of their own number, and is served alone."""
+
+    shape, steps, module = Shape(4, 5), 0, property(lambda self: self)
+
+    def inference(self, users):
+        yield from ((None, user) for user in users.split(1))
+
+    def encode(self, source, users):
+        return Encoding(torch.eye(4, 5)[users], torch.eye(5))
+
+
+def test_each_user_is_ranked_by_their_own_vector():
+    test = Interactions(Shape(4, 5), torch.tensor([3, 1]), torch.tensor([3, 0]), torch.zeros(2, dtype=torch.int64))
+    known = Interactions(Shape(4, 5), *[torch.zeros(0, dtype=torch.int64)] * 3)
+    verdict = judge_test(Given(), Given(), test, known, Evaluation(ks=(1,)), "given")
+    assert verdict.ranking.items.tolist() == [[1], [3]]
+    assert verdict.means()["recall@1"] == 0.5
+
+
+def test_a_vector_that_is_not_finite_is_refused_even_of_users_nobody_asks(job):
+    class Spoilt(Given):
+        def encode(self, source, users):
+            return Encoding(torch.where(users[:, None] == 2, torch.nan, torch.eye(4, 5)[users]), torch.eye(5))
+
+    test = Interactions(Shape(4, 5), *[torch.tensor([1])] * 3)
+    with pytest.raises(Refused, match="spoilt: user vectors"):
+        judge_test(Spoilt(), Spoilt(), test, test, Evaluation(), "spoilt")
 
 
 def test_seen_items_come_back_on_request(job):

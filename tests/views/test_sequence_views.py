@@ -14,7 +14,7 @@ from torch import Generator
 from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
-from recsys_cl.core.values import Interactions, Shape
+from recsys_cl.core.values import Shape
 from recsys_cl.ops.ragged import offsets_of
 from recsys_cl.structures.sequences import Sequences
 
@@ -28,9 +28,7 @@ View = Callable[[Sequences, Generator], Sequences]
 
 
 def view(use: str, **arguments: object) -> View:
-    none = torch.empty(0, dtype=torch.int64)
-    component = Component.model_validate({"use": use, **arguments})
-    return build("views", component, "views[0]", shape=SHAPE, interactions=Interactions(SHAPE, none, none, none))
+    return build("views", Component.model_validate({"use": use, **arguments}), "views.0")
 
 
 def histories(lengths: list[int]) -> Sequences:
@@ -141,12 +139,12 @@ def test_one_of_draws_for_each_history_on_its_own() -> None:
 
 @pytest.mark.parametrize(("use", "ratio"), [("crop", 1.5), ("mask", -0.1), ("reorder", 2.0)])
 def test_a_ratio_outside_its_range_is_refused_by_name(use: str, ratio: float) -> None:
-    with pytest.raises(Refused, match=r"views\[0\].ratio"):
+    with pytest.raises(Refused, match=r"views\.0\.ratio"):
         view(use, ratio=ratio)
 
 
 def test_one_of_nothing_and_one_of_the_unknown_are_refused() -> None:
-    with pytest.raises(Refused, match=r"views\[0\].of"):
+    with pytest.raises(Refused, match=r"views\.0\.of"):
         view("one_of", of=[])
-    with pytest.raises(Refused, match="did you mean 'crop'"):
-        view("one_of", of=[{"use": "crp"}])
+    with pytest.raises(Refused, match=r"views\.of\.1: .*did you mean 'crop'"):
+        view("one_of", of=[{"use": "mask"}, {"use": "crp"}])

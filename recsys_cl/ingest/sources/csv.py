@@ -13,11 +13,10 @@ from recsys_cl.ingest.columns import check_mapping, positions
 from recsys_cl.ingest.delimited import read_rows
 from recsys_cl.ingest.item_table import read_items
 from recsys_cl.ingest.locate import existing, locate
-from recsys_cl.ingest.records import Layout, read_layout
+from recsys_cl.ingest.records import DELIMITERS, Layout, read_layout
 from recsys_cl.ingest.source import REQUIRED, RawLog, row_schema
 
 _ENDINGS = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".tsv.gz", ".tsv.zst")
-_DELIMITERS = (",", "\t", ";", "|")
 
 
 class Csv:
@@ -42,7 +41,7 @@ class Csv:
         if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n'):
             raise Refused(f"ingest.source.delimiter: one ASCII character other than a quote or line end, got {delimiter!r}")
         self.path, self.columns, self.items, self.item_columns = path, columns or {}, items, item_columns or {}
-        self.delimiters = _DELIMITERS if delimiter is None else (delimiter,)
+        self.delimiters = DELIMITERS if delimiter is None else (delimiter,)
         check_mapping(self.columns)
 
     def files(self) -> list[Path]:

@@ -37,7 +37,7 @@ class Drawer:
     ) -> NDArray[np.int32]:
         """The item that begins a session: the last one (-1: none), one that follows it, or a free draw."""
         world = self.planted.world
-        free = self._free(rng, topics, when)
+        free = self.free(rng, topics, when)
         then = self._successor(rng, last, free, when)
         mood = rng.random(len(when))
         known = last >= 0
@@ -47,7 +47,7 @@ class Drawer:
         self, rng: Generator, items: NDArray[np.int32], topics: NDArray[np.int16], when: NDArray[np.float64]
     ) -> NDArray[np.int32]:
         """The item after ``items`` [S] in a session: one that follows, or a free draw."""
-        free = self._free(rng, topics, when)
+        free = self.free(rng, topics, when)
         then = self._successor(rng, items, free, when)
         return np.where(rng.random(len(items)) < self.planted.world.follow, then, free)
 
@@ -59,7 +59,7 @@ class Drawer:
         then = self.planted.successors[items, which]
         return np.where(self.planted.released[then] <= when, then, free)
 
-    def _free(self, rng: Generator, topics: NDArray[np.int16], when: NDArray[np.float64]) -> NDArray[np.int32]:
+    def free(self, rng: Generator, topics: NDArray[np.int16], when: NDArray[np.float64]) -> NDArray[np.int32]:
         """A draw from each session's community, or from the shop, among what is released."""
         world = self.planted.world
         shop = np.searchsorted(self._fame, rng.random(len(topics)) * self._fame[-1], side="right")

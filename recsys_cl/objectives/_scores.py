@@ -1,0 +1,35 @@
+"""What each query's positive and negatives score: shared by the objectives that weigh drawn negatives themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from torch.nn.functional import embedding
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.values import Batch, Encoding
+from recsys_cl.ops.similarity import Similarity, lift
+
+
+def scores(main: Encoding, batch: Batch[Any], similarity: Similarity) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores of the positive [B, 1] and of the negatives [B, K], and which negatives are not the positive itself [B, K]."""
+    if batch.negative is None:
+        raise Refused("sampler: this objective weighs drawn negatives and the recipe draws none")
+    users, items = lift(main.users, main.items, similarity)
+    asks = embedding(batch.query, users)
+    hit = (asks * embedding(batch.positive, items)).sum(-1, keepdim=True)
+    rows = embedding(batch.negative, items)
+    missed = asks @ rows.T if batch.negative.dim() == 1 else (rows @ asks.unsqueeze(-1)).squeeze(-1)
+    return hit, missed, batch.negative != batch.positive.unsqueeze(-1)
+
+
+def log_mean_exp(logits: Tensor, kept: Tensor) -> Tensor:
+    """Log of the mean of ``exp(logits)`` [B, K] over the kept entries of each row, [B]; meaningless where none is kept."""
+    total = logits.masked_fill(~kept, -1e30).logsumexp(-1)  # finite, so that a row of nothing has a gradient, 0
+    return total - kept.sum(-1).clamp_min(1).to(logits.dtype).log()
+
+
+def mean_where(values: Tensor, asked: Tensor) -> Tensor:
+    """Mean of ``values`` [B] over the rows ``asked`` [B] bool; 0 where there are none."""
+    return values.where(asked, 0.0).sum() / asked.sum().clamp_min(1)

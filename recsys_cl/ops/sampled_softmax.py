@@ -1,0 +1,60 @@
+"""Softmax cross-entropy against drawn negatives: accidental hits removed, sampling bias corrected."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding
+
+from recsys_cl.ops.similarity import Similarity, lift
+from recsys_cl.ops.softmax import weighted_softmax
+
+_DENSE = 64  # a gathered pair costs about as much as this many pairs of a matrix product [measured: CPU, D = 64]
+
+
+def sampled_softmax(
+    queries: Tensor,
+    candidates: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    temperature: float,
+    similarity: Similarity = "dot",
+    log_expected: Tensor | None = None,
+    in_batch: int = 0,
+) -> Tensor:
+    """Mean cross-entropy of each query's positive among itself and drawn negatives.
+
+    A negative that is the query's own positive (an accidental hit) is left out; one drawn twice counts twice.
+
+    Args:
+        queries: [B, D].
+        candidates: [M, D], distinct items.
+        positive: [B] row that answers.
+        negative: rows drawn for each query, [B, K], or for all of them, [K].
+        temperature: divides the similarities.
+        similarity: see ``Similarity``.
+        log_expected: [M] log of how often each row is expected among a query's negatives; subtracted from their logits
+            (not from the positive's, which is there with certainty), it makes the denominator an unbiased estimate of
+            the full softmax's: Bengio and Senécal 2008, IEEE TNN 19(4).
+        in_batch: the first so many candidates are negatives of every query as well.
+    """
+    queries, candidates = lift(queries, candidates, similarity)
+    queries = queries / temperature
+    if negative.dim() == 2 and not in_batch and _DENSE * negative.shape[1] < len(candidates):
+        return _gathered(queries, candidates, positive, negative, log_expected)
+    counts = torch.zeros_like(candidates[:, 0])
+    counts[:in_batch] = 1
+    if negative.dim() == 1:
+        counts.index_add_(0, negative, torch.ones_like(negative, dtype=counts.dtype))
+        return weighted_softmax(queries, candidates, positive, counts, None, log_expected)
+    return weighted_softmax(queries, candidates, positive, counts, negative, log_expected)
+
+
+def _gathered(queries: Tensor, candidates: Tensor, positive: Tensor, negative: Tensor, log_expected: Tensor | None) -> Tensor:
+    hit = (queries * embedding(positive, candidates)).sum(-1, keepdim=True)
+    missed = (embedding(negative, candidates) @ queries.unsqueeze(-1)).squeeze(-1)
+    if log_expected is not None:
+        missed = missed - log_expected[negative].to(missed.dtype)
+    missed = missed.masked_fill(negative == positive.unsqueeze(-1), -torch.inf)
+    return (torch.cat((hit, missed), -1).logsumexp(-1) - hit.squeeze(-1)).mean()

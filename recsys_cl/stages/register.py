@@ -1,0 +1,146 @@
+"""The recipe that is best on validation becomes a registered model; every experiment's run becomes complete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from recsys_cl.core.errors import Refused, nearest
+from recsys_cl.core.files import digest_file, write_json
+from recsys_cl.core.protocols import Job
+from recsys_cl.stages.bundle import make_bundle
+from recsys_cl.stages.tracking import Tracking
+
+if TYPE_CHECKING:
+    from recsys_cl.serving.bundle import Bundle
+    from recsys_cl.tracking.registry import Registration
+
+
+@dataclass(frozen=True)
+class RegisterStage:
+    """Reads what was trained, measured and drawn; writes to the tracking store, and a receipt of it.
+
+    Running it again, or after a crash anywhere, changes nothing that is there: runs are known by the fingerprint of their
+    training, versions by the content of their model.
+    """
+
+    model: str
+    experiments: tuple[str, ...]
+    metric: str
+    chosen: str | None
+    tracking: Tracking = field(repr=False)
+
+    name: ClassVar[str] = "register"
+    version: ClassVar[int] = 1
+    writes: ClassVar[tuple[str, ...]] = ("registration",)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every model and evaluation, what they know of the past, and the report."""
+        each = [f"{kind}/{name}" for name in self.experiments for kind in ("model", "evaluation")]
+        return ("train", "valid", "vocabulary", "report", *each)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What is registered, and how it is chosen."""
+        return {"model": self.model, "experiments": self.experiments, "metric": self.metric, "chosen": self.chosen}
+
+    def outside(self) -> Mapping[str, str]:
+        """Which store is written: another one, or the same made anew, lacks what was registered before."""
+        experiment = self.tracking.experiment
+        return {"tracking": experiment.store.identity(experiment.name)}
+
+    def run(self, job: Job) -> Mapping[str, float]:
+        """Complete the runs, register the best recipe's model, verify the registered copy, then point the aliases at it."""
+        summaries = {name: _json(job.reads[f"model/{name}"] / "summary.json") for name in self.experiments}
+        learnt = {name: summary["valid"] for name, summary in summaries.items() if summary["parameters"] > 0}
+        best = self.chosen or self.choose(learnt or {name: summary["valid"] for name, summary in summaries.items()})
+        runs = {name: self._complete(name, summary, job) for name, summary in summaries.items()}
+        bundle = make_bundle(best, job.reads)
+        registration = self._register(bundle, runs[best])
+        write_json(
+            job.out("registration"),
+            {
+                "name": registration.name,
+                "version": registration.version,
+                "aliases": list(registration.aliases),
+                "recipe": best,
+                "run_id": runs[best],
+                "runs": runs,
+            },
+        )
+        return {"version": registration.version, "runs": len(runs)}
+
+    def choose(self, valid: Mapping[str, Mapping[str, float]]) -> str:
+        """The experiment with the highest validation metric; of equals the first listed."""
+        for name, metrics in valid.items():
+            if self.metric not in metrics:
+                raise Refused(f"registry.metric: '{self.metric}' was not measured for {name}; {nearest(self.metric, metrics)}")
+        return max(valid, key=lambda name: valid[name][self.metric])
+
+    def _complete(self, name: str, summary: Mapping[str, Any], job: Job) -> str:
+        """See that this store has the whole run: training, metrics, inputs, artifacts; its id."""
+        from recsys_cl.tracking.jsonl import replay
+
+        model, evaluation = job.reads[f"model/{name}"], job.reads[f"evaluation/{name}"]
+        run = self.tracking.experiment.ensure(
+            summary["fingerprint"], name, lambda tracker: replay(model / "history.jsonl", tracker), self.tracking.tags
+        )
+        measured = {f"best/{metric}": value for metric, value in summary["valid"].items()}
+        measured |= {f"test/{metric}": value for metric, value in _json(evaluation / "metrics.json")["test"].items()}
+        run.log(measured, step=summary["epochs"])
+        run.reads(
+            {"name": self.tracking.pipeline, "digest": digest_file(job.reads[part]), "context": part, "source": part}
+            for part in ("train", "valid")
+        )
+        for file in (model / "recipe.json", model / "summary.json", model / "history.jsonl"):
+            run.attach(file, "training")
+        for file in (evaluation / "metrics.json", evaluation / "per_user.parquet"):
+            run.attach(file, "evaluation")
+        run.attach(job.reads["report"], "report")
+        return run.run_id
+
+    def _register(self, bundle: Bundle, run_id: str) -> Registration:
+        from recsys_cl.serving.check import check_copy
+        from recsys_cl.serving.load import registered_folder
+        from recsys_cl.tracking.registry import appoint, find_version, log_model, register
+
+        experiment, store = self.tracking.experiment, self.tracking.experiment.store
+        content = _content(bundle)
+        with store.locked():  # of several processes with one result, one registers it
+            found = find_version(store, self.model, content)
+            if found is None:
+                logged = log_model(experiment, run_id, self.model, lambda folder, model_id: _write(bundle, folder, model_id))
+                found = register(store, self.model, logged, content)
+        with store.explained(), registered_folder(store.client, found) as folder:
+            check_copy(folder, bundle)
+        return appoint(store, self.model, int(found.version))
+
+
+def _content(bundle: Bundle) -> str:
+    """A digest of all that the bundle holds."""
+    from recsys_cl.serving.bundle import write_bundle
+    from recsys_cl.serving.manifest import digest_folder
+
+    with TemporaryDirectory() as scratch:
+        write_bundle(bundle, Path(scratch) / "bundle")
+        return digest_folder(Path(scratch) / "bundle")
+
+
+def _write(bundle: Bundle, folder: Path, model_id: str) -> dict[str, str]:
+    """Write the model to be logged; the digest of its folder is what a loader will insist on."""
+    from recsys_cl.serving.load import SHA256
+    from recsys_cl.serving.manifest import digest_folder
+    from recsys_cl.serving.package import write_model
+
+    write_model(bundle, folder, model_id)
+    return {SHA256: digest_folder(folder)}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return value
