@@ -24,7 +24,7 @@ SLOTS = {
 }
 COMPONENTS = sorted(p for slot in SLOTS for p in (PACKAGE / slot).glob("*.py") if not p.name.startswith("_"))
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-BASES = {"Module", "Protocol", "Generic", "BaseModel", "Settings", "Exception", "NamedTuple", "Function"}
+BASES = {"Module", "Protocol", "Generic", "BaseModel", "Settings", "Exception", "Function", "PythonModel"}
 
 
 def _name(path: Path) -> str:
