@@ -9,7 +9,7 @@ from torch.nn.functional import embedding
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Batch, Encoding
-from recsys_cl.ops.similarity import Similarity, lift
+from recsys_cl.ops.similarity import Similarity, against, lift
 
 
 def scores(main: Encoding, batch: Batch[Any], similarity: Similarity) -> tuple[Tensor, Tensor, Tensor]:
@@ -19,8 +19,7 @@ def scores(main: Encoding, batch: Batch[Any], similarity: Similarity) -> tuple[T
     users, items = lift(main.users, main.items, similarity)
     asks = embedding(batch.query, users)
     hit = (asks * embedding(batch.positive, items)).sum(-1, keepdim=True)
-    rows = embedding(batch.negative, items)
-    missed = asks @ rows.T if batch.negative.dim() == 1 else (rows @ asks.unsqueeze(-1)).squeeze(-1)
+    missed = against(asks, embedding(batch.negative, items))
     return hit, missed, batch.negative != batch.positive.unsqueeze(-1)
 
 

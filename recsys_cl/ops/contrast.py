@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from recsys_cl.ops.precision import full_precision
 from recsys_cl.ops.similarity import Similarity, lift
 from recsys_cl.ops.softmax import softmax
 
 
+@full_precision
 def info_nce(
     anchors: Tensor,
     positives: Tensor,
@@ -48,6 +50,7 @@ def _first_rows(ids: Tensor) -> Tensor:
     return torch.full_like(distinct, len(ids)).scatter_reduce_(0, which, rows, "amin")
 
 
+@full_precision
 def decoupled(anchors: Tensor, positives: Tensor, *, temperature: float, similarity: Similarity = "cosine") -> Tensor:
     """InfoNCE without the positive in the denominator (Yeh et al. 2021, arXiv:2110.06848); 0 for a batch of one."""
     if len(anchors) == 1:
@@ -57,6 +60,7 @@ def decoupled(anchors: Tensor, positives: Tensor, *, temperature: float, similar
     return (logits.masked_fill(own, -torch.inf).logsumexp(-1) - logits.diagonal()).mean()
 
 
+@full_precision
 def hard_weighted(
     anchors: Tensor,
     positives: Tensor,

@@ -6,9 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from recsys_cl.ops.precision import full_precision
+
 _EPS = 1e-4  # under the square root of a variance, as published for VICReg
 
 
+@full_precision
 def barlow_twins(one: Tensor, other: Tensor, *, redundancy: float) -> Tensor:
     """``sum_d (1 - C_dd)^2 + redundancy sum_{d != e} C_de^2`` of the cross-correlation C [D, D] over rows [N, D].
 
@@ -19,6 +22,7 @@ def barlow_twins(one: Tensor, other: Tensor, *, redundancy: float) -> Tensor:
     return (1 - diagonal).square().sum() + redundancy * _off_diagonal(correlation).square().sum()
 
 
+@full_precision
 def vicreg(one: Tensor, other: Tensor, *, invariance: float, variance: float, covariance: float) -> Tensor:
     """``invariance`` x mean squared error + ``variance`` x hinge of the deviations at 1 + ``covariance`` x squared covariances.
 

@@ -6,12 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from recsys_cl.ops.similarity import Similarity, lift
+from recsys_cl.ops.precision import full_precision
+from recsys_cl.ops.similarity import Similarity, against, lift
 from recsys_cl.ops.softmax import weighted_softmax
 
 _DENSE = 50  # a gathered pair costs about as much as this many pairs of a matrix product [measured: CPU, D = 64]
 
 
+@full_precision
 def sampled_softmax(
     queries: Tensor,
     candidates: Tensor,
@@ -53,8 +55,7 @@ def sampled_softmax(
 
 def _gathered(queries: Tensor, candidates: Tensor, positive: Tensor, negative: Tensor, log_expected: Tensor | None) -> Tensor:
     hit = (queries * embedding(positive, candidates)).sum(-1, keepdim=True)
-    rows = embedding(negative, candidates)
-    missed = queries @ rows.T if negative.dim() == 1 else (rows @ queries.unsqueeze(-1)).squeeze(-1)
+    missed = against(queries, embedding(negative, candidates))
     if log_expected is not None:
         missed = missed - log_expected[negative].to(missed.dtype)
     missed = missed.masked_fill(negative == positive.unsqueeze(-1), -torch.inf)

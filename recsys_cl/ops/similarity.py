@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from recsys_cl.core.errors import Refused
+from recsys_cl.ops.precision import full_precision
 
 Similarity = Literal["cosine", "dot", "euclidean"]
 """``cosine``: a.b / |a||b|; ``dot``: a.b; ``euclidean``: -|a - b|^2 (on unit vectors 2 cos - 2: twice the sharpness)."""
@@ -48,6 +49,12 @@ def lift(queries: Tensor, candidates: Tensor, similarity: Similarity) -> tuple[T
         torch.cat((2 * queries, queries.square().sum(-1, keepdim=True), one), -1),
         torch.cat((candidates, other, -candidates.square().sum(-1, keepdim=True)), -1),
     )
+
+
+@full_precision
+def against(queries: Tensor, rows: Tensor) -> Tensor:
+    """Dot products of each of ``queries`` [B, D] with its own rows [B, K, D], or with the same for all [K, D]: [B, K]."""
+    return queries @ rows.T if rows.dim() == 2 else (rows @ queries.unsqueeze(-1)).squeeze(-1)
 
 
 def checked_temperature(value: float, name: str = "temperature") -> float:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import threshold
 
+from recsys_cl.ops.precision import full_precision
 from recsys_cl.ops.similarity import Similarity, lift
 
 _CPU_BLOCK = 2**19  # logits at hand at once: 2 MiB of fp32 stay in the cache between the passes over them
@@ -22,6 +23,7 @@ _GPU_BLOCK = 2**26
 _LEAST = -80.0  # log of a probability that counts as none: exp and products of denormal numbers are 10 to 100 times slower
 
 
+@full_precision
 def softmax(
     queries: Tensor,
     candidates: Tensor,
@@ -46,6 +48,7 @@ def softmax(
     return weighted_softmax(queries / temperature, candidates, target)
 
 
+@full_precision
 def weighted_softmax(
     queries: Tensor,
     candidates: Tensor,

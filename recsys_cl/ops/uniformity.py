@@ -8,12 +8,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from recsys_cl.ops.precision import full_precision
 
+
+@full_precision
 def alignment(one: Tensor, other: Tensor) -> Tensor:
     """Mean squared distance of aligned rows [N, D] after normalisation: 0 where they point the same way, at most 4."""
     return (normalize(one, dim=-1) - normalize(other, dim=-1)).square().sum(-1).mean()
 
 
+@full_precision
 def uniformity(rows: Tensor, sharpness: float = 2.0) -> Tensor:
     """``log mean exp(-sharpness |z_i - z_j|^2)`` over pairs of distinct rows [N, D]; 0 when collapsed, lower when spread.
 

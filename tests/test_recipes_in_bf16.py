@@ -1,0 +1,29 @@
+"""Every recipe that learns can take a step in mixed precision, in which its losses are finite and fp32."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from recsys_cl.config import load_recipe, recipe_names
+from recsys_cl.stages.assemble import assemble
+from recsys_cl.training.precision import Bfloat16
+from tests.graphs import generator
+from tests.test_graph_recipes import blocks
+
+LEARNING = [name for name in recipe_names() if load_recipe(name).training.epochs]
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_a_step_in_bfloat16_is_finite_and_near_the_exact_one(name: str) -> None:
+    terms = []
+    for wrap in (lambda method: method, Bfloat16):
+        built = assemble(load_recipe(name), blocks(), seed=1, device=torch.device("cpu"))
+        method, rng = wrap(built.method), generator(2)
+        torch.manual_seed(3)
+        found = method.losses(next(built.feed.training(rng)), rng)
+        torch.stack(list(found.values())).sum().backward()
+        assert {value.dtype for value in found.values()} == {torch.float32}
+        assert all(weight.grad is None or weight.grad.isfinite().all() for weight in built.method.module.parameters())
+        terms.append(torch.stack(list(found.values())).sum().item())
+    assert terms[1] == pytest.approx(terms[0], rel=0.02)
