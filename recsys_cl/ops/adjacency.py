@@ -30,7 +30,7 @@ class Rows:
         torch.cumsum(count, 0, out=starts[1:])
         shift = torch.repeat_interleave(begin - starts[:-1], count)
         entries = torch.arange(shift.numel(), dtype=shift.dtype, device=shift.device).add_(shift)
-        return Rows(starts, self.columns[entries], self.weights[entries])
+        return Rows(starts, self.columns.index_select(0, entries), self.weights.index_select(0, entries))  # faster than []
 
     def transposed(self, columns: int) -> Rows:
         """The same entries by column: a matrix of ``columns`` rows."""
@@ -38,7 +38,8 @@ class Rows:
         rows = torch.arange(len(self), dtype=self.columns.dtype, device=order.device)
         starts = torch.zeros(columns + 1, dtype=self.starts.dtype, device=order.device)
         torch.cumsum(torch.bincount(self.columns, minlength=columns), 0, out=starts[1:])
-        return Rows(starts, torch.repeat_interleave(rows, self.starts.diff())[order], self.weights[order])
+        rows = torch.repeat_interleave(rows, self.starts.diff())
+        return Rows(starts, rows.index_select(0, order), self.weights.index_select(0, order))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

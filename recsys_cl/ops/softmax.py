@@ -13,14 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import threshold
 
 from recsys_cl.ops.precision import full_precision
 from recsys_cl.ops.similarity import Similarity, lift
 
 _CPU_BLOCK = 2**19  # logits at hand at once: 2 MiB of fp32 stay in the cache between the passes over them
 _GPU_BLOCK = 2**26
-_LEAST = -80.0  # log of a probability that counts as none: exp and products of denormal numbers are 10 to 100 times slower
+_LEAST = -60.0  # log of a ratio that adds nothing to a sum of doubles; exp and products of denormal numbers are slow
+_NARROW = 40.0  # logits no larger than this can be exponentiated as they are: fp32 holds e^80
 
 
 @full_precision
@@ -45,7 +45,9 @@ def softmax(
         A scalar; its second derivative is not available.
     """
     queries, candidates = lift(queries, candidates, similarity)
-    return weighted_softmax(queries / temperature, candidates, target)
+    bound = 1 / temperature if similarity == "cosine" else math.inf
+    loss: Tensor = _BlockSoftmax.apply(queries / temperature, candidates, target, None, None, None, bound)  # type: ignore[no-untyped-call]
+    return loss
 
 
 @full_precision
@@ -67,7 +69,7 @@ def weighted_softmax(
         drawn: [T, K] rows that stand once more, per mention, in their query's denominator.
         log_expected: [M] subtracted from the logits of all but the target.
     """
-    loss: Tensor = _BlockSoftmax.apply(queries, candidates, target, counts, drawn, log_expected)  # type: ignore[no-untyped-call]
+    loss: Tensor = _BlockSoftmax.apply(queries, candidates, target, counts, drawn, log_expected, math.inf)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -83,26 +85,36 @@ class _BlockSoftmax(torch.autograd.Function):
         counts: Tensor | None,
         drawn: Tensor | None,
         log_expected: Tensor | None,
+        bound: float,  # no logit lies further from 0
     ) -> Tensor:
+        narrow = bound <= _NARROW
         total = torch.zeros((), dtype=queries.dtype, device=queries.device)
         wanted = ctx.needs_input_grad
         slopes = torch.empty_like(queries) if wanted[0] else None
         candidate_slopes = torch.zeros_like(candidates) if wanted[1] else None
-        for rows in _blocks(len(queries), candidates):
-            logits = queries[rows] @ candidates.T
-            answer = target[rows, None]
+        blocks = _blocks(len(queries), candidates)
+        room = queries.new_empty(len(queries[blocks[0]]) if blocks else 0, len(candidates))
+        for rows in blocks:
+            asking, answer = queries[rows], target[rows, None]
+            logits = torch.mm(asking, candidates.T, out=room[: len(asking)])
             if counts is not None:
                 kept = logits.gather(1, answer)
                 logits += _log_weights(counts, None if drawn is None else drawn[rows], log_expected)
                 logits.scatter_(1, answer, kept)
-            logits = logits.log_softmax(-1)
+            if not narrow:
+                logits -= logits.amax(-1, keepdim=True)
             total -= logits.gather(1, answer).sum()
-            excess = threshold(logits.clamp_(min=_LEAST).exp_(), 2 * math.exp(_LEAST), 0.0, inplace=True)
-            excess.scatter_add_(1, answer, torch.full_like(answer, -1, dtype=excess.dtype))
+            shares = (logits if narrow else logits.clamp_(min=_LEAST)).exp_()
+            mass = shares.sum(-1, keepdim=True)
+            total += mass.log().sum()
             if slopes is not None:
-                torch.mm(excess, candidates, out=slopes[rows])
+                torch.mm(shares, candidates, out=slopes[rows]).div_(mass)
             if candidate_slopes is not None:
-                candidate_slopes.addmm_(excess.T, queries[rows])
+                candidate_slopes.addmm_(shares.T, asking / mass)
+        if slopes is not None:
+            slopes -= candidates.index_select(0, target)
+        if candidate_slopes is not None:
+            candidate_slopes.index_add_(0, target, queries, alpha=-1)
         ctx.save_for_backward(slopes, candidate_slopes)
         ctx.rows = len(queries)
         return total / len(queries)
@@ -112,7 +124,7 @@ class _BlockSoftmax(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         scale = gradients[0] / ctx.rows
         slopes = [None if slope is None else slope * scale for slope in ctx.saved_tensors]
-        return slopes[0], slopes[1], None, None, None, None
+        return slopes[0], slopes[1], None, None, None, None, None
 
 
 def _log_weights(counts: Tensor, drawn: Tensor | None, log_expected: Tensor | None) -> Tensor:

@@ -65,3 +65,14 @@ def test_finite_at_extreme_logits(scale):
     (gradient,) = torch.autograd.grad(loss, q)
     assert torch.isfinite(loss)
     assert torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.025, 0.03])
+def test_an_answer_beyond_hope_costs_what_it_costs(temperature):
+    """Cosine logits of 100, 40 and 33 on either side of 0: beyond, at and within what is exponentiated as it is."""
+    q = torch.tensor([[1.0, 0.0]]).repeat(3, 1)
+    c = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
+    q.requires_grad_(), c.requires_grad_()
+    loss = softmax(q, c, torch.tensor([1, 1, 1]), temperature=temperature, similarity="cosine")
+    assert float(loss) == pytest.approx(2 / temperature, rel=1e-6)
+    assert all(torch.isfinite(g).all() for g in torch.autograd.grad(loss, (q, c)))
