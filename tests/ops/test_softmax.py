@@ -74,5 +74,5 @@ def test_an_answer_beyond_hope_costs_what_it_costs(temperature):
     c = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
     q.requires_grad_(), c.requires_grad_()
     loss = softmax(q, c, torch.tensor([1, 1, 1]), temperature=temperature, similarity="cosine")
-    assert float(loss) == pytest.approx(2 / temperature, rel=1e-6)
+    assert loss.item() == pytest.approx(2 / temperature, rel=1e-6)
     assert all(torch.isfinite(g).all() for g in torch.autograd.grad(loss, (q, c)))
