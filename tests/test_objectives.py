@@ -1,5 +1,6 @@
 """Every objective: a contract they share, and each one's slow twin made of loops and math."""
 
+import copy
 import math
 
 import pytest
@@ -15,7 +16,8 @@ LOG = Interactions(SHAPE, torch.arange(12) % 6, torch.arange(12) * 3 % 10, torch
 
 
 def make(use: str, **arguments):
-    return build("objectives", Component(use=use, **arguments), f"objectives.{use}", shape=SHAPE, interactions=LOG)
+    rng = torch.Generator().manual_seed(0)
+    return build("objectives", Component(use=use, **arguments), f"objectives.{use}", shape=SHAPE, interactions=LOG, rng=rng)
 
 
 def encoding(seed: int, layers: int = 0) -> Encoding:
@@ -45,6 +47,7 @@ CHOICES = {
     "debiased": [{}],
     "decoupled": [{}, {"between": "main"}],
     "directau": [{"gamma": 2.0}],
+    "hardest": [{"of": {"use": "bpr"}}, {"of": {"use": "bsl", "temperature": 0.5}, "keep": 2, "similarity": "cosine"}],
     "hard_weighted": [{"prior": 0.1, "between": "layers"}],
     "info_nce": [
         {},
@@ -53,7 +56,9 @@ CHOICES = {
         {"between": "layers", "layer": 2},
     ],
     "l2": [{}],
+    "mixed": [{"of": {"use": "bpr"}}],
     "psl": [{}, {"surrogate": "tanh", "similarity": "dot"}, {"surrogate": "atan"}, {"surrogate": "exp", "temperature": 0.5}],
+    "queue": [{"of": {"use": "softmax", "in_batch": True}, "size": 20, "dim": 3}],
     "softmax": [{}, {"similarity": "cosine", "temperature": 0.2, "log_q": True}, {"in_batch": True, "similarity": "euclidean"}],
     "vicreg": [{"sides": "users"}],
 }
@@ -68,8 +73,10 @@ def value(objective, main, views=(), negative=EACH, **how) -> float:
     return float(objective(main, views, batch(negative, **how)))
 
 
-@pytest.mark.parametrize("negative", [EACH, SHARED], ids=["each", "shared"])
-@pytest.mark.parametrize(("use", "arguments"), ALL)
+@pytest.mark.parametrize(
+    ("use", "arguments", "negative"),
+    [(use, how, negative) for use, how in ALL for negative in (EACH, SHARED) if not (use == "queue" and negative is EACH)],
+)
 def test_contract(use, arguments, negative):
     objective = make(use, **arguments)
     main = encoding(1, layers=3)
@@ -78,7 +85,12 @@ def test_contract(use, arguments, negative):
     tensors = [t.requires_grad_() for e in leaves for t in (e.users, e.items)]
     kept = [t.detach().clone() for t in tensors]
 
+    learned = isinstance(objective, torch.nn.Module)
+    state = copy.deepcopy(objective.state_dict()) if learned else {}
+
     def loss(*_):
+        if learned:  # what it remembers and draws is put back
+            objective.load_state_dict(state)
         return objective(main, views, batch(negative))
 
     assert loss().shape == ()
@@ -330,3 +342,73 @@ def test_what_is_missing_is_named(use, arguments, views, named):
 def test_sides_that_do_not_match_are_refused():
     with pytest.raises(Refused, match="sides"):
         make("info_nce")(encoding(1), [encoding(2), encoding(3)], batch(catalogue=True))
+
+
+def test_hardest_asks_the_candidate_that_scores_highest():
+    main = encoding(1)
+    chosen = [[max((n for n in each if n != p), key=lambda n: dot(main.users[u], main.items[n]))] for u, p, each in rows()]
+    wrapped = value(make("hardest", of={"use": "bpr"}), main)
+    assert wrapped == pytest.approx(value(make("bpr"), main, negative=torch.tensor(chosen)), abs=1e-12)
+
+
+def test_hardest_of_all_is_the_objective_itself():
+    main = encoding(1)
+    assert value(make("hardest", of={"use": "psl"}, keep=2), main) == pytest.approx(value(make("psl"), main), abs=1e-12)
+
+
+def test_hardest_never_takes_the_positive_while_there_is_another():
+    b = batch(SHARED)
+    main = Encoding(encoding(1).users, encoding(1).users[[0, 1, 2, 3, 0, 1, 2]] * torch.tensor([[1, 9, 1, 1, 1, 1, 1]]).T)
+    rows_taken = make("hardest", of={"use": "bpr"})._chosen(main, b)
+    assert (rows_taken != b.positive[:, None]).all()
+
+
+def test_mixed_negatives_lie_between_the_positive_and_the_best_candidate_of_each_layer():
+    main, objective = encoding(1, layers=2), make("mixed", of={"use": "bpr"})
+    state = objective.state_dict()
+    shares = torch.rand(2, 5, 1, generator=copy.deepcopy(objective._rng))
+    made = []
+    for q, (u, p, each) in enumerate(rows()):
+        hops = []
+        for layer, share in zip(main.layers, shares[:, q, 0].tolist(), strict=True):
+            mixtures = [share * layer.items[p] + (1 - share) * layer.items[n] for n in each if n != p]
+            hops.append(max(mixtures, key=lambda row: dot(main.users[u], row)))
+        made.append(sum(hops) / 2)
+    terms = [
+        math.log1p(math.exp(dot(main.users[u], m) - dot(main.users[u], main.items[p])))
+        for (u, p, _), m in zip(rows(), made, strict=True)
+    ]
+    first = value(objective, main)
+    assert first == pytest.approx(sum(terms) / 5, abs=1e-6)
+    other = make("mixed", of={"use": "bpr"})
+    other.load_state_dict(state | {"_extra_state": objective.get_extra_state()})
+    assert value(other, main) == value(objective, main) != first
+
+
+def test_a_queue_offers_what_earlier_batches_met_and_prefers_the_present():
+    old, new = encoding(1), encoding(2)
+    objective = make("queue", of={"use": "softmax"}, size=6, dim=3)
+    value(objective, old, negative=None)
+    assert objective.ids.tolist() == [3, 0, 9, 6, -1, -1]
+    later = Batch(None, torch.tensor([4, 0, 5, 2]), torch.tensor([9, 4, 1]), 2, torch.tensor([0, 1]), torch.tensor([0, 1]))
+    now = Encoding(new.users, new.items[:3])
+    offered = [
+        now.items[0],
+        *(old.items[j].float().double() for j in (0, 1, 3)),
+    ]  # item 9 from the batch, 3, 0 and 6 as they were
+    total = 0.0
+    for query, positive in ((0, 0), (1, 1)):
+        others = [math.exp(dot(now.users[query], row)) for n, row in enumerate(offered) if not (positive == 0 and n == 0)]
+        hit = math.exp(dot(now.users[query], now.items[positive]))
+        total -= math.log(hit / (hit + sum(others)))
+    assert objective(now, (), later).item() == pytest.approx(total / 2, abs=1e-9)
+    assert objective.ids.tolist() == [9, 4, 3, 0, 9, 6]
+
+
+def test_what_wrappers_cannot_do_is_refused():
+    for use, negative in (("hardest", None), ("mixed", None), ("queue", EACH)):
+        extra = {"size": 4, "dim": 3} if use == "queue" else {}
+        with pytest.raises(Refused, match="sampler"):
+            make(use, of={"use": "bpr"}, **extra)(encoding(1), (), batch(negative))
+    with pytest.raises(Refused, match=r"objectives\.of"):
+        make("hardest", of={"use": "bpr", "similarity": "warm"})

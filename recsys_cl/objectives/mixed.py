@@ -1,0 +1,78 @@
+"""MixGCF: a hard negative is put together from several items, hop by hop (Huang et al. 2021, doi:10.1145/3447548.3467408)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.functional import embedding
+
+from recsys_cl.core.build import build
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.protocols import Objective
+from recsys_cl.core.settings import Component
+from recsys_cl.core.values import Batch, Encoding, Interactions, Shape
+from recsys_cl.ops.similarity import against
+
+
+class Mixed(nn.Module):
+    """Another objective on one synthetic negative a query, made from its K drawn candidates.
+
+    In every layer each candidate is first pulled towards the positive, ``a p + (1 - a) n`` with a uniform ``a`` for each
+    query and layer (positive mixing, eq. 5); then the candidate that answers the user best gives its vector of that layer
+    (hop mixing, eq. 6 and 7). The negative is the mean over layers, as the encoder averages. Gradients reach every item
+    that gave a layer, and the positive.
+
+    The state of its own generator is saved with the weights, so an interrupted run goes on with the same draws.
+
+    Args:
+        of: the objective that gets the negative, one for each query; ``bpr`` there.
+
+    Relations: with one layer and ``a`` = 0 it is ``hardest``.
+    """
+
+    def __init__(self, *, shape: Shape, interactions: Interactions, rng: Generator, of: Component) -> None:
+        super().__init__()
+        self.of: Objective = build("objectives", of, "objectives.of", shape=shape, interactions=interactions, rng=rng)
+        self.views = self.of.views
+        self._rng = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=rng)))
+
+    def forward(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:
+        """The wrapped objective's loss."""
+        if batch.negative is None:
+            raise Refused("sampler: 'mixed' mixes drawn negatives and the recipe draws none")
+        made = self._made(main, batch)
+        rows = len(main.items) + torch.arange(len(made), device=made.device)
+        return self.of(
+            replace(main, items=torch.cat((main.items, made))), views, replace(batch, negative=rows[:, None], log_q=None)
+        )
+
+    def _made(self, main: Encoding, batch: Batch[Any]) -> Tensor:
+        """One negative for each query, [B, D]."""
+        layers = main.layers or (main,)
+        asks = embedding(batch.query, main.users).detach()
+        towards = torch.rand(len(layers), len(asks), 1, generator=self._rng).to(asks.device, asks.dtype)
+        hops = [self._hop(layer.items, asks, batch, share) for layer, share in zip(layers, towards, strict=True)]
+        return torch.stack(hops).mean(0)
+
+    @staticmethod
+    def _hop(items: Tensor, asks: Tensor, batch: Batch[Any], share: Tensor) -> Tensor:
+        """One layer of the negatives, [B, D]. The positive's part is the same for all candidates, so they compare without it."""
+        assert batch.negative is not None
+        drawn = batch.negative.expand(len(asks), -1)
+        with torch.no_grad():
+            scores = against(asks, embedding(batch.negative, items))
+            best = scores.masked_fill(drawn == batch.positive.unsqueeze(-1), -torch.inf).argmax(-1, keepdim=True)
+        found = embedding(drawn.gather(1, best).squeeze(1), items)
+        return share * embedding(batch.positive, items) + (1 - share) * found
+
+    def get_extra_state(self) -> Tensor:
+        """Where its generator stands."""
+        return self._rng.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Put the generator back."""
+        self._rng.set_state(state.cpu())
