@@ -40,6 +40,7 @@ def batch(negative: torch.Tensor | None = None, *, catalogue: bool = False) -> B
 EACH = torch.tensor([[4, 5], [6, 0], [4, 4], [5, 6], [2, 6]])
 SHARED = torch.tensor([4, 1, 6])
 CHOICES = {
+    "agreement": [{}],
     "barlow": [{"sides": "users"}],
     "bce": [{}],
     "bpr": [{}, {"similarity": "cosine"}, {"similarity": "euclidean"}],
@@ -412,3 +413,13 @@ def test_what_wrappers_cannot_do_is_refused():
             make(use, of={"use": "bpr"}, **extra)(encoding(1), (), batch(negative))
     with pytest.raises(Refused, match=r"objectives\.of"):
         make("hardest", of={"use": "bpr", "similarity": "warm"})
+
+
+def test_agreement_is_two_minus_two_cosines_each_way():
+    main, view = encoding(1), encoding(2)
+
+    def cosine(a, b):
+        return dot(a, b) / math.sqrt(dot(a, a) * dot(b, b))
+
+    ways = [cosine(main.users[u], view.items[p]) + cosine(main.items[p], view.users[u]) for u, p, _ in rows()]
+    assert value(make("agreement"), main, [view]) == pytest.approx(4 - 2 * sum(ways) / 5, abs=1e-9)

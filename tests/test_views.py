@@ -67,6 +67,7 @@ CASES = [
         refused=[{**rate, "layers": 2} for rate in RATES] + [{"rate": 0.1, "layers": 0}, {"rate": 0.1}],
     ),
     Case("layer_noise", some_graph, {"eps": 0.1}, refused=[{"eps": -0.1}, {"eps": float("inf")}]),
+    Case("plain", some_graph, {}, {}, random=False),
     Case("crop", some_histories, {"ratio": 0.5}, {"ratio": 1.0}, RATIOS),
     Case("mask", some_histories, {"ratio": 0.5}, {"ratio": 0.0}, RATIOS),
     Case("reorder", some_histories, {"ratio": 0.5}, {"ratio": 0.0}, RATIOS),

@@ -22,8 +22,8 @@ class Mixed(nn.Module):
     """Another objective on one synthetic negative a query, made from its K drawn candidates.
 
     In every layer each candidate is first pulled towards the positive, ``a p + (1 - a) n`` with a uniform ``a`` for each
-    query and layer (positive mixing, eq. 5); then the candidate that answers the user best gives its vector of that layer
-    (hop mixing, eq. 6 and 7). The negative is the mean over layers, as the encoder averages. Gradients reach every item
+    query and layer (positive mixing); then the candidate that answers the user best gives its vector of that layer
+    (hop mixing). The negative is the mean over layers, as the encoder averages. Gradients reach every item
     that gave a layer, and the positive.
 
     The state of its own generator is saved with the weights, so an interrupted run goes on with the same draws.
@@ -60,7 +60,7 @@ class Mixed(nn.Module):
 
     @staticmethod
     def _hop(items: Tensor, asks: Tensor, batch: Batch[Any], share: Tensor) -> Tensor:
-        """One layer of the negatives, [B, D]. The positive's part is the same for all candidates, so they compare without it."""
+        """One layer of the negatives, [B, D]. All candidates share the positive's part: they compare without it."""
         assert batch.negative is not None
         drawn = batch.negative.expand(len(asks), -1)
         with torch.no_grad():
