@@ -24,7 +24,7 @@ class Hardest(nn.Module):
 
     The sampler draws K candidates, this chooses among them and passes no gradient through the choice. One kept of K
     uniform candidates optimises the top of the ranking: the larger K, the nearer the top (Shi et al. 2023,
-    arXiv:2303.06660). A candidate that is the query's own positive is never chosen while there is another.
+    arXiv:2302.03472). A candidate that is the query's own positive is never chosen while there is another.
 
     Args:
         of: the objective that gets the chosen negatives; ``bpr`` there.
