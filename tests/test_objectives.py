@@ -60,9 +60,12 @@ CHOICES = {
     "mixed": [{"of": {"use": "bpr"}}],
     "psl": [{}, {"surrogate": "tanh", "similarity": "dot"}, {"surrogate": "atan"}, {"surrogate": "exp", "temperature": 0.5}],
     "queue": [{"of": {"use": "softmax", "in_batch": True}, "size": 20, "dim": 3}],
+    "slatk": [{"k": 2}, {"k": 1, "weight_temperature": 0.3, "similarity": "dot"}],
     "softmax": [{}, {"similarity": "cosine", "temperature": 0.2, "log_q": True}, {"in_batch": True, "similarity": "euclidean"}],
+    "sup_con": [{}, {"similarity": "dot", "temperature": 0.5}],
     "vicreg": [{"sides": "users"}],
 }
+STOPPED = {"slatk"}  # its threshold passes no gradient: finite differences see more, and a test of its own less
 ALL = [(use, arguments) for use, choices in CHOICES.items() for arguments in choices]
 
 
@@ -96,7 +99,7 @@ def test_contract(use, arguments, negative):
 
     assert loss().shape == ()
     assert torch.isfinite(loss())
-    assert torch.autograd.gradcheck(loss, tensors)
+    assert use in STOPPED or torch.autograd.gradcheck(loss, tensors)
     gradients = torch.autograd.grad(loss(), tensors, allow_unused=True)
     assert any(g is not None and g.abs().sum() > 0 for g in gradients)
     assert all(torch.equal(a, b) for a, b in zip(kept, tensors, strict=True))
@@ -317,7 +320,9 @@ def test_views_follow_between(between):
     assert make("info_nce", between=between).views == {"views": 2, "main": 1, "layers": 0}[between]
 
 
-@pytest.mark.parametrize("use", ["bsl", "debiased", "decoupled", "hard_weighted", "info_nce", "psl", "softmax"])
+@pytest.mark.parametrize(
+    "use", ["bsl", "debiased", "decoupled", "hard_weighted", "info_nce", "psl", "slatk", "softmax", "sup_con"]
+)
 @pytest.mark.parametrize("temperature", [0.0, -0.1])
 def test_a_temperature_that_is_no_temperature_is_refused(use, temperature):
     with pytest.raises(Refused, match="temperature"):
@@ -423,3 +428,42 @@ def test_agreement_is_two_minus_two_cosines_each_way():
 
     ways = [cosine(main.users[u], view.items[p]) + cosine(main.items[p], view.users[u]) for u, p, _ in rows()]
     assert value(make("agreement"), main, [view]) == pytest.approx(4 - 2 * sum(ways) / 5, abs=1e-9)
+
+
+def test_slatk_weighs_a_pair_by_its_distance_to_the_list():
+    main, total = encoding(1), 0.0
+    for u, p, each in rows():
+        hit, missed = dot(main.users[u], main.items[p]), [dot(main.users[u], main.items[n]) for n in each if n != p]
+        threshold = sorted([hit, *missed], reverse=True)[1]
+        wrong = math.log(sum(math.exp((score - hit) / 0.5) for score in missed))
+        total += wrong / (1 + math.exp(-(hit - threshold) / 0.3))
+    loss = make("slatk", temperature=0.5, weight_temperature=0.3, k=2, similarity="dot")
+    assert value(loss, main) == pytest.approx(total / 5, abs=1e-9)
+    with pytest.raises(Refused, match="negatives"):
+        value(make("slatk", k=3), main)
+
+
+def test_slatk_holds_its_threshold_still():
+    main, b = encoding(1), batch(EACH)
+    main.users.requires_grad_()
+
+    def held(users):
+        hit = (users[b.query] * main.items[b.positive]).sum(-1)
+        missed = (users[b.query, None] * main.items[EACH]).sum(-1)
+        kept = EACH != b.positive[:, None]
+        listed = torch.cat((hit[:, None], missed.masked_fill(~kept, -9e9)), 1).detach()
+        weight = ((hit - listed.sort(1, descending=True).values[:, 1]) / 0.3).sigmoid()
+        return (weight * ((missed - hit[:, None]) / 0.5).masked_fill(~kept, -9e9).logsumexp(1)).mean()
+
+    loss = make("slatk", temperature=0.5, weight_temperature=0.3, k=2, similarity="dot")(main, (), b)
+    fast, slow = (torch.autograd.grad(value, main.users)[0] for value in (loss, held(main.users)))
+    assert torch.allclose(fast, slow, atol=1e-12)
+
+
+def test_sup_con_averages_over_users_and_within_each():
+    main, total, b = encoding(1), 0.0, batch()
+    for user in range(4):
+        own = b.positive[b.query == user].tolist()
+        mass = sum(math.exp(dot(main.users[user], main.items[j]) / 0.5) for j in range(4))
+        total += sum(math.log(mass) - dot(main.users[user], main.items[p]) / 0.5 for p in own) / len(own)
+    assert value(make("sup_con", temperature=0.5, similarity="dot"), main) == pytest.approx(total / 4, abs=1e-9)

@@ -28,9 +28,9 @@ def step(method: Bootstrap[float], rate: float = 0.1) -> None:
     method.zero_grad()
     method.losses(BATCH, torch.Generator())["agree"].backward()  # type: ignore[no-untyped-call]
     with torch.no_grad():
-        for weight in method.parameters():
-            if weight.grad is not None:
-                weight -= rate * weight.grad
+        for each in method.parameters():
+            if each.grad is not None:
+                each.sub_(rate * each.grad)
 
 
 def test_the_target_is_the_moving_average_of_what_each_step_began_with() -> None:
