@@ -21,6 +21,7 @@ LEAST = {
 
 ADAPTED = {
     "directau": {"objectives": {"directau": {"gamma": 1.0}}},  # 2 spreads 24 users further than alignment can draw them
+    "lightgcn-slatk": {"sampler": {"shared": False, "negatives": 32}},  # a quarter of 20 items drawn for all is one's own
 }
 
 

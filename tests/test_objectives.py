@@ -450,7 +450,7 @@ def test_slatk_holds_its_threshold_still():
     def held(users):
         hit = (users[b.query] * main.items[b.positive]).sum(-1)
         missed = (users[b.query, None] * main.items[EACH]).sum(-1)
-        kept = EACH != b.positive[:, None]
+        kept = b.positive[:, None] != EACH
         listed = torch.cat((hit[:, None], missed.masked_fill(~kept, -9e9)), 1).detach()
         weight = ((hit - listed.sort(1, descending=True).values[:, 1]) / 0.3).sigmoid()
         return (weight * ((missed - hit[:, None]) / 0.5).masked_fill(~kept, -9e9).logsumexp(1)).mean()
