@@ -306,6 +306,8 @@ def test_info_nce_pairs_what_it_says_it_pairs():
     layer = main.layers[2]
     own = slow_nce(main.users, layer.users) + slow_nce(main.items[:4], layer.items[:4])
     assert value(make("info_nce", between="layers", layer=2), main) == pytest.approx(own, abs=1e-9)
+    two = slow_nce(main.layers[0].users, layer.users)
+    assert value(make("info_nce", between="layers", base=0, layer=2, sides="users"), main) == pytest.approx(two, abs=1e-9)
 
 
 def test_identical_views_have_a_closed_form():

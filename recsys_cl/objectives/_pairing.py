@@ -14,7 +14,7 @@ from recsys_cl.core.values import Batch, Encoding
 
 Between = Literal["views", "main", "layers"]
 """``views``: two views (SGL, SimGCL, CL4SRec); ``main``: the main encoding and one view; ``layers``: the main encoding
-and one of its own layers (XSimGCL), which needs no view."""
+and one of its own layers (XSimGCL), or two layers (NCL), which need no view."""
 
 Sides = Literal["both", "users", "items"]
 """Whose rows: the batch's distinct users, its distinct positive items, or both. Sequences have users only."""
@@ -27,6 +27,7 @@ class Pairing:
     between: Between = "views"
     layer: int = 1  # of Encoding.layers, where 0 is the input table
     sides: Sides = "both"
+    base: int | None = None  # the layer set opposite to ``layer``; None: the main encoding
 
     @property
     def views(self) -> int:
@@ -52,9 +53,13 @@ class Pairing:
             return views[0], views[1]
         if self.between == "main":
             return main, views[0]
-        if not 0 <= self.layer < len(main.layers):
-            raise Refused(f"layer: the encoder gives {len(main.layers)} layers, counted from 0; got {self.layer}")
-        return main, main.layers[self.layer]
+        other = self._layer(main, self.layer)
+        return (main if self.base is None else self._layer(main, self.base)), other
+
+    def _layer(self, main: Encoding, index: int) -> Encoding:
+        if not 0 <= index < len(main.layers):
+            raise Refused(f"layer: the encoder gives {len(main.layers)} layers, counted from 0; got {index}")
+        return main.layers[index]
 
 
 def _aligned(one: Tensor, other: Tensor, side: str) -> tuple[Tensor, Tensor]:

@@ -25,6 +25,7 @@ class InfoNCE:
         similarity: cosine in all the methods named above.
         between: which two encodings; see ``Between``.
         layer: which of ``Encoding.layers`` when ``between = "layers"``; 0 is the input table.
+        base: the layer opposite to it, 0 and 2 in NCL (Lin et al. 2022, arXiv:2202.06200); none: the main encoding.
         sides: ``both``, or only ``users`` (sequences) or ``items``.
         two_sided: also ask in the other direction and take the mean.
 
@@ -38,10 +39,11 @@ class InfoNCE:
         similarity: Similarity = "cosine",
         between: Between = "views",
         layer: int = 1,
+        base: int | None = None,
         sides: Sides = "both",
         two_sided: bool = False,
     ) -> None:
-        self._pairing = Pairing(between, layer, sides)
+        self._pairing = Pairing(between, layer, sides, base)
         self.views = self._pairing.views
         temperature = checked_temperature(temperature)
         self._loss = partial(info_nce, temperature=temperature, similarity=similarity, two_sided=two_sided)
