@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor
 
-from recsys_cl.core.errors import Refused
+from recsys_cl.core.errors import Refused, Unavailable
 from recsys_cl.core.protocols import NegativeSampler
 from recsys_cl.core.values import Batch, Interactions, Shape
 from recsys_cl.ops.adjacency import Adjacency, connect
@@ -35,6 +36,36 @@ class Graph:
         if self.walk and len(self.walk) != layers:
             raise Refused(f"the view gives {len(self.walk)} layers their own graph, the encoder has {layers}")
         return Flow(self.walk or (self.adjacency,) * layers, self.noise)
+
+    @staticmethod
+    def from_pyg(data: Any, users: str = "user", items: str = "item") -> Graph:
+        """The graph of the one edge type from ``users`` to ``items`` in a ``torch_geometric.data.HeteroData``.
+
+        Edges that point back are ignored, as are repeated edges, weights and features.
+        """
+        found = [kind for kind in data.edge_types if (kind[0], kind[2]) == (users, items)]
+        if len(found) != 1:
+            raise Refused(f"from_pyg: one edge type from '{users}' to '{items}' is needed, found {found or 'none'}")
+        ends = torch.Tensor.as_subclass(data[found[0]].edge_index, Tensor).long()  # an EdgeIndex is no plain tensor
+        shape = Shape(int(data[users].num_nodes), int(data[items].num_nodes))
+        return Graph(shape, connect(shape, ends[0], ends[1]))
+
+    def to_pyg(self) -> Any:
+        """A ``torch_geometric.data.HeteroData`` of the same nodes and edges, in both directions, without features.
+
+        Raises:
+            Unavailable: PyTorch Geometric is not installed.
+        """
+        try:
+            from torch_geometric.data import HeteroData
+        except ImportError as error:
+            raise Unavailable("to_pyg needs PyTorch Geometric: pip install torch_geometric") from error
+        data = HeteroData()
+        data["user"].num_nodes, data["item"].num_nodes = self.shape.users, self.shape.items
+        ends = torch.stack(self.adjacency.ends())
+        data["user", "met", "item"].edge_index = ends
+        data["item", "met_by", "user"].edge_index = ends.flip(0)
+        return data
 
 
 class GraphFeed:
