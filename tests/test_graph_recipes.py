@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from recsys_cl.config import load_recipe, recipe_names
 from recsys_cl.core.values import Interactions, Shape
 from recsys_cl.stages.assemble import assemble
+from recsys_cl.training.loop import fit
+from recsys_cl.training.plan import Plan
+from recsys_cl.training.randomness import seed_globals
 from tests.graphs import generator
 
 RECIPES = [name for name in recipe_names() if load_recipe(name).source.use == "graph"]
@@ -54,3 +60,35 @@ def test_a_small_world_is_learned_by_heart(name: str) -> None:
         found = built.method.encode(source, users)
     best = (found.users @ found.items.T).topk(ITEMS).indices
     assert (best // ITEMS == users[:, None] // USERS).all()
+
+
+class Ends:
+    """A tracker that ends the process, in effect, at an epoch."""
+
+    def __init__(self, epoch: int = 0) -> None:
+        self.epoch = epoch
+
+    def note(self, values: Mapping[str, str]) -> None:
+        pass
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        if step == self.epoch:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["buir", "mixgcf", "ncl", "selfcf"])
+def test_what_remembers_goes_on_as_if_never_stopped(name: str, tmp_path: Path) -> None:
+    changes = {"method": {"warmup": 1}} if name == "ncl" else {}
+
+    def train(folder: Path, ends: int = 0) -> dict[str, Tensor]:
+        built = assemble(load_recipe(name, changes), blocks(), seed=1, device=torch.device("cpu"))
+        seed_globals(3)
+        fit(built.method, built.feed, None, Plan(epochs=4), Ends(ends), generator(2), folder)
+        return built.method.module.state_dict()
+
+    whole = train(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "cut", ends=3)
+    resumed = train(tmp_path / "cut")
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())

@@ -393,6 +393,14 @@ def test_mixed_negatives_lie_between_the_positive_and_the_best_candidate_of_each
     assert value(other, main) == value(objective, main) != first
 
 
+def test_mixed_never_takes_the_positive_while_there_is_another():
+    flat = Encoding(torch.ones(4, 3), torch.ones(7, 3) * torch.tensor([[1, 9, 1, 1, 1, 1, 1]]).T)
+    single = Batch(None, torch.arange(4), torch.arange(7), 4, torch.tensor([0]), torch.tensor([1]), SHARED)
+    (made,) = make("mixed", of={"use": "bpr"})._made(flat, single)
+    share = torch.rand(1, generator=make("mixed", of={"use": "bpr"})._rng)
+    torch.testing.assert_close(made, (9 * share + 1 - share).expand(3))
+
+
 def test_a_queue_offers_what_earlier_batches_met_and_prefers_the_present():
     old, new = encoding(1), encoding(2)
     objective = make("queue", of={"use": "softmax"}, size=6, dim=3)
