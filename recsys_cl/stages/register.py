@@ -51,8 +51,11 @@ class RegisterStage:
 
     def outside(self) -> Mapping[str, str]:
         """Which store is written: another one, or the same made anew, lacks what was registered before."""
-        experiment = self.tracking.experiment
-        return {"tracking": experiment.store.identity(experiment.name)}
+        from recsys_cl.tracking.store import peek_identity
+
+        tracking = self.tracking
+        known = peek_identity(tracking.root, tracking.uri, tracking.pipeline)
+        return {"tracking": known or tracking.experiment.store.identity(tracking.pipeline)}
 
     def run(self, job: Job) -> Mapping[str, float]:
         """Complete the runs, register the best recipe's model, verify the registered copy, then point the aliases at it."""

@@ -87,8 +87,6 @@ class ReportStage:
 
 def compare(trials: list[Trial], folders: Mapping[str, Path], metric: str) -> Comparison | None:
     """The learnt recipe that is best on validation against the baseline that is, paired over the users of the test part."""
-    import numpy as np
-
     from recsys_cl.evaluation.compare import paired_interval
     from recsys_cl.reporting.evidence import Comparison
 
@@ -98,7 +96,7 @@ def compare(trials: list[Trial], folders: Mapping[str, Path], metric: str) -> Co
         return None
     ours, theirs = (max(some, key=lambda t: t.valid.get(metric, 0.0)).name for some in (learnt, baselines))
     a, b = (_per_user(folders[name], metric) for name in (ours, theirs))
-    found = paired_interval(a.to_numpy(np.float64), b.reindex(a.index).to_numpy(np.float64))
+    found = paired_interval(a.to_numpy(), b.reindex(a.index).to_numpy())
     relative = found.mean / float(b.mean()) if float(b.mean()) > 0 else 0.0
     return Comparison(metric, ours, theirs, found.mean, found.low, found.high, relative, len(a))
 
