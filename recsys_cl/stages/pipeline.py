@@ -39,7 +39,7 @@ class Result:
 
     pipeline: str
     stages: tuple[tuple[str, Status, float], ...]
-    experiments: tuple[Line, ...]
+    experiments: tuple[Line, ...]  # their run ids are known once they are registered
     report: Path | None
     model: Mapping[str, Any] | None
     tracking_uri: str
@@ -112,17 +112,17 @@ def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking) -> Result:
     """What the artifacts of a run say, as far as it went."""
     artifacts = {name: artifact.path for name, artifact in outcome.artifacts.items()}
     registered = _json(artifacts["registration"]) if "registration" in artifacts else None
-    lines = [_line(name, artifacts, tracking) for name in pipeline.recipes() if f"model/{name}" in artifacts]
+    runs = registered["runs"] if registered else {}
+    lines = [_line(name, artifacts, runs.get(name)) for name in pipeline.recipes() if f"model/{name}" in artifacts]
     report = artifacts["report"] / "index.html" if "report" in artifacts else None
     stages = tuple((done.stage.name, done.status, done.seconds) for done in outcome.done)
     return Result(pipeline.name, stages, tuple(lines), report, registered, tracking.address)
 
 
-def _line(name: str, artifacts: Mapping[str, Path], tracking: Tracking) -> Line:
+def _line(name: str, artifacts: Mapping[str, Path], run_id: str | None) -> Line:
     summary = _json(artifacts[f"model/{name}"] / "summary.json")
     evaluation = artifacts.get(f"evaluation/{name}")
     test = _json(evaluation / "metrics.json")["test"] if evaluation else {}
-    run_id = tracking.run_id(summary["fingerprint"])
     return Line(name, run_id, summary["epochs"], summary["train_seconds"], summary["valid"], test)
 
 
