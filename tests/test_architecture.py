@@ -25,7 +25,7 @@ SLOTS = {
 }
 COMPONENTS = sorted(p for slot in SLOTS for p in (PACKAGE / slot).glob("*.py") if not p.name.startswith("_"))
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-BASES = {"Module", "Protocol", "Generic", "BaseModel", "Settings", "Exception", "Function", "PythonModel"}
+BASES = {"Module", "NamedTuple", "Protocol", "Generic", "BaseModel", "Settings", "Exception", "Function", "PythonModel"}
 
 
 def _name(path: Path) -> str:
