@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from recsys_cl import __version__
-from recsys_cl.core.files import atomic_write, write_json
+from recsys_cl.core.files import atomic_write, digest_file, write_json
 from recsys_cl.core.protocols import Job
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class ReportStage:
         first = json.loads((job.reads[f"evaluation/{self.experiments[0]}"] / "metrics.json").read_text("utf-8"))
         data = json.loads(job.reads["data_report"].read_text("utf-8"))
         lists = {name: job.reads[f"evaluation/{name}"] for name in self.experiments}
+        digests = {f"{part} (sha256)": digest_file(job.reads[part]) for part in ("train", "valid")}
         return Evidence(
             pipeline=self.pipeline,
             metric=self.metric,
@@ -82,7 +83,7 @@ class ReportStage:
             comparison=compare(trials, lists, self.metric),
             data={**data, "popularity": _popularity(job.reads["train"])},
             examples=examples(job.reads, lists, SHOWN),
-            facts={**dict(self.facts), "recsys_cl": __version__, "python": platform.python_version(), **_versions()},
+            facts={**dict(self.facts), **digests, "recsys_cl": __version__, "python": platform.python_version(), **_versions()},
             conventions={str(name): str(text) for name, text in first["conventions"].items()},
         )
 
