@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from recsys_cl.ingest.repeats import keep_one
+from recsys_cl.ingest.preparing.repeats import keep_one
 from tests.ingest.coded import ROWS, coded
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest import text
+from recsys_cl.ingest.reading import text
 
 LOG = "user_id,item_id,timestamp\n" + "u,i,1600000000\n" * 1000
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.text import blocks
+from recsys_cl.ingest.reading.text import blocks
 
 
 class UserList(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsys_cl.ingest.recency import from_last, lengths, share
+from recsys_cl.ingest.preparing.recency import from_last, lengths, share
 
 USERS = np.array([1, 0, 1, 1, 0, 3], dtype=np.int32)
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import storage_fault
-from recsys_cl.ingest.preparation import Part, Prepared
+from recsys_cl.ingest.preparing.preparation import Part, Prepared
 
 
 def write_part(part: Part, path: Path) -> None:

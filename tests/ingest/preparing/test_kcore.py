@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_cl.ingest.kcore import distinct, kcore
 from recsys_cl.ingest.prepare import KCore
+from recsys_cl.ingest.preparing.kcore import distinct, kcore
 
 PAIRS = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=60)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys_cl.core.chance import derive
-from recsys_cl.ingest.coded_log import CodedLog
+from recsys_cl.ingest.preparing.coded_log import CodedLog
 
 
 def draw(log: CodedLog, seed: int, purpose: str) -> NDArray[np.uint64]:

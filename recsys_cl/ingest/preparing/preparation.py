@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Shape
-from recsys_cl.ingest.coded_log import PARTS, TRAIN, CodedLog
-from recsys_cl.ingest.coding import code
 from recsys_cl.ingest.engine import engine
-from recsys_cl.ingest.kcore import kcore
 from recsys_cl.ingest.prepare import Prepare
-from recsys_cl.ingest.repeats import keep_one
+from recsys_cl.ingest.preparing.coded_log import PARTS, TRAIN, CodedLog
+from recsys_cl.ingest.preparing.coding import code
+from recsys_cl.ingest.preparing.kcore import kcore
+from recsys_cl.ingest.preparing.repeats import keep_one
 
 
 @dataclass(frozen=True, slots=True, eq=False)

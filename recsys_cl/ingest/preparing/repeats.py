@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys_cl.ingest.coded_log import CodedLog
 from recsys_cl.ingest.prepare import Repeats
+from recsys_cl.ingest.preparing.coded_log import CodedLog
 
 
 def keep_one(log: CodedLog, repeats: Repeats) -> NDArray[np.bool_]:

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.columns import missing
-from recsys_cl.ingest.delimited import read_rows
-from recsys_cl.ingest.objects import decode
-from recsys_cl.ingest.physical import convert, text_kind
-from recsys_cl.ingest.records import DELIMITERS, read_layout
-from recsys_cl.ingest.tables import parquet_batches, parquet_schema
-from recsys_cl.ingest.text import blocks
+from recsys_cl.ingest.reading.columns import missing
+from recsys_cl.ingest.reading.delimited import read_rows
+from recsys_cl.ingest.reading.objects import decode
+from recsys_cl.ingest.reading.physical import convert, text_kind
+from recsys_cl.ingest.reading.records import DELIMITERS, read_layout
+from recsys_cl.ingest.reading.tables import parquet_batches, parquet_schema
+from recsys_cl.ingest.reading.text import blocks
 
 
 def read_items(path: Path, columns: Mapping[str, str]) -> pa.Table:

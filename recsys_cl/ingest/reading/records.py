@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.batches import Fault
-from recsys_cl.ingest.text import Block, blocks
+from recsys_cl.ingest.reading.batches import Fault
+from recsys_cl.ingest.reading.text import Block, blocks
 
 _OPEN_QUOTE = "unexpected end of data"  # what the csv module says of a quoted field that does not end
 

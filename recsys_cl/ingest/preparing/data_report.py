@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys_cl.core.values import Shape
-from recsys_cl.ingest.coded_log import PARTS
-from recsys_cl.ingest.kcore import distinct
-from recsys_cl.ingest.preparation import Part, Prepared
+from recsys_cl.ingest.preparing.coded_log import PARTS
+from recsys_cl.ingest.preparing.kcore import distinct
+from recsys_cl.ingest.preparing.preparation import Part, Prepared
 
 PERIODS = 60
 """At most so many bars in the chart of events over time."""

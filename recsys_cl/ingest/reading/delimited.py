@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from recsys_cl.ingest.records import Layout, Rows, careful_rows
-from recsys_cl.ingest.text import Block, blocks
+from recsys_cl.ingest.reading.records import Layout, Rows, careful_rows
+from recsys_cl.ingest.reading.text import Block, blocks
 
 
 def read_rows(path: Path, layout: Layout, wanted: Sequence[int]) -> Iterator[Rows]:

@@ -14,8 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys_cl.core.errors import Refused, nearest
-from recsys_cl.ingest.coded_log import PARTS, CodedLog
 from recsys_cl.ingest.engine import Engine
+from recsys_cl.ingest.preparing.coded_log import PARTS, CodedLog
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

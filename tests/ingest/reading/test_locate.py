@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.locate import existing, locate
+from recsys_cl.ingest.reading.locate import existing, locate
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.item_table import clean_items, read_items
+from recsys_cl.ingest.reading.item_table import clean_items, read_items
 
 TABLES = {
     "items.csv": 'sku;name;genres\n10;"Ten; or so";a\n9;Nine;\n',

@@ -8,8 +8,8 @@ import pytest
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
-from recsys_cl.ingest.preparation import prepare
 from recsys_cl.ingest.prepare import KCore, Prepare
+from recsys_cl.ingest.preparing.preparation import prepare
 from tests.ingest.coded import write_log
 
 LEAVE = Component(use="leave_last_out")

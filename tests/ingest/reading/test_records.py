@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest import text
-from recsys_cl.ingest.delimited import plain_rows, read_rows
-from recsys_cl.ingest.records import Layout, careful_rows, read_layout
-from recsys_cl.ingest.text import Block
+from recsys_cl.ingest.reading import text
+from recsys_cl.ingest.reading.delimited import plain_rows, read_rows
+from recsys_cl.ingest.reading.records import Layout, careful_rows, read_layout
+from recsys_cl.ingest.reading.text import Block
 
 LAYOUT = Layout(",", ("a", "b"), 1)
 
