@@ -40,7 +40,7 @@ class GBCE:
         """Mean loss of the batch; an accidental hit among shared negatives is left out."""
         hit, missed, kept = scores(main, batch, self.similarity)
         drawn = missed.shape[-1]
-        share = min(1.0, drawn / max(1, self.items - 1))
+        share = drawn / max(1, self.items - 1)  # above 1 where items are drawn many times over: then the yes counts as often
         power = self.calibration * (share - 1) + 1
         no = (softplus(missed) * kept).sum(-1)
         return (power * softplus(-hit.squeeze(-1)) + no).mean() / (drawn + 1)
