@@ -17,16 +17,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from benchmarks.graph_reference import Reference, Setup
-from recsys_cl.config import Recipe, load_recipe, without_weight
-from recsys_cl.core.build import build
+from recsys_cl.config import Recipe, load_recipe
 from recsys_cl.core.chance import generator
 from recsys_cl.core.values import Interactions, Shape
-from recsys_cl.methods.contrastive import Contrastive
+from recsys_cl.stages.assemble import assemble
 
 SETUPS = (
     Setup("lightgcn", 3),
@@ -54,6 +52,8 @@ class Laps:
 
 def read(path: Path) -> Interactions:
     """A published split: a line is a user id followed by item ids."""
+    if not path.exists():
+        raise SystemExit(f"no {path}: set RECSYS_CL_REAL_DATA to the folder that holds gowalla/train.txt")
     rows = [torch.tensor([int(number) for number in line.split()]) for line in path.read_text("utf-8").splitlines()]
     users = torch.cat([row[:1].expand(len(row) - 1) for row in rows])
     items = torch.cat([row[1:] for row in rows])
@@ -62,22 +62,12 @@ def read(path: Path) -> Interactions:
 
 def ours(recipe: Recipe, data: Interactions) -> Iterator[None]:
     """The project's own path: feed, views, encoder, objectives, fused optimiser; forever."""
-    context: dict[str, Any] = {"shape": data.shape, "interactions": data, "rng": generator(1, "init")}
-    assert recipe.sampler is not None
-    context["sampler"] = build("samplers", recipe.sampler, "sampler", **context)
-    feed = build("structures", recipe.source, "source", **context)
-    objectives = {
-        name: (float(component.arguments.get("weight", 1.0)), build("objectives", without_weight(component), name, **context))  # type: ignore[arg-type]
-        for name, component in recipe.objectives.items()
-    }
-    views = [build("views", view, "views", **context) for view in recipe.views]
-    main_view = build("views", recipe.main_view, "main_view", **context) if recipe.main_view else None
-    method = Contrastive(build("encoders", recipe.encoder, "encoder", **context), objectives, views, main_view)
-    optimizer = torch.optim.Adam(method.parameters(), lr=1e-3, fused=True)
+    built = assemble(recipe, data, seed=1, device=torch.device("cpu"))
+    optimizer = torch.optim.Adam(built.method.module.parameters(), lr=1e-3, fused=True)
     rng = generator(1, "training")
     while True:
-        for batch in feed.training(rng):
-            loss = sum(method.losses(batch, rng).values(), start=torch.zeros(()))
+        for batch in built.feed.training(rng):
+            loss = sum(built.method.losses(batch, rng).values(), start=torch.zeros(()))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

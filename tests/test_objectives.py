@@ -194,6 +194,14 @@ def test_psl_puts_its_surrogate_where_the_exponential_was(surrogate, sigma):
     assert value(loss, encoding(1)) == pytest.approx(expected, abs=1e-9)
 
 
+def test_psl_stays_finite_where_relu_has_nothing_left():
+    opposite = Encoding(torch.ones(4, 3, requires_grad=True), torch.cat((torch.ones(4, 3), -torch.ones(3, 3))))
+    loss = make("psl", scale=1.0, surrogate="relu")(opposite, (), batch(torch.tensor([4, 5, 6])))
+    (gradient,) = torch.autograd.grad(loss, opposite.users)
+    assert torch.isfinite(loss)
+    assert torch.isfinite(gradient).all()
+
+
 def test_psl_with_the_exponential_is_bsl():
     main = encoding(1)
     psl = make("psl", temperature=0.5, scale=2.0, surrogate="exp")

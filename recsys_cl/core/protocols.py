@@ -135,11 +135,30 @@ class Job:
 class Stage(Protocol):
     """A step of the pipeline. Opens artifacts; pure in its reads, settings and outside inputs."""
 
-    name: str  # e.g. "ingest", "train/xsimgcl"
-    version: int  # raised when the meaning of the result changes
-    reads: tuple[str, ...]  # artifact names
-    writes: tuple[str, ...]
-    settings: Mapping[str, Any]  # JSON-able; part of the fingerprint
+    @property
+    def name(self) -> str:
+        """Such as ``ingest`` or ``train/xsimgcl``."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Raised when the meaning of the result changes."""
+        ...
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the artifacts it is given."""
+        ...
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Names of the artifacts it makes."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All else that decides the result; JSON-able."""
+        ...
 
     def outside(self) -> Mapping[str, str]:
         """Digests of what is read from outside the store (log files), by name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ class Interval:
     high: float
 
 
-def paired_interval(ours: NDArray[np.float64], theirs: NDArray[np.float64], confidence: float = 0.95) -> Interval:
+def paired_interval(ours: NDArray[Any], theirs: NDArray[Any], confidence: float = 0.95) -> Interval:
     """Mean of ``ours - theirs`` [U] over users, with Student's t interval.
 
     The t interval holds at these sample sizes whatever the shape of the differences, where the Wilcoxon and sign tests

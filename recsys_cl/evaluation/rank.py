@@ -26,7 +26,7 @@ def rank(
         The ranking, and the scores [U, k] of its items in fp32.
 
     Raises:
-        Refused: scores are not finite, or the budget does not hold one user's scores.
+        Refused: scores are not finite, or the budget does not hold the scores of a few users.
     """
     top = top_k(encoding.users, encoding.items, k, seen, budget, model)
     shape = Shape(len(encoding.users), len(encoding.items))

@@ -48,13 +48,15 @@ def _part(part: Part, shape: Shape) -> dict[str, Any]:
         "of_cold_users": int((~warm_users).sum()),
         "of_cold_items": int((~warm_items).sum()),
         "cold": int((~(warm_users & warm_items)).sum()),
-        "first": _time(int(part.times[0])),
-        "last": _time(int(part.times[-1])),
+        "first": _time(int(part.times[0])) if len(part.times) else None,
+        "last": _time(int(part.times[-1])) if len(part.times) else None,
     }
 
 
 def _ties(part: Part) -> int:
     """Interactions whose user had another at that instant before them in the log: only its order tells which came first."""
+    if not len(part.times):
+        return 0
     starts = np.append(True, part.times[1:] != part.times[:-1])
     crowded = ~(starts & np.append(starts[1:], True))
     meetings = np.cumsum(starts)[crowded] * (int(part.users.max()) + 1) + part.users[crowded]
@@ -76,8 +78,8 @@ def _tail(counts: NDArray[np.int64]) -> dict[str, Any]:
 
 def _periods(parts: tuple[Part, ...]) -> list[dict[str, Any]]:
     """Events of each part in at most ``PERIODS`` equal stretches of time."""
-    first = min(int(part.times[0]) for part in parts)
-    last = max(int(part.times[-1]) for part in parts)
+    first = min(int(part.times[0]) for part in parts if len(part.times))
+    last = max(int(part.times[-1]) for part in parts if len(part.times))
     width = max(-(-(last - first + 1) // PERIODS), 1)
     number = (last - first) // width + 1
     bars = [np.bincount((part.times - first) // width, minlength=number) for part in parts]

@@ -95,7 +95,7 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
                     json.dumps(record, ensure_ascii=False).encode()
                 except UnicodeEncodeError as error:
                     raise Refused(f"{path}: line {number}: a lone surrogate, which is no text") from error
-                except ValueError as error:
+                except Refused as error:
                     raise Refused(f"{path}: line {number}: {error}") from error
                 yield record
 

@@ -6,35 +6,34 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from recsys_cl.core.errors import Refused
+
 LONGEST = 1 << 20  # characters in one line
 
 Row = dict[str, str | None]
-
-
-class _LooseError(ValueError):
-    """What Python's JSON lets pass and JSON does not."""
 
 
 def decode(line: str) -> dict[str, Any]:
     """The object on a line.
 
     Raises:
-        ValueError: the line is no strict JSON object; the message is the reason.
+        Refused: the line is no strict JSON object; the message is the reason.
     """
     if len(line) > LONGEST:
-        raise ValueError(f"longer than {LONGEST} characters")
+        raise Refused(f"longer than {LONGEST} characters")
+    text = line.strip(" \t\r")
     try:
-        value = _DECODER.decode(line)
+        value, end = _DECODER.raw_decode(text)  # half the time of decode, which looks for blanks by regular expression
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise Refused("nested too deeply") from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from None
-    except _LooseError:
-        raise
+        raise Refused(f"not JSON: {error.msg} at column {error.colno}") from None
     except ValueError:  # the interpreter's own guard against numbers that take minutes to convert
-        raise ValueError("a number of more than 4300 digits") from None
+        raise Refused("a number of more than 4300 digits") from None
+    if end != len(text):
+        raise Refused(f"not JSON: Extra data at column {end + 1}")
     if not isinstance(value, dict):
-        raise ValueError("not a JSON object")
+        raise Refused("not a JSON object")
     return value
 
 
@@ -67,13 +66,13 @@ def _encodable(text: str) -> bool:
 
 
 def _refuse_constant(text: str) -> float:
-    raise _LooseError(f"not JSON: {text}")
+    raise Refused(f"not JSON: {text}")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) != len(pairs):
-        raise _LooseError("a key stands twice in one object")
+        raise Refused("a key stands twice in one object")
     return record
 
 

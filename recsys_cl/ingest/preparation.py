@@ -6,6 +6,7 @@ in the vocabulary is cold, and counted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,8 +65,9 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path) -> Prepared:
     once = keep_one(log, settings.repeats)
     if not once.all():
         log = log.select(once)
-    parts = build("ingest.splits", settings.split, "prepare.split")(log)
-    _need_every_part(parts, settings.split.use)
+    split = build("ingest.splits", settings.split, "prepare.split")
+    parts = split(log)
+    _need_every_part(parts, settings.split.use, PARTS if getattr(split, "test", True) else PARTS[:-1])
     train = np.flatnonzero(parts == TRAIN)
     core = kcore(log.users[train], log.items[train], settings.kcore)
     counts |= {"repeats": len(once) - len(log), "outside_core": len(train) - int(core.sum())}
@@ -74,10 +76,10 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path) -> Prepared:
     return _renumbered(log, parts, train[core], counts)
 
 
-def _need_every_part(parts: NDArray[np.int8], use: str) -> None:
+def _need_every_part(parts: NDArray[np.int8], use: str, needed: Sequence[str]) -> None:
     sizes = np.bincount(parts, minlength=len(PARTS))
     for name, size in zip(PARTS, sizes, strict=True):
-        if size == 0:
+        if size == 0 and name in needed:
             story = ", ".join(f"{n} {s:,}" for n, s in zip(PARTS, sizes, strict=True))
             raise Refused(f"prepare.split: '{use}' leaves {name} without interactions ({story})")
 

@@ -9,7 +9,7 @@ from torch.nn.functional import embedding
 from recsys_cl.ops.similarity import Similarity, lift
 from recsys_cl.ops.softmax import weighted_softmax
 
-_DENSE = 64  # a gathered pair costs about as much as this many pairs of a matrix product [measured: CPU, D = 64]
+_DENSE = 50  # a gathered pair costs about as much as this many pairs of a matrix product [measured: CPU, D = 64]
 
 
 def sampled_softmax(
@@ -41,19 +41,20 @@ def sampled_softmax(
     """
     queries, candidates = lift(queries, candidates, similarity)
     queries = queries / temperature
-    if negative.dim() == 2 and not in_batch and _DENSE * negative.shape[1] < len(candidates):
+    if not in_batch and (negative.dim() == 1 or _DENSE * negative.shape[1] < len(candidates)):
         return _gathered(queries, candidates, positive, negative, log_expected)
     counts = torch.zeros_like(candidates[:, 0])
     counts[:in_batch] = 1
-    if negative.dim() == 1:
-        counts.index_add_(0, negative, torch.ones_like(negative, dtype=counts.dtype))
-        return weighted_softmax(queries, candidates, positive, counts, None, log_expected)
-    return weighted_softmax(queries, candidates, positive, counts, negative, log_expected)
+    if negative.dim() == 2:
+        return weighted_softmax(queries, candidates, positive, counts, negative, log_expected)
+    counts.index_add_(0, negative, torch.ones_like(negative, dtype=counts.dtype))
+    return weighted_softmax(queries, candidates, positive, counts, None, log_expected)
 
 
 def _gathered(queries: Tensor, candidates: Tensor, positive: Tensor, negative: Tensor, log_expected: Tensor | None) -> Tensor:
     hit = (queries * embedding(positive, candidates)).sum(-1, keepdim=True)
-    missed = (embedding(negative, candidates) @ queries.unsqueeze(-1)).squeeze(-1)
+    rows = embedding(negative, candidates)
+    missed = queries @ rows.T if negative.dim() == 1 else (rows @ queries.unsqueeze(-1)).squeeze(-1)
     if log_expected is not None:
         missed = missed - log_expected[negative].to(missed.dtype)
     missed = missed.masked_fill(negative == positive.unsqueeze(-1), -torch.inf)

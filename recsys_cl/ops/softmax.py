@@ -7,6 +7,7 @@ only scales it: three matrix products in all, nothing recomputed.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -16,9 +17,9 @@ from torch.nn.functional import threshold
 
 from recsys_cl.ops.similarity import Similarity, lift
 
-_CPU_BLOCK = 2**20  # logits at hand at once: 4 MiB of fp32 stay in the cache between the passes over them
+_CPU_BLOCK = 2**19  # logits at hand at once: 2 MiB of fp32 stay in the cache between the passes over them
 _GPU_BLOCK = 2**26
-_NOTHING = 1e-30  # a smaller probability is dropped: denormal numbers make a matrix product ten times slower
+_LEAST = -80.0  # log of a probability that counts as none: exp and products of denormal numbers are 10 to 100 times slower
 
 
 def softmax(
@@ -88,10 +89,12 @@ class _BlockSoftmax(torch.autograd.Function):
             logits = queries[rows] @ candidates.T
             answer = target[rows, None]
             if counts is not None:
-                _weigh(logits, answer, counts, None if drawn is None else drawn[rows], log_expected)
+                kept = logits.gather(1, answer)
+                logits += _log_weights(counts, None if drawn is None else drawn[rows], log_expected)
+                logits.scatter_(1, answer, kept)
             logits = logits.log_softmax(-1)
             total -= logits.gather(1, answer).sum()
-            excess = threshold(logits.exp_(), _NOTHING, 0.0, inplace=True)
+            excess = threshold(logits.clamp_(min=_LEAST).exp_(), 2 * math.exp(_LEAST), 0.0, inplace=True)
             excess.scatter_add_(1, answer, torch.full_like(answer, -1, dtype=excess.dtype))
             if slopes is not None:
                 torch.mm(excess, candidates, out=slopes[rows])
@@ -109,17 +112,14 @@ class _BlockSoftmax(torch.autograd.Function):
         return slopes[0], slopes[1], None, None, None, None
 
 
-def _weigh(logits: Tensor, answer: Tensor, counts: Tensor, drawn: Tensor | None, log_expected: Tensor | None) -> None:
-    """Add log weights to a block of logits in place; the answers keep theirs."""
-    kept = logits.gather(1, answer)
+def _log_weights(counts: Tensor, drawn: Tensor | None, log_expected: Tensor | None) -> Tensor:
+    """What is added to a block of logits: [M], or [b, M] where rows were drawn for each of the b queries."""
     if drawn is not None:
         counts = counts.repeat(len(drawn), 1).scatter_add_(1, drawn, torch.ones_like(drawn, dtype=counts.dtype))
-    if log_expected is not None:
-        logits -= log_expected.masked_fill(log_expected.isneginf(), 0).to(
-            logits.dtype
-        )  # what is never drawn has no count either
-    logits += counts.log()
-    logits.scatter_(1, answer, kept)
+    weights = counts.clamp_min(1).log_().masked_fill_(counts == 0, -torch.inf)  # the logarithm of 0 is slow
+    if log_expected is not None:  # what is never drawn has no count either
+        weights -= log_expected.masked_fill(log_expected.isneginf(), 0).to(weights.dtype)
+    return weights
 
 
 def _blocks(rows: int, candidates: Tensor) -> list[slice]:

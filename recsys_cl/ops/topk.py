@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Ragged
 
 _SPANS = (64, 8, 1)  # widths of the rounds, each a divisor of the one before
 _CPU_ROWS = 256  # more rows at once fall out of the processor's caches and gain nothing
+_FEWEST_ROWS = 16  # matrix products of fewer rows take other kernels, which round differently
 _LOW = 0xFFFFFFFF
 
 
@@ -35,6 +37,8 @@ def top_k(
 ) -> Top:
     """Rank all items for every user by dot product in fp32 and keep the best ``k``.
 
+    A user's list does not depend on who else is asked for, nor on the budget.
+
     Args:
         users: vectors [U, D].
         items: vectors [I, D].
@@ -44,7 +48,7 @@ def top_k(
         model: who made the vectors, for the messages.
 
     Raises:
-        Refused: scores would not be finite, or the budget does not hold one user's scores.
+        Refused: scores would not be finite, or the budget does not hold the scores of a few users.
     """
     users, items = users.float(), items.float()
     _require_finite(users, items, model)
@@ -54,11 +58,13 @@ def top_k(
         torch.full((users.shape[0], k), -1, device=users.device),
         torch.full((users.shape[0], k), -torch.inf, device=users.device),
     )
-    workspace = torch.full((min(rows, users.shape[0]), columns), -torch.inf, device=users.device)
+    height = max(min(rows, users.shape[0]), _FEWEST_ROWS)
+    workspace = torch.full((height, columns), -torch.inf, device=users.device)
     for start in range(0, users.shape[0] if columns else 0, rows):
         block = slice(start, min(start + rows, users.shape[0]))
+        asking = pad(users[block], (0, 0, 0, max(_FEWEST_ROWS - (block.stop - start), 0)))
+        torch.mm(asking, items.T, out=workspace[: len(asking), : items.shape[0]])
         scores = workspace[: block.stop - start]
-        torch.mm(users[block], items.T, out=scores[:, : items.shape[0]])
         if exclude is not None:
             _strike_out(scores, exclude, block)
         found, values = _select(scores, k)
@@ -112,9 +118,9 @@ def row_bytes(items: int, k: int, longest: int = 0) -> int:
 
 def _rows(items: int, k: int, exclude: Ragged | None, budget: int, device: torch.device) -> int:
     row = row_bytes(items, k, int(exclude.lengths.max()) if exclude is not None and len(exclude) else 0)
-    if row > budget:
+    if row * _FEWEST_ROWS > budget:
         raise Refused(
-            f"ranking {items} items needs at least {math.ceil(row / 2**20)} MiB for one user, "
+            f"ranking {items} items needs at least {math.ceil(row * _FEWEST_ROWS / 2**20)} MiB, "
             f"the memory budget is {budget / 2**20:.4g} MiB"
         )
     return min(budget // row, _CPU_ROWS) if device.type == "cpu" else budget // row

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.files import digest_file, write_json
 from recsys_cl.core.protocols import Job
+from recsys_cl.stages.bundle import make_bundle
 from recsys_cl.stages.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -50,8 +51,11 @@ class RegisterStage:
 
     def outside(self) -> Mapping[str, str]:
         """Which store is written: another one, or the same made anew, lacks what was registered before."""
-        experiment = self.tracking.experiment
-        return {"tracking": experiment.store.identity(experiment.name)}
+        from recsys_cl.tracking.store import peek_identity
+
+        tracking = self.tracking
+        known = peek_identity(tracking.root, tracking.uri, tracking.pipeline)
+        return {"tracking": known or tracking.experiment.store.identity(tracking.pipeline)}
 
     def run(self, job: Job) -> Mapping[str, float]:
         """Complete the runs, register the best recipe's model, verify the registered copy, then point the aliases at it."""
@@ -59,7 +63,7 @@ class RegisterStage:
         learnt = {name: summary["valid"] for name, summary in summaries.items() if summary["parameters"] > 0}
         best = self.chosen or self.choose(learnt or {name: summary["valid"] for name, summary in summaries.items()})
         runs = {name: self._complete(name, summary, job) for name, summary in summaries.items()}
-        bundle = _bundle(best, summaries[best], job)
+        bundle = make_bundle(best, job.reads)
         registration = self._register(bundle, runs[best])
         write_json(
             job.out("registration"),
@@ -118,28 +122,6 @@ class RegisterStage:
         with store.explained(), registered_folder(store.client, found) as folder:
             check_copy(folder, bundle)
         return appoint(store, self.model, int(found.version))
-
-
-def _bundle(name: str, summary: Mapping[str, Any], job: Job) -> Bundle:
-    """The model of one experiment with everything known up to the test part: its history, and what is popular."""
-    from safetensors.torch import load_file
-
-    from recsys_cl.ingest.dataset import load_interactions, load_items, load_shape, load_users
-    from recsys_cl.serving.bundle import assemble
-
-    vocabulary, evaluation = job.reads["vocabulary"], job.reads[f"evaluation/{name}"]
-    shape = load_shape(vocabulary)
-    known = load_interactions(job.reads["train"], shape).then(load_interactions(job.reads["valid"], shape))
-    meta = {
-        "name": name,
-        "recipe": _json(job.reads[f"model/{name}"] / "recipe.json"),
-        "fingerprint": summary["fingerprint"],
-        "metrics": {"valid": summary["valid"], "test": _json(evaluation / "metrics.json")["test"]},
-        "digests": {part: digest_file(job.reads[part]) for part in ("train", "valid")},
-        "exclude_seen": True,
-    }
-    vectors = load_file(evaluation / "vectors.safetensors")
-    return assemble(load_users(vocabulary), load_items(vocabulary), vectors, known, meta)
 
 
 def _content(bundle: Bundle) -> str:

@@ -75,6 +75,8 @@ def _one(
         if receipt is None or forced:
             watch(stage.name, "running", 0.0)
             receipt, status = store.make(stage, fingerprint, reads, outside), "done"
+        else:
+            store.sweep(stage, fingerprint)
     seconds = perf_counter() - began
     watch(stage.name, status, seconds)
     return Done(stage, status, seconds, receipt)

@@ -72,7 +72,7 @@ class Store:
         """Run the stage and commit what it wrote. A failed or killed run leaves its scratch, where the next one goes on."""
         for name, artifact in reads.items():
             verify(name, artifact)
-        scratch = self.root / ".scratch" / f"{_slug(stage.name)}-{fingerprint[:16]}"
+        scratch = self._scratch(stage, fingerprint)
         final = self._folder(stage, fingerprint)
         job = Job({name: artifact.path for name, artifact in reads.items()}, scratch, fingerprint)
         began = datetime.now(UTC)
@@ -102,6 +102,10 @@ class Store:
             raise storage_fault(scratch, error) from error
         return Receipt(final, receipt)
 
+    def sweep(self, stage: Stage, fingerprint: str) -> None:
+        """Remove the scratch that a death between commit and clean-up left behind."""
+        shutil.rmtree(self._scratch(stage, fingerprint), ignore_errors=True)
+
     @contextmanager
     def exclusive(self, stage: Stage, fingerprint: str) -> Iterator[None]:
         """Only one process at a time makes this result; the others wait and then find it. Freed by the kernel on any death."""
@@ -116,6 +120,9 @@ class Store:
             yield
         finally:
             os.close(handle)
+
+    def _scratch(self, stage: Stage, fingerprint: str) -> Path:
+        return self.root / ".scratch" / f"{_slug(stage.name)}-{fingerprint[:16]}"
 
     def _folder(self, stage: Stage, fingerprint: str) -> Path:
         return self.root / _slug(stage.name) / fingerprint[:16]

@@ -47,7 +47,7 @@ class GraphFeed:
     """
 
     def __init__(
-        self, shape: Shape, interactions: Interactions, sampler: NegativeSampler | None, batch_size: PositiveInt = 2048
+        self, shape: Shape, interactions: Interactions, sampler: NegativeSampler | None = None, batch_size: PositiveInt = 2048
     ) -> None:
         if not len(interactions):
             raise Refused("a graph needs at least one interaction")

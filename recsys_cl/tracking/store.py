@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,8 +43,7 @@ class Store:
         """A digest that changes when the store, or the experiment in it, is another one: deleted, moved or made anew."""
         with self.explained():
             found = self._experiment(experiment)
-        made = None if found is None else [found.experiment_id, found.creation_time]
-        return digest_json([self.name, made])
+        return _identity(self.name, None if found is None else (found.experiment_id, found.creation_time))
 
     @property
     def name(self) -> str:
@@ -83,6 +83,25 @@ def open_store(root: Path, uri: str | None = None) -> Store:
     if meant.startswith("file:") or not ("://" in meant or meant.startswith("databricks")):
         raise Refused(f"tracking store '{meant}': neither a server (https://…) nor a database (sqlite:///….db)")
     return Store(meant, None, connect(meant))
+
+
+def peek_identity(root: Path, uri: str | None, experiment: str) -> str | None:
+    """`Store.identity` read from a SQLite file without MLflow, which takes seconds to import; None: ask the store itself."""
+    meant = address(root, uri)
+    path = sqlite_path(meant)
+    if path is None or not path.is_file():
+        return None
+    query = "SELECT experiment_id, creation_time FROM experiments WHERE name = ? AND lifecycle_stage = 'active'"
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+            found = database.execute(query, (experiment,)).fetchone()
+    except sqlite3.Error:
+        return None
+    return None if found is None else _identity(without_credentials(meant), (str(found[0]), found[1]))
+
+
+def _identity(name: str, made: tuple[str, int] | None) -> str:
+    return digest_json([name, made])
 
 
 def _open_sqlite(uri: str, path: Path) -> Store:

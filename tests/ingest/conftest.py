@@ -56,13 +56,14 @@ class IngestRunner:
         return path
 
     def __call__(self, use: str, path: Any, *, contract: dict[str, Any] | None = None, **arguments: Any) -> Ingested:
-        scratch = Path(tempfile.mkdtemp(dir=self.folder))
+        job = Job(reads={}, scratch=Path(tempfile.mkdtemp(dir=self.folder)), fingerprint="x")
+        folder = job.out("interactions").parent
         settings = Ingest(source=Component(use=use, path=path, **arguments), **{"max_bad_fraction": 1.0, **(contract or {})})
         try:
-            IngestStage(settings).run(Job(reads={}, scratch=scratch, fingerprint="x"))
+            IngestStage(settings).run(job)
         finally:
-            self.left = sorted(path.name for path in scratch.iterdir())
-        return Ingested(scratch, json.loads((scratch / "ingest_report").read_text()))
+            self.left = sorted(path.name for path in folder.iterdir())
+        return Ingested(folder, json.loads((folder / "ingest_report").read_text()))
 
     def csv(self, content: str | bytes, **arguments: Any) -> Ingested:
         return self("csv", str(self.file("log.csv", content)), **arguments)

@@ -42,6 +42,13 @@ def test_the_fast_way_takes_plain_blocks():
         assert plain_rows(content.encode(), 1, LAYOUT, [0]) is not None
 
 
+@pytest.mark.parametrize(
+    "content", ['"x"y,z\n', 'x"y"z,w\n', '"x""y",z\n', '"x\ny",z\n', "x\ry,z\n", "x,y\n\nu,v\n", "x\n", "x,y,z\n", ""]
+)
+def test_the_fast_way_leaves_the_rest_to_the_careful_way(content):
+    assert plain_rows(content.encode(), 1, LAYOUT, [0]) is None
+
+
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=6)  # which the writer does not quote
 
 

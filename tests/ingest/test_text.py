@@ -53,3 +53,10 @@ def test_blocks_are_whole_lines_that_add_up_to_the_file(tmp_path, ending, monkey
         assert block.data.startswith(b"line %d " % block.line)
         assert block.data.endswith(b"\n")
     assert len(found) > 10
+
+
+def test_what_is_found_in_a_later_block_is_said_in_the_same_words(ingest, monkeypatch):
+    monkeypatch.setattr(text, "BLOCK", 5000)
+    with pytest.raises(Refused, match=r"log\.csv: line 1002: not UTF-8 \(byte 0xe9\)"):
+        ingest.csv(LOG.encode() + b"\xe9,i,1\n" + LOG.encode())
+    assert ingest.left == []

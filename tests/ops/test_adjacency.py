@@ -1,4 +1,4 @@
-"""The normalised adjacency against dense matrices, and edges left out against building anew."""
+"""The normalised adjacency by hand, and edges left out against building anew."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import torch
 
 from recsys_cl.core.values import Shape
 from recsys_cl.ops.adjacency import connect
-from recsys_cl.ops.propagate import propagate
-from tests.graphs import SHAPE, dense, generator, graph, pairs
+from tests.graphs import SHAPE, generator, graph, pairs
 
 
 def test_a_repeated_pair_is_one_edge() -> None:
@@ -21,13 +20,6 @@ def test_weights_by_hand() -> None:
     """Two users share an item: degrees 1, 1 and 2, so both weights are 1 / sqrt(2)."""
     adjacency = connect(Shape(2, 1), torch.tensor([0, 1]), torch.tensor([0, 0]), dtype=torch.float64)
     assert torch.allclose(adjacency.matrix.weights, torch.full((4,), 0.5**0.5, dtype=torch.float64), atol=1e-15)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_the_matrix_is_the_dense_one(seed: int) -> None:
-    adjacency = graph(seed).adjacency
-    identity = torch.eye(12, dtype=torch.float64)
-    assert torch.allclose(propagate(adjacency.matrix, identity), dense(adjacency), atol=1e-12)
 
 
 def test_the_order_of_pairs_is_nothing() -> None:
@@ -60,24 +52,3 @@ def test_keeping_all_edges_changes_no_bit() -> None:
     left = whole.keep(torch.ones(whole.edges, dtype=torch.bool))
     assert torch.equal(left.matrix.weights, whole.matrix.weights)
     assert torch.equal(left.matrix.columns, whole.matrix.columns)
-
-
-def test_some_rows_of_the_matrix() -> None:
-    matrix = graph().adjacency.matrix
-    rows = torch.tensor([11, 0, 4, 4, 7])
-    identity = torch.eye(12, dtype=torch.float64)
-    assert torch.equal(propagate(matrix.only(rows), identity), propagate(matrix, identity)[rows])
-
-
-def test_some_columns_of_the_matrix() -> None:
-    matrix = graph().adjacency.matrix
-    some = matrix.only(torch.tensor([11, 0, 4, 7]))
-    turned = propagate(some.transposed(12), torch.eye(4, dtype=torch.float64))
-    assert torch.equal(turned, propagate(some, torch.eye(12, dtype=torch.float64)).T)
-
-
-def test_a_graph_without_edges_propagates_zeros() -> None:
-    nothing = torch.zeros(0, dtype=torch.int64)
-    matrix = connect(SHAPE, nothing, nothing).matrix
-    assert torch.equal(propagate(matrix, torch.ones(12, 3)), torch.zeros(12, 3))
-    assert torch.equal(propagate(matrix.only(torch.tensor([2])), torch.ones(12, 3)), torch.zeros(1, 3))

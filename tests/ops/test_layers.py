@@ -57,7 +57,7 @@ def table() -> Tensor:
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("rows", [ROWS, torch.arange(NODES).flip(0)], ids=["some rows", "all rows"])
+@pytest.mark.parametrize("rows", [ROWS, torch.arange(NODES).flip(0), torch.tensor([3, 9, 3])], ids=["some", "all", "one twice"])
 @pytest.mark.parametrize("read", ["all", "mean", "layers", "one"])
 def test_values_and_gradients_are_those_of_the_definition(name: str, rows: Tensor, read: str) -> None:
     flows, shares = CASES[name]

@@ -58,3 +58,14 @@ def test_vectors_that_cannot_serve_are_refused(bundle_with):
         bundle_with(items=torch.full((30, 4), torch.nan))
     with pytest.raises(Refused, match="users: 5 vectors for a vocabulary of 6"):
         bundle_with(users=torch.zeros(5, 4))
+
+
+@pytest.mark.parametrize("name", ["vectors.safetensors", "history.safetensors", "users.parquet", "items.parquet", "meta.json"])
+def test_a_flipped_bit_anywhere_is_refused(bundle, tmp_path, name):
+    write_bundle(bundle, tmp_path / "bundle")
+    path = tmp_path / "bundle" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(Refused, match=f"{name}: damaged"):
+        read_bundle(tmp_path / "bundle")

@@ -27,9 +27,14 @@ def stage(path, **settings) -> Stage:
     return IngestStage(Ingest(source=Component(use="csv", path=str(path)), **settings))
 
 
-def run(stage: Stage, scratch: Path):
-    scratch.mkdir()
-    return stage.run(Job(reads={}, scratch=scratch, fingerprint="x"))
+def run(stage: Stage, folder: Path):
+    """The counts; the artifacts lie in ``folder``, all by themselves."""
+    job = Job(reads={}, scratch=folder.with_name(f"{folder.name}.scratch"), fingerprint="x")
+    job.scratch.mkdir()
+    folder.symlink_to(job.out("interactions").parent)
+    counts = stage.run(job)
+    assert [path.name for path in job.scratch.iterdir()] == [folder.resolve().name]
+    return counts
 
 
 @pytest.fixture

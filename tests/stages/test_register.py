@@ -77,7 +77,7 @@ def write_table(path, **columns):
 def write_model(folder, name):
     model = folder / f"model-{name}"
     write_json(model / "recipe.json", {"title": name.title()})
-    summary = {"fingerprint": name * 8, "epochs": 2, "valid": {"ndcg@20": VALID[name]}}
+    summary = {"fingerprint": name * 8, "epochs": 2, "parameters": 68, "valid": {"ndcg@20": VALID[name]}}
     write_json(model / "summary.json", summary)
     history = JsonLines(model / "history.jsonl")
     history.note({"encoder.dim": "4"})
@@ -137,6 +137,15 @@ def test_registers_the_best_on_validation_and_completes_every_run(root, reads):
         for f in store.client.list_artifacts(strong.info.run_id, folder)
     }
     assert kept >= {"training/recipe.json", "evaluation/per_user.parquet", "report/index.html"}
+
+
+def test_what_has_learnt_nothing_is_registered_only_if_nothing_has_learnt(root, reads):
+    path = reads["model/strong"] / "summary.json"
+    write_json(path, {**json.loads(path.read_text()), "parameters": 0})
+    assert run(stage_in(root), reads, root, 0)["recipe"] == "weak"
+    path = reads["model/weak"] / "summary.json"
+    write_json(path, {**json.loads(path.read_text()), "parameters": 0})
+    assert run(stage_in(root), reads, root, 1)["recipe"] == "strong"
 
 
 def test_the_champion_answers(root, reads, monkeypatch):

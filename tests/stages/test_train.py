@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import contextmanager
 
 import numpy as np
@@ -18,10 +19,13 @@ from recsys_cl.core.protocols import Job
 from recsys_cl.core.values import Interactions, Shape
 from recsys_cl.evaluation.settings import Evaluation
 from recsys_cl.ingest.dataset import load_interactions, load_shape
+from recsys_cl.methods.contrastive import Contrastive
 from recsys_cl.stages import fitting
 from recsys_cl.stages.assemble import assemble, device_of
 from recsys_cl.stages.train import TrainStage
 from recsys_cl.training import checkpoint
+from recsys_cl.training.precision import Bfloat16
+from recsys_cl.views.layer_noise import LayerNoiseView
 
 USERS, ITEMS, BLOCKS, EACH = 120, 80, 4, 9
 CPU = torch.device("cpu")
@@ -65,6 +69,19 @@ def job_in(data, tmp_path):
         return Job(reads, tmp_path / name, "f" * 64)
 
     return make
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """What every fit was given: its method and its generator."""
+    seen, plain = [], fitting.fit
+
+    def spy(method, *rest):
+        seen.append((method, rest[4]))
+        return plain(method, *rest)
+
+    monkeypatch.setattr(fitting, "fit", spy)
+    return seen
 
 
 def _stage(name, *, seed=1, tracking=None, precision="fp32", **training):
@@ -142,6 +159,7 @@ def test_killed_between_epochs_it_ends_in_the_same_bytes(job_in, monkeypatch, na
             break
         except KeyboardInterrupt:
             kills += 1
+            shutil.rmtree(cut.scratch / "out", ignore_errors=True)  # as the store does before it tries again
     assert kills >= 1 + refit
     again = cut.out(stage.writes[0])
     for file in ("weights.safetensors", "history.jsonl", "recipe.json"):
@@ -158,12 +176,13 @@ def test_what_ran_before_in_the_process_changes_nothing_and_nothing_is_left_chan
 
 
 def test_a_refit_trains_afresh_on_train_and_valid_for_the_selected_epochs(job_in, monkeypatch):
-    seen = []
+    seen, seconds = [], []
     plain = fitting.fit
 
     def spy(method, feed, judge, plan, *rest):
         run = plain(method, feed, judge, plan, *rest)
         seen.append((feed.steps, judge is None, plan.epochs, run.epoch))
+        seconds.append(run.seconds)
         return run
 
     monkeypatch.setattr(fitting, "fit", spy)
@@ -175,6 +194,7 @@ def test_a_refit_trains_afresh_on_train_and_valid_for_the_selected_epochs(job_in
     train_steps, both_steps = -(-USERS * (EACH - 1) // 64), -(-USERS * EACH // 64)
     assert seen[:2] == [(train_steps, False, 3, 3), (both_steps, True, best, best)]
     assert summary["refit"]
+    assert summary["train_seconds"] == pytest.approx(sum(seconds[:2]), abs=1e-3)
     assert summary["valid"] == json.loads((alone / "summary.json").read_text())["valid"]
     assert (folder / "weights.safetensors").read_bytes() != (alone / "weights.safetensors").read_bytes()
 
@@ -211,12 +231,34 @@ def test_divergence_leaves_no_model(job_in):
     assert not job.out(stage.writes[0]).exists()
 
 
-def test_bfloat16_trains_fp32_weights(job_in):
-    folder = _model(_stage("lightgcn", epochs=1, precision="bf16"), job_in("bf16"))
-    plain = _model(_stage("lightgcn", epochs=1), job_in("fp32"))
+@pytest.mark.parametrize(("precision", "kind"), [("bf16", Bfloat16), ("fp32", Contrastive)])
+def test_precision_wraps_the_method_and_keeps_its_weights(job_in, fits, precision, kind):
+    folder = _model(_stage("lightgcn", epochs=1, precision=precision), job_in())
+    ((method, _),) = fits
+    assert type(method) is kind
     weights = load_file(folder / "weights.safetensors")
-    assert {value.dtype for value in weights.values()} == {torch.float32}
-    assert weights.keys() == load_file(plain / "weights.safetensors").keys()
+    assert list(weights) == ["encoder.table"]
+    assert weights["encoder.table"].dtype == torch.float32
+
+
+def test_the_seed_reaches_training_and_every_initial_weight(job_in, fits, data):
+    for seed in (1, 2, 1):
+        _stage("mf-bpr", epochs=1, seed=seed).run(job_in(str(len(fits))))
+    seeds = [rng.initial_seed() for _, rng in fits]
+    assert seeds[0] == seeds[2] != seeds[1]
+    train = load_interactions(data / "train", load_shape(data / "vocabulary"))
+    tables = [assemble(load_recipe("mf-bpr"), train, seed, CPU).method.module.state_dict()["encoder.table"] for seed in (1, 2)]
+    assert not torch.equal(*tables)
+
+
+def test_main_view_and_views_reach_the_method(data):
+    train = load_interactions(data / "train", load_shape(data / "vocabulary"))
+    xsimgcl, sgl = (assemble(load_recipe(name), train, 1, CPU).method for name in ("xsimgcl", "sgl"))
+    assert type(xsimgcl.main_view) is LayerNoiseView
+    assert not xsimgcl.views
+    assert sgl.main_view is None
+    assert len(sgl.views) == 2
+    assert sgl.objectives["contrast"][0] == 0.1
 
 
 def test_neither_test_part_nor_its_path_is_asked_for():

@@ -8,7 +8,7 @@ import pytest
 
 from recsys_cl.core.errors import Refused, Unavailable
 from recsys_cl.core.mlflow import without_credentials
-from recsys_cl.tracking.store import open_store
+from recsys_cl.tracking.store import open_store, peek_identity
 
 FIRST_USER = """
     import sys
@@ -83,6 +83,19 @@ def test_another_store_has_another_identity(store):
     store.experiment_id("demo")
     assert store.identity("demo") != before
     assert store.identity("demo") == store.identity("demo")
+
+
+def test_a_peek_sees_the_same_identity_or_nothing(store, tmp_path):
+    assert peek_identity(tmp_path, None, "demo") is None
+    store.experiment_id("demo")
+    assert peek_identity(tmp_path, None, "demo") == peek_identity(tmp_path, store.uri, "demo") == store.identity("demo")
+    store.client.delete_experiment(store.experiment_id("demo"))
+    assert peek_identity(tmp_path, None, "demo") is None
+    assert peek_identity(tmp_path / "elsewhere", None, "demo") is None
+    assert not (tmp_path / "elsewhere").exists()
+    assert peek_identity(tmp_path, "http://example.invalid", "demo") is None
+    (tmp_path / "text.db").write_text("no database")
+    assert peek_identity(tmp_path, f"sqlite:///{tmp_path}/text.db", "demo") is None
 
 
 def test_credentials_are_never_shown():

@@ -77,7 +77,7 @@ class JsonLines:
                 continue
             try:
                 record = decode(text)
-            except ValueError as error:
+            except Refused as error:
                 if block.last and number == block.line + len(texts) - 1:
                     raise Refused(f"{path}: line {number}: the file is cut off here ({error})") from error
                 faults.append((number, "record", str(error)))

@@ -14,12 +14,20 @@ class LeaveLastOut:
 
     Events of one user at one instant are ordered as logged. Other users' train events may be later than a test
     event, so this split answers how well histories are continued, not what would have happened on a day.
+
+    Args:
+        test: hold out a test part; false leaves the last interaction to valid and nothing to test, for a model that is
+            to serve and not to be measured.
     """
+
+    def __init__(self, *, test: bool = True) -> None:
+        self.test = test
 
     def __call__(self, log: CodedLog) -> NDArray[np.int8]:
         """Parts [N]."""
         place, enough = from_last(log.users), lengths(log.users) >= 3
         parts = np.full(len(log), TRAIN, dtype=np.int8)
-        parts[enough & (place == 1)] = VALID
-        parts[enough & (place == 0)] = TEST
+        parts[enough & (place == int(self.test))] = VALID
+        if self.test:
+            parts[enough & (place == 0)] = TEST
         return parts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from recsys_cl.core.build import build
@@ -94,6 +95,7 @@ JSON_ROWS = {
     '{"user_id": "u", "item_id": "i", "timestamp": 1, "rating": NaN}': ("record", "not JSON: NaN"),
     '{"user_id": "u", "user_id": "v", "item_id": "i", "timestamp": 1}': ("record", "a key stands twice in one object"),
     '["u", "i", 1]': ("record", "not a JSON object"),
+    '{"user_id": "u"} {"item_id": "i"}': ("record", "not JSON: Extra data at column 17"),
     '{"user_id": "u"': ("record", "not JSON: Expecting ',' delimiter at column 16"),
     '{"user_id": ' + "[" * 100_000: ("record", "nested too deeply"),
     '{"x": ' + "9" * 5000 + "}": ("record", "a number of more than 4300 digits"),
@@ -131,7 +133,8 @@ def test_parquet_rows_are_counted_from_0_over_batches(ingest):
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 def test_parquet_times_of_any_unit_and_zone(ingest, unit):
     factor = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
-    times = pa.array([1_600_000_000 * factor, -1, 2**53 if unit in "sms" else -(10**15)], pa.timestamp(unit, "Asia/Tokyo"))
+    far = {"s": 2**53, "ms": 2**61 + 1000, "us": 2**61, "ns": -(10**15)}[unit]  # 2**61 ms in microseconds is 0 modulo 2**64
+    times = pa.array([1_600_000_000 * factor, -1, far], pa.timestamp(unit, "Asia/Tokyo"))
     log = pa.table({"user_id": ["u"] * 3, "item_id": ["i"] * 3, "timestamp": times})
     done = ingest("parquet", str(ingest.file("a.parquet", log)))
     assert [time.isoformat() for (time,) in done.rows("timestamp")] == ["2020-09-13T12:26:40+00:00"]
@@ -142,6 +145,18 @@ def test_parquet_times_of_any_unit_and_zone(ingest, unit):
 def test_a_file_that_is_no_parquet_is_refused(ingest, content):
     with pytest.raises(Refused, match=r"a\.parquet: (the file is empty|not readable as Parquet)"):
         ingest("parquet", str(ingest.file("a.parquet", content)))
+
+
+def test_a_flipped_bit_in_checksummed_parquet_is_refused(ingest):
+    numbers = pa.array(range(1000), pa.int64())
+    path = ingest.folder / "a.parquet"
+    log = pa.table({"user_id": numbers, "item_id": numbers, "timestamp": numbers})
+    pq.write_table(log, path, compression="none", use_dictionary=False, write_page_checksum=True)
+    content = bytearray(path.read_bytes())
+    content[4000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(Refused, match=r"a\.parquet: not readable as Parquet: .*CRC"):
+        ingest("parquet", str(path))
 
 
 def test_parquet_text_that_is_not_utf8_is_refused(ingest):

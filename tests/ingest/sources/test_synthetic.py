@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pytest
 
 from recsys_cl.core.build import build
 from recsys_cl.core.settings import Component
@@ -27,7 +26,6 @@ def test_raw_rows_know_their_place(tmp_path):
     assert set(table.column("item_id").to_pylist()) <= set(log.items.column("item_id").to_pylist())
 
 
-@pytest.mark.slow
 def test_taste_beats_popularity_and_order_beats_taste(tmp_path):
     made = source()
     planted = made.planted

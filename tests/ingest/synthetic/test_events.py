@@ -35,6 +35,7 @@ def test_equal_worlds_give_equal_streams_however_far_they_are_read():
         assert getattr(again, name).tolist() == getattr(LOG, name)[: len(again.users)].tolist()
     other = whole(events(plant(World(**{**WORLD.model_dump(), "seed": 8}))))
     assert other.items.tolist() != LOG.items.tolist()
+    assert other.kinds.tolist() != LOG.kinds.tolist()  # drawn with the events alone, whatever was planted
 
 
 def test_nobody_meets_what_is_not_released_nor_comes_before_joining():
@@ -66,6 +67,17 @@ def test_the_next_item_often_follows_from_the_current_one():
     backwards = (TRUTH.successors[items[1:]] == items[:-1, None]).any(axis=1)[same].mean()
     assert 0.3 < follows < 0.55
     assert follows > 2 * backwards
+
+
+def test_a_session_begins_where_the_last_one_ended():
+    homing = World(users=40, items=300, events=8_000, session=1.0, again=1.0, follow=0.0)
+    blocks = list(events(plant(homing)))
+    seen = np.full(homing.users, -1)
+    for block in blocks:
+        known = seen[block.users] >= 0
+        assert (block.items[known] == seen[block.users[known]]).all()
+        seen[block.users] = block.items
+    assert known.all()
 
 
 def test_users_come_back_to_items():

@@ -10,7 +10,7 @@ from recsys_cl.ingest.synthetic.draw import Drawer
 from recsys_cl.ingest.synthetic.planted import plant
 from recsys_cl.ingest.synthetic.world import World
 
-SMALL = plant(World(users=40, items=60, events=100, communities=4, seed=3))
+SMALL = plant(World(users=40, items=60, events=100, communities=4, seed=3, fresh=0.3))
 
 
 @pytest.mark.parametrize("at", [0.0, 0.4, 1.0])
@@ -24,11 +24,13 @@ def test_factors_are_probabilities_of_what_is_released(at):
 
 
 def test_free_draws_follow_the_factors():
-    users, items = SMALL.factors(0.5)
+    users, items = SMALL.factors(0.9)
     rng = np.random.default_rng(0)
     rounds, user = 200_000, 7
+    lately = SMALL.community[(SMALL.released > 0.8) & (SMALL.released <= 0.9)]
+    assert set(lately.tolist()) & set(SMALL.liked[user].tolist())  # else nothing fresh could be drawn
     mood = rng.choice(3, rounds, p=SMALL.liking[user])
-    drawn = Drawer(SMALL).free(rng, SMALL.liked[user, mood], np.full(rounds, 0.5))
+    drawn = Drawer(SMALL).free(rng, SMALL.liked[user, mood], np.full(rounds, 0.9))
     expected = users[user] @ items.T * rounds
     seen = np.bincount(drawn, minlength=60)
     assert seen[expected == 0].sum() == 0
