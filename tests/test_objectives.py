@@ -144,15 +144,19 @@ def test_bce_asks_yes_and_no():
     assert value(make("bce"), main) == pytest.approx(total / 5, abs=1e-9)
 
 
+@pytest.mark.parametrize("negative", [EACH, SHARED], ids=["each", "shared"])
 @pytest.mark.parametrize("calibration", [0.0, 0.75, 1.0])
-def test_gbce_weakens_the_yes_by_the_share_of_items_never_drawn(calibration):
-    main, total, share = encoding(1), 0.0, 2 / 9
+def test_gbce_weakens_the_yes_by_the_share_of_items_never_drawn(calibration, negative):
+    main, total, count = encoding(1), 0.0, negative.shape[-1]
+    share = count / 9
     beta = share * (calibration * (1 - 1 / share) + 1 / share)
-    for u, p, drawn in rows():
+    for u, p, each in rows():
+        drawn = SHARED.tolist() if negative.dim() == 1 else each
         yes = 1 / (1 + math.exp(-dot(main.users[u], main.items[p])))
         no = [1 - 1 / (1 + math.exp(-dot(main.users[u], main.items[n]))) for n in drawn if n != p]
         total -= math.log(yes**beta) + sum(map(math.log, no))
-    assert value(make("gbce", calibration=calibration), main) == pytest.approx(total / 5 / 3, abs=1e-9)
+    loss = make("gbce", calibration=calibration)
+    assert value(loss, main, negative=negative) == pytest.approx(total / 5 / (count + 1), abs=1e-9)
 
 
 def test_gbce_uncalibrated_with_one_negative_is_half_of_bce():

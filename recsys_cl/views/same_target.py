@@ -48,7 +48,7 @@ class SameTarget:
         last = (self.histories.offsets[users + 1] - 1).clamp(min=0)
         places = self.ends.offsets[self.histories.values[last]]
         others = self.ends.lengths[self.histories.values[last]] - 1  # but the user's own
-        known = (last > self.begins[last]) & (others > 0)
+        known = (self.histories.lengths[users] > 1) & (others > 0)
         draw = (uniform(users.numel(), rng, users.device) * others.clamp(min=1)).long()
         draw = draw + (draw >= self.rank[last])
         at = (places + draw).clamp(max=self.ends.values.numel() - 1)

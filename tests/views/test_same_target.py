@@ -80,6 +80,15 @@ def test_who_has_no_fellow_keeps_the_own_history() -> None:
     assert rows(SameTarget(log)(source, seed(1))) == rows(source)
 
 
+def test_who_has_met_too_little_to_have_a_target_keeps_the_own_history() -> None:
+    log = interactions([[1, 0], [2, 0], [3, 0], [0], []])
+    (source, users) = next(iter(SequenceFeed(log.shape, log).inference(torch.arange(5))))
+    new = dict(zip(users.tolist(), rows(SameTarget(log)(source, seed(1))), strict=True))
+    assert new[3] == (0,)
+    assert new[4] == (ITEMS,)
+    assert new[0] in {(2,), (3,)}
+
+
 def test_histories_of_nobody_known_stay() -> None:
     log = interactions([[1, 0], [2, 0]])
     source = Sequences(log.shape, torch.tensor([1, 4]), torch.tensor([0, 2]), torch.tensor([0, 1]), 2)
