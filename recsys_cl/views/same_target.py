@@ -36,11 +36,11 @@ class SameTarget:
         if source.users is None or not self.ends.values.numel():
             return source.at_the_end()
         end, drawn = self._drawn(source.users, rng)
-        begin = self.begins[end]
-        lengths = torch.where(drawn, (end - begin).clamp(max=self.max_length), source.lengths)
-        pool = torch.cat((self.histories.values, source.tokens))
-        own = source.offsets[:-1] + self.histories.values.numel()
-        tokens = pool[spans(torch.where(drawn, end - lengths, own), lengths)]
+        lengths = torch.where(drawn, (end - self.begins[end]).clamp(max=self.max_length), source.lengths)
+        at = spans(torch.where(drawn, end - lengths, source.offsets[:-1]), lengths)
+        other = drawn[owners(lengths, at.numel())]
+        theirs, own = self.histories.values[at.where(other, 0)], source.tokens[at.where(~other, 0)]
+        tokens = torch.where(other, theirs, own)
         return replace(source, tokens=tokens, offsets=offsets_of(lengths), longest=int(lengths.max())).at_the_end()
 
     def _drawn(self, users: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
