@@ -159,6 +159,11 @@ def test_gbce_weakens_the_yes_by_the_share_of_items_never_drawn(calibration, neg
     assert value(loss, main, negative=negative) == pytest.approx(total / 5 / (count + 1), abs=1e-9)
 
 
+def test_gbce_of_a_catalogue_of_one_item_is_finite():
+    one = build("objectives", Component(use="gbce"), "objectives.gbce", shape=Shape(1, 1), interactions=LOG)
+    assert math.isfinite(value(one, encoding(1)))
+
+
 def test_gbce_uncalibrated_with_one_negative_is_half_of_bce():
     main, one = encoding(1), torch.tensor([[4], [6], [4], [5], [2]])
     half = value(make("bce"), main, negative=one) / 2

@@ -128,3 +128,12 @@ def test_inside_one_of_they_know_the_same_interactions_and_keep_whose_rows_are(u
     assert altered.users is not None
     assert altered.users.tolist() == [7, 3]
     assert not altered.causal
+
+
+@pytest.mark.parametrize("use", ["substitute", "insert", "same_target"])
+def test_without_any_interaction_histories_stay(use: str) -> None:
+    none = torch.zeros(0, dtype=torch.int64)
+    log = Interactions(SHAPE, none, none, none)
+    made: View = build("views", Component(use=use), "views.0", shape=SHAPE, interactions=log)
+    source = replace(histories([[3], [1, 2, 12]]), users=torch.tensor([4, 5]))
+    assert rows(made(source, seed(1))) == [[3], [1, 2, 12]]
