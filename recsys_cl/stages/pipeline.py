@@ -10,6 +10,7 @@ from typing import Any
 
 from recsys_cl.config import Pipeline, load_pipeline
 from recsys_cl.core.protocols import Stage
+from recsys_cl.evaluation.settings import build_metrics
 from recsys_cl.stages.evaluate import EvaluateStage
 from recsys_cl.stages.ingest import IngestStage
 from recsys_cl.stages.prepare import PrepareStage
@@ -80,13 +81,14 @@ def stages_of(pipeline: Pipeline, tracking: Tracking) -> list[Stage]:
     """Every stage of a pipeline, in an order in which each finds what it reads."""
     recipes = pipeline.recipes()
     names, metric = tuple(recipes), pipeline.registry.metric
+    shown = tuple(each.name for each in build_metrics(pipeline.evaluation))
     how, where, seed = pipeline.evaluation, pipeline.runtime, pipeline.seed
     return [
         IngestStage(pipeline.ingest, pipeline.seed),
         PrepareStage(pipeline.prepare),
         *(TrainStage(name, recipe, how, where, seed, tracking.training) for name, recipe in recipes.items()),
         *(EvaluateStage(name, recipe, how, where, seed) for name, recipe in recipes.items()),
-        ReportStage(pipeline.name, names, metric, (("pipeline", pipeline.name), ("seed", str(pipeline.seed)))),
+        ReportStage(pipeline.name, names, metric, shown, (("seed", str(pipeline.seed)),)),
         RegisterStage(pipeline.registry.model or pipeline.name, names, metric, pipeline.registry.experiment or None, tracking),
     ]
 

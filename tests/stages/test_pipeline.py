@@ -116,7 +116,7 @@ def test_a_deleted_store_is_told_everything_again_without_training(home: Path, r
     line = again.experiments[2]
     logged = client.get_run(str(line.run_id)).data.metrics
     assert logged["test/recall_at_20"] == pytest.approx(line.test["recall@20"])
-    assert client.get_model_version_by_alias("small", "champion").version == "1"
+    assert client.get_model_version_by_alias("small", "champion").version in (1, "1")
 
 
 def test_train_is_never_shown_the_test_part(home: Path) -> None:
