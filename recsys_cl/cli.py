@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from recsys_cl import __version__
 from recsys_cl.core.errors import RecsysError
 
 app = typer.Typer(
@@ -37,6 +38,21 @@ TrackingUri = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="End standard output with one line of JSON.")]
 Force = Annotated[str | None, typer.Option(metavar="STAGE", help="Run this stage again although its result is there.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"recsys-cl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What stands before a command."""
 
 
 @app.command()
@@ -136,7 +152,7 @@ def main() -> NoReturn:
     """Entry point. A user's mistake is one message and an exit code, never a traceback."""
     signal.signal(signal.SIGTERM, _stop)
     try:
-        code: Any = app(standalone_mode=False)
+        code: Any = app(prog_name="recsys-cl", standalone_mode=False)
     except RecsysError as error:
         code = _fail(str(error), error.exit_code)
     except typer.Exit as stop:

@@ -119,9 +119,9 @@ def _check_components(recipe: Recipe) -> None:
         if component is not None:
             check(resolve(slot, component.use, f"{key}.use"), component, key, offered)
     for number, view in enumerate(recipe.views):
-        build("views", view, f"views.{number}")
+        build("views", view, f"views.{number}", **_smallest())
     if recipe.main_view is not None:
-        build("views", recipe.main_view, "main_view")
+        build("views", recipe.main_view, "main_view", **_smallest())
     for name, component in recipe.objectives.items():
         key = f"objectives.{name}"
         needed = build("objectives", without_weight(component), key, **_smallest()).views

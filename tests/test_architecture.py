@@ -21,10 +21,11 @@ SLOTS = {
     "methods": "losses",
     "evaluation/metrics": "__call__",
     "ingest/sources": "read",
+    "ingest/splits": "__call__",
 }
 COMPONENTS = sorted(p for slot in SLOTS for p in (PACKAGE / slot).glob("*.py") if not p.name.startswith("_"))
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-BASES = {"Module", "Protocol", "Generic", "BaseModel", "Settings", "Exception", "Function", "PythonModel"}
+BASES = {"Module", "NamedTuple", "Protocol", "Generic", "BaseModel", "Settings", "Exception", "Function", "PythonModel"}
 
 
 def _name(path: Path) -> str:

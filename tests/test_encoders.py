@@ -66,6 +66,10 @@ CASES = [
     Case("lightgcn", plain_and_noisy, {"dim": 4, "layers": 2}),
     Case("lightgcn", plain_and_noisy, {"dim": 4, "layers": 3, "include_input": False, "init": "normal"}),
     Case("transformer", histories, {"dim": 4, "layers": 2, "heads": 2, "feedforward": 8, "max_length": 6}),
+    Case("gru", histories, {"dim": 4, "width": 5, "layers": 2}),
+    Case("cnn", histories, {"dim": 4, "kernel": 2, "dilations": [1, 2]}),
+    Case("caser", histories, {"dim": 4, "window": 3, "horizontal": 4, "vertical": 2}),
+    Case("average", histories, {"dim": 4, "decay": 0.5}),
     Case("popular", nothing, learns=False),
     Case("recent_popular", nothing, learns=False),
 ]

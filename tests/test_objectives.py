@@ -49,6 +49,7 @@ CHOICES = {
     "decoupled": [{}, {"between": "main"}],
     "directau": [{"gamma": 2.0}],
     "hardest": [{"of": {"use": "bpr"}}, {"of": {"use": "bsl", "temperature": 0.5}, "keep": 2, "similarity": "cosine"}],
+    "gbce": [{}, {"calibration": 0.3, "similarity": "cosine"}],
     "hard_weighted": [{"prior": 0.1, "between": "layers"}],
     "info_nce": [
         {},
@@ -157,6 +158,32 @@ def test_bce_asks_yes_and_no():
         no = [x for x, n in zip(no, drawn, strict=True) if n != p]
         total -= math.log(yes) + sum(map(math.log, no)) / len(no)
     assert value(make("bce"), main) == pytest.approx(total / 5, abs=1e-9)
+
+
+@pytest.mark.parametrize("negative", [EACH, SHARED], ids=["each", "shared"])
+@pytest.mark.parametrize("calibration", [0.0, 0.75, 1.0])
+def test_gbce_weakens_the_yes_by_the_share_of_items_never_drawn(calibration, negative):
+    main, total, count = encoding(1), 0.0, negative.shape[-1]
+    share = count / 9
+    beta = share * (calibration * (1 - 1 / share) + 1 / share)
+    for u, p, each in rows():
+        drawn = SHARED.tolist() if negative.dim() == 1 else each
+        yes = 1 / (1 + math.exp(-dot(main.users[u], main.items[p])))
+        no = [1 - 1 / (1 + math.exp(-dot(main.users[u], main.items[n]))) for n in drawn if n != p]
+        total -= math.log(yes**beta) + sum(map(math.log, no))
+    loss = make("gbce", calibration=calibration)
+    assert value(loss, main, negative=negative) == pytest.approx(total / 5 / (count + 1), abs=1e-9)
+
+
+def test_gbce_of_a_catalogue_of_one_item_is_finite():
+    one = build("objectives", Component(use="gbce"), "objectives.gbce", shape=Shape(1, 1), interactions=LOG)
+    assert math.isfinite(value(one, encoding(1)))
+
+
+def test_gbce_uncalibrated_with_one_negative_is_half_of_bce():
+    main, one = encoding(1), torch.tensor([[4], [6], [4], [5], [2]])
+    half = value(make("bce"), main, negative=one) / 2
+    assert value(make("gbce", calibration=0.0), main, negative=one) == pytest.approx(half, abs=1e-12)
 
 
 def slow_log_mean(surrogate) -> float:
@@ -338,6 +365,7 @@ def test_a_temperature_that_is_no_temperature_is_refused(use, temperature):
         ("psl", {}, 0, "sampler"),
         ("bpr", {}, 0, "sampler"),
         ("bce", {}, 0, "sampler"),
+        ("gbce", {}, 0, "sampler"),
         ("info_nce", {}, 1, "between"),
         ("info_nce", {"between": "layers", "layer": 3}, 0, "layer"),
     ],

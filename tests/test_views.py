@@ -34,7 +34,7 @@ def some_histories() -> Any:
     lengths = torch.randint(3, 9, (SHAPE.users,), generator=rng)
     offsets = offsets_of(lengths)
     tokens = torch.randint(SHAPE.items, (int(offsets[-1]),), generator=rng)
-    return Sequences(SHAPE, tokens, offsets, offsets[1:] - 1, int(lengths.max()))
+    return Sequences(SHAPE, tokens, offsets, offsets[1:] - 1, int(lengths.max()), users=torch.arange(SHAPE.users))
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,9 @@ CASES = [
     Case("crop", some_histories, {"ratio": 0.5}, {"ratio": 1.0}, RATIOS),
     Case("mask", some_histories, {"ratio": 0.5}, {"ratio": 0.0}, RATIOS),
     Case("reorder", some_histories, {"ratio": 0.5}, {"ratio": 0.0}, RATIOS),
+    Case("substitute", some_histories, {"ratio": 0.5, "among": 2}, {"ratio": 0.0}, [*RATIOS, {"among": 0}]),
+    Case("insert", some_histories, {"ratio": 0.5, "among": 2}, {"ratio": 0.0}, [*RATIOS, {"among": 0}, {"max_length": 0}]),
+    Case("same_target", some_histories, {"max_length": 6}, refused=[{"max_length": 0}]),
     Case("identity", some_histories, {}, {}, random=False),
     Case(
         "one_of",

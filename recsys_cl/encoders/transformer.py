@@ -1,12 +1,13 @@
-"""SASRec: causal self-attention over a history; the table that reads the history is also what answers.
+"""Self-attention over a history, looking back (SASRec) or both ways (BERT4Rec), as the source asks.
 
-Kang & McAuley, 2018, Self-Attentive Sequential Recommendation, arXiv:1808.09781, with layer norm before each sublayer.
+Kang & McAuley, 2018, Self-Attentive Sequential Recommendation, arXiv:1808.09781; Sun et al., 2019, BERT4Rec,
+arXiv:1904.06690; both with layer norm before each sublayer, and one item table that reads the history and answers it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,16 +16,18 @@ from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, Shape
+from recsys_cl.encoders._items import encodings, linear, normal, read
 from recsys_cl.ops.dropout import Dropout
+from recsys_cl.ops.ragged import padded
 from recsys_cl.structures.sequences import Sequences, join
 
 
 class Transformer(nn.Module):
-    """States of histories from causal self-attention.
+    """States of histories from self-attention.
 
     All sources (a batch and its views) run as one batch. Everything works on the flat tokens; only attention pads, to the
-    longest row, and since it looks back only, nothing real ever sees the padding. Positions are learned and counted from
-    the oldest item kept, so a state depends on nothing that comes after it: training reads at position ``t`` exactly what
+    longest row, and nothing real ever looks at the padding. Positions are learned and counted from the oldest item kept,
+    so in a causal source a state depends on nothing that comes after it: training reads at position ``t`` exactly what
     recommending from the first ``t`` items would.
 
     Args:
@@ -51,36 +54,43 @@ class Transformer(nn.Module):
         super().__init__()
         if dim % heads:
             raise Refused(f"encoder.heads: {heads} heads cannot share {dim} dimensions; heads must divide dim")
-        self.items = _table(shape.items, dim, dim**-0.5, rng)
+        self.items = normal(shape.items, dim, spread=dim**-0.5, rng=rng)
         self.unknown = nn.Parameter(torch.zeros(dim))  # what a hidden or unknown item is read as
-        self.positions = _table(max_length, dim, 0.02, rng)  # small beside the items at first
+        self.positions = normal(max_length, dim, spread=0.02, rng=rng)  # small beside the items at first
         self.blocks = nn.ModuleList(_Block(dim, heads, feedforward or dim, dropout, rng) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
         self.drop = Dropout(dropout)
 
     def forward(self, sources: Sequence[Sequences], users: Tensor, items: Tensor | None = None) -> tuple[Encoding, ...]:  # noqa: ARG002
         """Encode the readouts of each source, [Q, D]. Item rows are the same for all; users are known by their histories."""
-        states = torch.split(self._states(join(sources)), [source.readout.numel() for source in sources])
-        answers = self.items if items is None else F.embedding(items, self.items)
-        return tuple(Encoding(state, answers) for state in states)
+        return encodings(self._states(join(sources)), sources, self.items, items)
 
     def _states(self, source: Sequences) -> Tensor:
         limit = self.positions.shape[0]
         if source.longest > limit:
             raise Refused(f"encoder.max_length: a history of {source.longest} items does not fit {limit} positions")
-        rows, longest = source.rows, source.longest
-        place = torch.arange(rows.numel(), device=rows.device) - source.offsets[rows]
-        states: Tensor = self.drop(self._tokens(source) + F.embedding(place, self.positions))
-        slots, grid = rows * longest + place, (source.offsets.numel() - 1, longest)
+        place, longest = source.places, source.longest
+        states: Tensor = self.drop(read(self.items, self.unknown, source) + F.embedding(place, self.positions))
+        layout = _Layout(source.rows * longest + place, source.offsets.numel() - 1, longest, _open(source))
         for depth, block in enumerate(self.blocks, start=1):
             last = depth == len(self.blocks)
-            states = block(states, slots, grid, source.readout if last else None)
+            states = block(states, layout, source.readout if last else None)
         return self.norm(states)  # type: ignore[no-any-return]
 
-    def _tokens(self, source: Sequences) -> Tensor:
-        hidden = source.tokens == source.shape.items
-        known = F.embedding(source.tokens.masked_fill(hidden, 0), self.items)
-        return torch.where(hidden[:, None], self.unknown, known)
+
+class _Layout(NamedTuple):
+    """How flat tokens lie in the padded grid that attention works on."""
+
+    slots: Tensor  # [N] place of each token in the flattened grid
+    rows: int
+    longest: int
+    seen: Tensor | None  # [rows, 1, 1, longest] bool: what every place of a row may look at; None: all up to itself
+
+
+def _open(source: Sequences) -> Tensor | None:
+    if source.causal:
+        return None
+    return (torch.arange(source.longest, device=source.offsets.device) < source.lengths[:, None])[:, None, None]
 
 
 class _Block(nn.Module):
@@ -90,34 +100,22 @@ class _Block(nn.Module):
         super().__init__()
         self.heads = heads
         self.before_attention, self.before_network = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.projections, self.mix = _linear(dim, 3 * dim, rng), _linear(dim, dim, rng)
-        self.widen, self.narrow = _linear(dim, feedforward, rng), _linear(feedforward, dim, rng)
+        self.projections, self.mix = linear(dim, 3 * dim, rng), linear(dim, dim, rng)
+        self.widen, self.narrow = linear(dim, feedforward, rng), linear(feedforward, dim, rng)
         self.drop = Dropout(dropout)
 
-    def forward(self, states: Tensor, slots: Tensor, grid: tuple[int, int], readout: Tensor | None) -> Tensor:
-        """States of the tokens [N, D], or of ``readout`` alone; ``slots`` are the tokens' places in the padded ``grid``."""
-        found = self._look_back(self.before_attention(states), slots, grid)
+    def forward(self, states: Tensor, layout: _Layout, readout: Tensor | None) -> Tensor:
+        """States of the tokens [N, D], or of ``readout`` alone."""
+        found, slots = self._look(self.before_attention(states), layout), layout.slots
         if readout is not None:  # from here on each position is for itself: only those read out are needed
             states, slots = states.index_select(0, readout), slots[readout]
         states = states + self.drop(self.mix(found.index_select(0, slots)))
         return states + self.drop(self.narrow(F.gelu(self.widen(self.before_network(states)))))  # type: ignore[no-any-return]
 
-    def _look_back(self, states: Tensor, slots: Tensor, grid: tuple[int, int]) -> Tensor:
-        """What each place of the padded grid finds in its own row up to itself, [rows * longest, D]."""
-        rows, longest = grid
-        flat = self.projections(states)
-        padded = flat.new_zeros(rows * longest, flat.shape[1]).index_copy(0, slots, flat)
-        query, key, value = padded.view(rows, longest, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        found = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+    def _look(self, states: Tensor, layout: _Layout) -> Tensor:
+        """What each place of the padded grid finds in its own row, [rows * longest, D]."""
+        slots, rows, longest, seen = layout
+        grid = padded(self.projections(states), slots, rows, longest)
+        query, key, value = grid.view(rows, longest, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        found = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=seen is None)
         return found.transpose(1, 2).reshape(rows * longest, -1)
-
-
-def _table(rows: int, dim: int, spread: float, rng: Generator) -> nn.Parameter:
-    return nn.Parameter(torch.empty(rows, dim).normal_(std=spread, generator=rng))
-
-
-def _linear(width: int, out: int, rng: Generator) -> nn.Linear:
-    layer = nn.Linear(width, out, device="meta").to_empty(device="cpu")  # by way of meta: no draw from the global generator
-    nn.init.xavier_uniform_(layer.weight, generator=rng)
-    nn.init.zeros_(layer.bias)
-    return layer

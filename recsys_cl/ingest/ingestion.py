@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from recsys_cl.ingest.contract import judge
 from recsys_cl.ingest.engine import Engine, engine
-from recsys_cl.ingest.item_table import clean_items
 from recsys_cl.ingest.quarantine import quarantine
+from recsys_cl.ingest.reading.item_table import clean_items
 from recsys_cl.ingest.settings import Ingest
 from recsys_cl.ingest.sorted_parquet import write_parquet
 from recsys_cl.ingest.source import OPTIONAL, RawLog

@@ -40,3 +40,18 @@ def windows(lengths: Tensor, widths: Tensor, rng: Generator) -> Tensor:
     """A start for a window of ``widths[r] <= lengths[r]`` inside each row, every start equally likely, [R]."""
     starts = lengths - widths + 1
     return (uniform(lengths.numel(), rng, lengths.device) * starts).long()
+
+
+def marks(rows: Tensor, offsets: Tensor, counts: Tensor, rng: Generator) -> Tensor:
+    """Mark ``counts[r]`` places of each row, every choice equally likely, [N] bool; ``rows`` [N] are the owners."""
+    shuffled = torch.argsort(rows + uniform(rows.numel(), rng, rows.device))  # each row's places in random order
+    rank = torch.arange(rows.numel(), device=rows.device) - offsets[rows]
+    marked = torch.empty_like(rows, dtype=torch.bool)
+    marked[shuffled] = rank < counts[rows]
+    return marked
+
+
+def padded(values: Tensor, slots: Tensor, rows: int, longest: int) -> Tensor:
+    """``values`` [N, D] laid out as [rows, longest, D], zero where nothing is; ``slots`` [N] = row * longest + place."""
+    grid = values.new_zeros(rows * longest, values.shape[1])
+    return grid.index_copy(0, slots, values).view(rows, longest, -1)

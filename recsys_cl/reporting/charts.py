@@ -91,9 +91,11 @@ def scatter(title: str, points: Mapping[str, tuple[float, float]], across: str, 
         return None
 
     def draw(axes: Axes) -> None:
-        for colour, (name, (x, y)) in zip(_cycle(len(points)), points.items(), strict=True):
+        above = True  # labels of neighbours lie on opposite sides
+        for colour, (name, (x, y)) in zip(_cycle(len(points)), sorted(points.items(), key=lambda p: p[1]), strict=True):
             axes.scatter([x], [y], color=colour, s=40)
-            axes.annotate(plain(name, 24), (x, y), xytext=(5, 4), textcoords="offset points", fontsize=9)
+            axes.annotate(plain(name, 24), (x, y), xytext=(6, 3 if above else -10), textcoords="offset points", fontsize=9)
+            above = not above
         axes.margins(x=0.2, y=0.15)
         axes.set(xlabel=across, ylabel=up)
 

@@ -68,7 +68,9 @@ def _points(trial: Trial, name: str) -> list[tuple[float, float]]:
 
 
 def _losses(trial: Trial) -> Mapping[str, list[tuple[float, float]]]:
-    names = dict.fromkeys(name for record in trial.history for name in record if name.startswith("loss/"))
+    names = dict.fromkeys(
+        name for record in trial.history for name in record if name.startswith("loss/") and name != "loss/gradient"
+    )
     return {name.removeprefix("loss/"): _points(trial, name) for name in names}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from recsys_cl.config import Pipeline, load_pipeline
 from recsys_cl.core.protocols import Stage
+from recsys_cl.evaluation.settings import build_metrics
 from recsys_cl.stages.evaluate import EvaluateStage
 from recsys_cl.stages.ingest import IngestStage
 from recsys_cl.stages.prepare import PrepareStage
@@ -39,7 +40,7 @@ class Result:
 
     pipeline: str
     stages: tuple[tuple[str, Status, float], ...]
-    experiments: tuple[Line, ...]
+    experiments: tuple[Line, ...]  # their run ids are known once they are registered
     report: Path | None
     model: Mapping[str, Any] | None
     tracking_uri: str
@@ -80,13 +81,14 @@ def stages_of(pipeline: Pipeline, tracking: Tracking) -> list[Stage]:
     """Every stage of a pipeline, in an order in which each finds what it reads."""
     recipes = pipeline.recipes()
     names, metric = tuple(recipes), pipeline.registry.metric
+    shown = tuple(each.name for each in build_metrics(pipeline.evaluation))
     how, where, seed = pipeline.evaluation, pipeline.runtime, pipeline.seed
     return [
         IngestStage(pipeline.ingest, pipeline.seed),
         PrepareStage(pipeline.prepare),
         *(TrainStage(name, recipe, how, where, seed, tracking.training) for name, recipe in recipes.items()),
         *(EvaluateStage(name, recipe, how, where, seed) for name, recipe in recipes.items()),
-        ReportStage(pipeline.name, names, metric, (("pipeline", pipeline.name), ("seed", str(pipeline.seed)))),
+        ReportStage(pipeline.name, names, metric, shown, (("seed", str(pipeline.seed)),)),
         RegisterStage(pipeline.registry.model or pipeline.name, names, metric, pipeline.registry.experiment or None, tracking),
     ]
 
@@ -112,17 +114,17 @@ def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking) -> Result:
     """What the artifacts of a run say, as far as it went."""
     artifacts = {name: artifact.path for name, artifact in outcome.artifacts.items()}
     registered = _json(artifacts["registration"]) if "registration" in artifacts else None
-    lines = [_line(name, artifacts, tracking) for name in pipeline.recipes() if f"model/{name}" in artifacts]
+    runs = registered["runs"] if registered else {}
+    lines = [_line(name, artifacts, runs.get(name)) for name in pipeline.recipes() if f"model/{name}" in artifacts]
     report = artifacts["report"] / "index.html" if "report" in artifacts else None
     stages = tuple((done.stage.name, done.status, done.seconds) for done in outcome.done)
     return Result(pipeline.name, stages, tuple(lines), report, registered, tracking.address)
 
 
-def _line(name: str, artifacts: Mapping[str, Path], tracking: Tracking) -> Line:
+def _line(name: str, artifacts: Mapping[str, Path], run_id: str | None) -> Line:
     summary = _json(artifacts[f"model/{name}"] / "summary.json")
     evaluation = artifacts.get(f"evaluation/{name}")
     test = _json(evaluation / "metrics.json")["test"] if evaluation else {}
-    run_id = tracking.run_id(summary["fingerprint"])
     return Line(name, run_id, summary["epochs"], summary["train_seconds"], summary["valid"], test)
 
 

@@ -37,10 +37,10 @@ class PrepareStage:
 
     def run(self, job: Job) -> Mapping[str, float]:
         """Write the parts, the vocabulary and the facts about them."""
-        from recsys_cl.ingest.coded_log import PARTS
-        from recsys_cl.ingest.data_report import data_report
-        from recsys_cl.ingest.preparation import prepare
-        from recsys_cl.ingest.vocabulary import write_part, write_vocabulary
+        from recsys_cl.ingest.preparing.coded_log import PARTS
+        from recsys_cl.ingest.preparing.data_report import data_report
+        from recsys_cl.ingest.preparing.preparation import prepare
+        from recsys_cl.ingest.preparing.vocabulary import write_part, write_vocabulary
 
         with TemporaryDirectory(dir=job.scratch) as working:
             prepared = prepare(job.reads["interactions"], self.prepare, Path(working))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from recsys_cl import __version__
-from recsys_cl.core.files import atomic_write, write_json
+from recsys_cl.core.files import atomic_write, digest_file, write_json
 from recsys_cl.core.protocols import Job
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class ReportStage:
     pipeline: str
     experiments: tuple[str, ...]
     metric: str
+    metrics: tuple[str, ...]  # in the order in which they are shown
     facts: tuple[tuple[str, str], ...] = ()
 
     name: ClassVar[str] = "report"
@@ -46,7 +47,8 @@ class ReportStage:
     @property
     def settings(self) -> Mapping[str, Any]:
         """What the page says beyond its inputs."""
-        return {"pipeline": self.pipeline, "experiments": self.experiments, "metric": self.metric, "facts": self.facts}
+        shown = {"metric": self.metric, "metrics": self.metrics, "facts": self.facts}
+        return {"pipeline": self.pipeline, "experiments": self.experiments, **shown}
 
     def outside(self) -> Mapping[str, str]:
         """Nothing beyond the store is read."""
@@ -69,10 +71,11 @@ class ReportStage:
         from recsys_cl.reporting.evidence import Evidence
         from recsys_cl.stages.examples import examples
 
-        trials = [_trial(name, job.reads[f"model/{name}"], job.reads[f"evaluation/{name}"]) for name in self.experiments]
+        trials = [self._trial(name, job) for name in self.experiments]
         first = json.loads((job.reads[f"evaluation/{self.experiments[0]}"] / "metrics.json").read_text("utf-8"))
         data = json.loads(job.reads["data_report"].read_text("utf-8"))
         lists = {name: job.reads[f"evaluation/{name}"] for name in self.experiments}
+        digests = {f"{part} (sha256)": digest_file(job.reads[part]) for part in ("train", "valid")}
         return Evidence(
             pipeline=self.pipeline,
             metric=self.metric,
@@ -80,8 +83,30 @@ class ReportStage:
             comparison=compare(trials, lists, self.metric),
             data={**data, "popularity": _popularity(job.reads["train"])},
             examples=examples(job.reads, lists, SHOWN),
-            facts={**dict(self.facts), "recsys_cl": __version__, "python": platform.python_version(), **_versions()},
+            facts={**dict(self.facts), **digests, "recsys_cl": __version__, "python": platform.python_version(), **_versions()},
             conventions={str(name): str(text) for name, text in first["conventions"].items()},
+        )
+
+    def _trial(self, name: str, job: Job) -> Trial:
+        from recsys_cl.reporting.evidence import Trial
+
+        model, evaluation = job.reads[f"model/{name}"], job.reads[f"evaluation/{name}"]
+        recipe = json.loads((model / "recipe.json").read_text("utf-8"))
+        summary = json.loads((model / "summary.json").read_text("utf-8"))
+        lines = [json.loads(line) for line in (model / "history.jsonl").read_text("utf-8").splitlines()]
+        test = json.loads((evaluation / "metrics.json").read_text("utf-8"))["test"]
+        return Trial(
+            name=name,
+            title=recipe["title"],
+            paper=recipe["provenance"]["paper"],
+            family=recipe["family"],
+            epochs=summary["epochs"],
+            seconds=summary["train_seconds"],
+            parameters=summary["parameters"],
+            valid=summary["valid"],
+            test={metric: test[metric] for metric in self.metrics},
+            history=[{"step": line["step"], **line["metrics"]} for line in lines if "metrics" in line],
+            settings={key: value for key, value in recipe.items() if key not in {"title", "family", "provenance"} and value},
         )
 
 
@@ -105,27 +130,6 @@ def _per_user(folder: Path, metric: str) -> pd.Series[float]:
     import pandas as pd
 
     return pd.read_parquet(folder / "per_user.parquet", columns=["user", metric]).set_index("user")[metric]
-
-
-def _trial(name: str, model: Path, evaluation: Path) -> Trial:
-    from recsys_cl.reporting.evidence import Trial
-
-    recipe = json.loads((model / "recipe.json").read_text("utf-8"))
-    summary = json.loads((model / "summary.json").read_text("utf-8"))
-    lines = [json.loads(line) for line in (model / "history.jsonl").read_text("utf-8").splitlines()]
-    return Trial(
-        name=name,
-        title=recipe["title"],
-        paper=recipe["provenance"]["paper"],
-        family=recipe["family"],
-        epochs=summary["epochs"],
-        seconds=summary["train_seconds"],
-        parameters=summary["parameters"],
-        valid=summary["valid"],
-        test=json.loads((evaluation / "metrics.json").read_text("utf-8"))["test"],
-        history=[{"step": line["step"], **line["metrics"]} for line in lines if "metrics" in line],
-        settings={key: value for key, value in recipe.items() if key not in {"title", "family", "provenance"} and value},
-    )
 
 
 def _popularity(train: Path) -> list[int]:

@@ -34,16 +34,13 @@ class Tracking:
 
     @property
     def address(self) -> str:
-        """The store's address, fit to be shown."""
-        return self.experiment.store.name
+        """The store's address, fit to be shown; asking for it opens nothing."""
+        from recsys_cl.core.mlflow import address, without_credentials
+
+        return without_credentials(address(self.root, self.uri))
 
     @contextmanager
     def training(self, fingerprint: str, name: str) -> Iterator[Tracker]:
         """The run of one training."""
         with self.experiment.training(fingerprint, name, self.tags) as tracker:
             yield tracker
-
-    def run_id(self, fingerprint: str) -> str | None:
-        """The run of a finished training, if this store has it."""
-        found = self.experiment.find(fingerprint)
-        return None if found is None else str(found.info.run_id)

@@ -34,6 +34,8 @@ class Sequences:
     offsets: Tensor  # [R + 1] int64, first 0, last N
     readout: Tensor  # [Q] flat positions; the states there are what an encoder returns as users
     longest: int  # no row is longer; lets an encoder allocate without asking the device
+    users: Tensor | None = None  # [R] whose each row is: for views that look for other histories; encoders leave it alone
+    causal: bool = True  # what is asked comes next, so no state may read past its place; False: it is hidden in the row
 
     @property
     def lengths(self) -> Tensor:
@@ -45,6 +47,11 @@ class Sequences:
         """The row each token belongs to, [N]."""
         return owners(self.lengths, self.tokens.numel())
 
+    @property
+    def places(self) -> Tensor:
+        """Where each token stands in its row, the oldest at 0, [N]."""
+        return torch.arange(self.tokens.numel(), device=self.tokens.device) - self.offsets[self.rows]
+
     def at_the_end(self) -> Sequences:
         """The same histories, read out once each: at their last position."""
         return replace(self, readout=self.offsets[1:] - 1)
@@ -54,12 +61,15 @@ def join(sources: Sequence[Sequences]) -> Sequences:
     """All rows and readouts of ``sources`` as one value, in order."""
     counts = sources[0].offsets.new_tensor([source.tokens.numel() for source in sources])
     starts = offsets_of(counts)
+    users = [source.users for source in sources if source.users is not None]
     return Sequences(
         sources[0].shape,
         torch.cat([source.tokens for source in sources]),
         torch.cat([*(s.offsets[:-1] + start for s, start in zip(sources, starts, strict=False)), starts[-1:]]),
         torch.cat([s.readout + start for s, start in zip(sources, starts, strict=False)]),
         max(source.longest for source in sources),
+        torch.cat(users) if len(users) == len(sources) else None,
+        sources[0].causal,
     )
 
 
@@ -124,7 +134,7 @@ class SequenceFeed:
 
     def _batch(self, members: Tensor, rng: Generator) -> Batch[Sequences]:
         users, kept = members.to(self.tokens.device), (self.lengths[members] - 1).clamp(max=self.max_length)
-        source, where = self._read(self.offsets[users + 1] - 1, kept)
+        source, where = self._read(users, self.offsets[users + 1] - 1, kept)
         targets = self.tokens[where + 1]
         if self.sampler is None:
             return Batch(source, users, items=None, positives=0, query=source.readout, positive=targets)
@@ -134,14 +144,14 @@ class SequenceFeed:
     def _newest(self, users: Tensor, lengths: Tensor) -> Sequences:
         none = (lengths == 0).to(users.device)
         ends = torch.where(none, self.tokens.numel(), self.offsets[users + 1])
-        return self._read(ends, lengths.clamp(min=1))[0].at_the_end()
+        return self._read(users, ends, lengths.clamp(min=1))[0].at_the_end()
 
-    def _read(self, ends: Tensor, kept: Tensor) -> tuple[Sequences, Tensor]:
-        """The ``kept`` tokens before each of ``ends``, read out everywhere, and where they stand; ``kept`` is on the host."""
+    def _read(self, users: Tensor, ends: Tensor, kept: Tensor) -> tuple[Sequences, Tensor]:
+        """The ``kept`` (on the host) tokens of ``users`` before ``ends``, read out everywhere, and where they stand."""
         total, longest, lengths = int(kept.sum()), int(kept.max()), kept.to(ends.device)
         where = spans(ends - lengths, lengths, total)
         every = torch.arange(total, device=ends.device)
-        return Sequences(self.shape, self.tokens[where], offsets_of(lengths), every, longest), where
+        return Sequences(self.shape, self.tokens[where], offsets_of(lengths), every, longest, users), where
 
 
 def _shuffled(count: int, rng: Generator) -> Tensor:

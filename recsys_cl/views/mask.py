@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import Generator
 
-from recsys_cl.ops.ragged import portion, uniform
+from recsys_cl.ops.ragged import marks, portion
 from recsys_cl.structures.sequences import Sequences
 
 
@@ -21,9 +20,5 @@ class Mask:
 
     def __call__(self, source: Sequences, rng: Generator) -> Sequences:
         """The same histories with the hidden items replaced by ``shape.items``, read out at the last position."""
-        rows = source.rows
-        shuffled = torch.argsort(rows + uniform(rows.numel(), rng, rows.device))  # each row's positions in random order
-        rank = torch.arange(rows.numel(), device=rows.device) - source.offsets[rows]
-        hidden = torch.empty_like(rows, dtype=torch.bool)
-        hidden[shuffled] = rank < portion(source.lengths, self.ratio)[rows]
+        hidden = marks(source.rows, source.offsets, portion(source.lengths, self.ratio), rng)
         return replace(source, tokens=source.tokens.masked_fill(hidden, source.shape.items)).at_the_end()

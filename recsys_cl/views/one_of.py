@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import torch
@@ -11,6 +12,7 @@ from torch import Generator, Tensor
 from recsys_cl.core.build import build
 from recsys_cl.core.protocols import View
 from recsys_cl.core.settings import Component
+from recsys_cl.core.values import Interactions, Shape
 from recsys_cl.ops.ragged import offsets_of, spans, uniform
 from recsys_cl.structures.sequences import Sequences, join
 
@@ -18,8 +20,13 @@ from recsys_cl.structures.sequences import Sequences, join
 class OneOf:
     """Draw, for each history on its own, which of the views ``of`` alters it; all are equally likely."""
 
-    def __init__(self, of: Annotated[tuple[Component, ...], Field(min_length=1)]) -> None:
-        self.views: list[View[Sequences]] = [build("views", component, f"views.of.{at}") for at, component in enumerate(of)]
+    def __init__(
+        self, shape: Shape, interactions: Interactions, of: Annotated[tuple[Component, ...], Field(min_length=1)]
+    ) -> None:
+        self.views: list[View[Sequences]] = [
+            build("views", component, f"views.of.{at}", shape=shape, interactions=interactions)
+            for at, component in enumerate(of)
+        ]
 
     def __call__(self, source: Sequences, rng: Generator) -> Sequences:
         """Every history under its own view, in the order given, read out at the last position."""
@@ -31,6 +38,6 @@ class OneOf:
 
 def _select(source: Sequences, rows: Tensor) -> Sequences:
     lengths = source.lengths[rows]
-    offsets = offsets_of(lengths)
     tokens = source.tokens[spans(source.offsets[rows], lengths)]
-    return Sequences(source.shape, tokens, offsets, offsets[1:] - 1, source.longest)
+    users = None if source.users is None else source.users[rows]
+    return replace(source, tokens=tokens, offsets=offsets_of(lengths), users=users).at_the_end()

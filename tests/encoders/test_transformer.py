@@ -44,7 +44,7 @@ def states(made: Transformer, source: Sequences) -> Tensor:
     return made([source], torch.arange(len(source.offsets) - 1))[0].users
 
 
-def slowly(made: Transformer, history: list[int]) -> Tensor:
+def slowly(made: Transformer, history: list[int], *, causal: bool = True) -> Tensor:
     """One history at a time, one head at a time, one position at a time."""
     table = torch.cat((made.items, made.unknown[None]))
     x = table[history] + made.positions[: len(history)]
@@ -55,8 +55,9 @@ def slowly(made: Transformer, history: list[int]) -> Tensor:
         for head in range(block.heads):
             part = slice(head * width, (head + 1) * width)
             for place in range(len(history)):
-                scores = torch.stack([query[place, part] @ key[past, part] / math.sqrt(width) for past in range(place + 1)])
-                found[place, part] = scores.softmax(0) @ value[: place + 1, part]
+                seen = place + 1 if causal else len(history)
+                scores = torch.stack([query[place, part] @ key[past, part] / math.sqrt(width) for past in range(seen)])
+                found[place, part] = scores.softmax(0) @ value[:seen, part]
         x = x + block.mix(found)
         x = x + block.narrow(F.gelu(block.widen(block.before_network(x))))
     return made.norm(x)
@@ -68,15 +69,25 @@ def test_states_are_those_of_the_loops() -> None:
     torch.testing.assert_close(states(made, sequences(HISTORIES)), expected)
 
 
-def test_padding_changes_no_output() -> None:
-    made, source = encoder(), sequences(HISTORIES)
+def test_a_source_whose_targets_are_hidden_is_looked_at_both_ways() -> None:
+    made, source = encoder(), replace(sequences(HISTORIES), causal=False)
+    expected = torch.cat([slowly(made, history, causal=False) for history in HISTORIES])
+    torch.testing.assert_close(states(made, source), expected)
+    assert not torch.allclose(expected, states(made, sequences(HISTORIES)))
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_padding_changes_no_output(*, causal: bool) -> None:
+    made, source = encoder(), replace(sequences(HISTORIES), causal=causal)
     torch.testing.assert_close(states(made, replace(source, longest=6)), states(made, source), rtol=1e-12, atol=1e-12)
 
 
-def test_company_changes_no_output() -> None:
+@pytest.mark.parametrize("causal", [True, False])
+def test_company_changes_no_output(*, causal: bool) -> None:
     made = encoder()
-    alone = torch.cat([states(made, sequences([history])) for history in HISTORIES])
-    torch.testing.assert_close(states(made, sequences(HISTORIES)), alone, rtol=1e-12, atol=1e-12)
+    alone = torch.cat([states(made, replace(sequences([history]), causal=causal)) for history in HISTORIES])
+    together = states(made, replace(sequences(HISTORIES), causal=causal))
+    torch.testing.assert_close(together, alone, rtol=1e-12, atol=1e-12)
 
 
 def test_a_state_is_that_of_the_history_up_to_it() -> None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-from recsys_cl.ingest.coded_log import PARTS, CodedLog
+from recsys_cl.ingest.preparing.coded_log import PARTS, CodedLog
 
 ROWS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 9)), min_size=2, max_size=60)
 """(user, item, time) with repeats, ties and gaps."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_cl.ops.ragged import offsets_of, owners, portion, spans, uniform, windows
+from recsys_cl.ops.ragged import marks, offsets_of, owners, padded, portion, spans, uniform, windows
 
 ROWS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 9)), min_size=1, max_size=12)
 
@@ -47,3 +47,27 @@ def test_a_draw_is_in_the_unit_interval_and_repeats_with_its_seed() -> None:
     assert not torch.equal(first, other)
     assert first.dtype == torch.float64  # floats would tie once rows number thousands
     assert 0 <= float(first.min()) <= float(first.max()) < 1
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=8), st.integers(0, 99), st.integers(0, 9))
+def test_marks_are_as_many_as_asked_for_in_each_row(lengths: list[int], chance: int, most: int) -> None:
+    sizes = torch.tensor(lengths)
+    counts = sizes.clamp(max=most)
+    marked = marks(owners(sizes), offsets_of(sizes), counts, torch.Generator().manual_seed(chance))
+    assert [int(row.sum()) for row in marked.split(lengths)] == counts.tolist()
+
+
+def test_every_choice_of_marks_is_equally_likely() -> None:
+    sizes = torch.full((20_000,), 4)
+    marked = marks(owners(sizes), offsets_of(sizes), sizes - 2, torch.Generator().manual_seed(4)).view(-1, 4)
+    met = (marked.long() * torch.tensor([8, 4, 2, 1])).sum(1).bincount(minlength=16)
+    expected = 20_000 / 6
+    chosen = met[met > 0]
+    assert len(chosen) == 6
+    assert float(((chosen - expected) ** 2).sum() / expected) < 36.5  # p > 1e-6 for 5 degrees of freedom
+
+
+def test_padded_puts_each_value_into_its_slot_and_zero_elsewhere() -> None:
+    grid = padded(torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([0, 1, 3]), 2, 3)
+    assert grid.squeeze(2).tolist() == [[1, 2, 0], [3, 0, 0]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -161,6 +162,23 @@ def test_joined_sources_keep_their_rows_and_readouts() -> None:
     assert [row(both, index) for index in range(3)] == [[1, 2], [3], [4, 5, 6]]
     assert both.tokens[both.readout].tolist() == [1, 2, 3, 6]
     assert both.longest == 3
+    assert both.users is None
+
+
+def test_rows_keep_whose_they_are() -> None:
+    histories = [[1] * (2 + user % 4) for user in range(9)]
+    source = feed(histories, batch_size=4)
+    batches = list(source.training(seed(3)))
+    assert all(torch.equal(batch.source.users, batch.users) for batch in batches)
+    assert all(torch.equal(block.users, users) for block, users in source.inference(torch.arange(9).flip(0)))
+    first, second = batches[0].source, batches[1].source
+    assert join([first, second]).users.tolist() == [*first.users.tolist(), *second.users.tolist()]
+
+
+def test_a_joined_source_is_looked_at_as_its_parts_are() -> None:
+    hidden = Sequences(Shape(2, ITEMS), torch.tensor([1, 2]), torch.tensor([0, 2]), torch.tensor([1]), 2, causal=False)
+    assert not join([hidden, hidden]).causal
+    assert join([replace(hidden, causal=True)] * 2).causal
 
 
 @pytest.mark.parametrize("key", ["max_length", "batch_size"])

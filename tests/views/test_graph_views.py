@@ -81,13 +81,15 @@ def test_held_for_an_epoch_or_drawn_every_step() -> None:
     assert pairs(fresh(first, rng)) != pairs(fresh(first, rng))
 
 
-@pytest.mark.parametrize("view", [EdgeDrop(0.99), NodeDrop(0.99), RandomWalk(0.99, layers=2)], ids=str)
+@pytest.mark.parametrize(
+    "view", [EdgeDrop(0.99), NodeDrop(0.99), RandomWalk(0.99, layers=2)], ids=lambda view: type(view).__name__
+)
 def test_an_empty_graph_is_refused(view: EdgeDrop | NodeDrop | RandomWalk) -> None:
     with pytest.raises(Refused, match=r"rate 0\.99 left none of the graph's 1 edges"):
         view(graph(0, 1), generator(1))
 
 
-@pytest.mark.parametrize("make", [EdgeDrop, NodeDrop, lambda rate: RandomWalk(rate, layers=1)])
+@pytest.mark.parametrize("make", [EdgeDrop, NodeDrop, lambda rate: RandomWalk(rate, layers=1)], ids=["edge", "node", "walk"])
 @pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
 def test_a_rate_is_checked_without_settings_too(make: type[EdgeDrop], rate: float) -> None:
     with pytest.raises(Refused, match="rate must lie in"):

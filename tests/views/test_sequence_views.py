@@ -14,7 +14,7 @@ from torch import Generator
 from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
-from recsys_cl.core.values import Shape
+from recsys_cl.core.values import Interactions, Shape
 from recsys_cl.ops.ragged import offsets_of
 from recsys_cl.structures.sequences import Sequences
 
@@ -28,7 +28,9 @@ View = Callable[[Sequences, Generator], Sequences]
 
 
 def view(use: str, **arguments: object) -> View:
-    return build("views", Component.model_validate({"use": use, **arguments}), "views.0")
+    none = torch.zeros(0, dtype=torch.int64)
+    context = {"shape": SHAPE, "interactions": Interactions(SHAPE, none, none, none)}
+    return build("views", Component.model_validate({"use": use, **arguments}), "views.0", **context)
 
 
 def histories(lengths: list[int]) -> Sequences:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.batches import fault_batch, row_batch
-from recsys_cl.ingest.columns import check_mapping, positions
-from recsys_cl.ingest.delimited import read_rows
-from recsys_cl.ingest.item_table import read_items
-from recsys_cl.ingest.locate import existing, locate
-from recsys_cl.ingest.records import DELIMITERS, Layout, read_layout
+from recsys_cl.ingest.reading.batches import fault_batch, row_batch
+from recsys_cl.ingest.reading.columns import check_mapping, positions
+from recsys_cl.ingest.reading.delimited import read_rows
+from recsys_cl.ingest.reading.item_table import read_items
+from recsys_cl.ingest.reading.locate import existing, locate
+from recsys_cl.ingest.reading.records import DELIMITERS, Layout, read_layout
 from recsys_cl.ingest.source import REQUIRED, RawLog, row_schema
 
 _ENDINGS = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".tsv.gz", ".tsv.zst")

@@ -8,13 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.batches import Fault, fault_batch, row_batch
-from recsys_cl.ingest.columns import check_mapping, missing
-from recsys_cl.ingest.item_table import read_items
-from recsys_cl.ingest.locate import existing, locate
-from recsys_cl.ingest.objects import Row, decode, row
+from recsys_cl.ingest.reading.batches import Fault, fault_batch, row_batch
+from recsys_cl.ingest.reading.columns import check_mapping, missing
+from recsys_cl.ingest.reading.item_table import read_items
+from recsys_cl.ingest.reading.locate import existing, locate
+from recsys_cl.ingest.reading.objects import Row, decode, row
+from recsys_cl.ingest.reading.text import Block, blocks
 from recsys_cl.ingest.source import OPTIONAL, REQUIRED, RawLog, row_schema
-from recsys_cl.ingest.text import Block, blocks
 
 _ENDINGS = tuple(f"{kind}{packed}" for kind in (".jsonl", ".ndjson") for packed in ("", ".gz", ".zst"))
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.batches import row_batch
-from recsys_cl.ingest.columns import check_mapping, positions
-from recsys_cl.ingest.item_table import read_items
-from recsys_cl.ingest.locate import existing, locate
-from recsys_cl.ingest.physical import KINDS, common, convert
+from recsys_cl.ingest.reading.batches import row_batch
+from recsys_cl.ingest.reading.columns import check_mapping, positions
+from recsys_cl.ingest.reading.item_table import read_items
+from recsys_cl.ingest.reading.locate import existing, locate
+from recsys_cl.ingest.reading.physical import KINDS, common, convert
+from recsys_cl.ingest.reading.tables import parquet_batches, parquet_schema
 from recsys_cl.ingest.source import RawLog, row_schema
-from recsys_cl.ingest.tables import parquet_batches, parquet_schema
 
 
 class Parquet:

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.batches import row_batch
-from recsys_cl.ingest.item_table import read_items
-from recsys_cl.ingest.locate import existing, expand
+from recsys_cl.ingest.reading.batches import row_batch
+from recsys_cl.ingest.reading.item_table import read_items
+from recsys_cl.ingest.reading.locate import existing, expand
+from recsys_cl.ingest.reading.user_lists import UserList, user_lists
 from recsys_cl.ingest.source import RawLog, row_schema
-from recsys_cl.ingest.user_lists import UserList, user_lists
 
 _SCHEMA = row_schema({"user_id": pa.string(), "item_id": pa.string(), "timestamp": pa.timestamp("us"), "part": pa.string()})
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from recsys_cl.ingest.batches import row_batch
-from recsys_cl.ingest.item_table import read_items
-from recsys_cl.ingest.locate import existing, locate
+from recsys_cl.ingest.reading.batches import row_batch
+from recsys_cl.ingest.reading.item_table import read_items
+from recsys_cl.ingest.reading.locate import existing, locate
+from recsys_cl.ingest.reading.user_lists import user_lists
 from recsys_cl.ingest.source import RawLog, row_schema
-from recsys_cl.ingest.user_lists import user_lists
 
 _SCHEMA = row_schema({"user_id": pa.string(), "item_id": pa.string(), "timestamp": pa.timestamp("us")})
 _LINES = 10_000  # in a batch

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from recsys_cl.ingest.batches import row_batch
+from recsys_cl.ingest.reading.batches import row_batch
 from recsys_cl.ingest.source import RawLog, row_schema
 from recsys_cl.ingest.synthetic.catalogue import catalogue, identifiers
 from recsys_cl.ingest.synthetic.events import EVENTS, events

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys_cl.ingest.coded_log import TEST, TRAIN, VALID, CodedLog
-from recsys_cl.ingest.recency import from_last, lengths
+from recsys_cl.ingest.preparing.coded_log import TEST, TRAIN, VALID, CodedLog
+from recsys_cl.ingest.preparing.recency import from_last, lengths
 
 
 class LeaveLastOut:

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.coded_log import PARTS, TEST, TRAIN, VALID, CodedLog
-from recsys_cl.ingest.lottery import draw
-from recsys_cl.ingest.recency import check_fraction, from_last, lengths, share
+from recsys_cl.ingest.preparing.coded_log import PARTS, TEST, TRAIN, VALID, CodedLog
+from recsys_cl.ingest.preparing.lottery import draw
+from recsys_cl.ingest.preparing.recency import check_fraction, from_last, lengths, share
 
 
 class Published:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.coded_log import TEST, TRAIN, VALID, CodedLog
-from recsys_cl.ingest.recency import check_fraction
+from recsys_cl.ingest.preparing.coded_log import TEST, TRAIN, VALID, CodedLog
+from recsys_cl.ingest.preparing.recency import check_fraction
 
 
 class GlobalTime:

@@ -95,6 +95,7 @@ JSON_ROWS = {
     '{"user_id": "u", "item_id": "i", "timestamp": 1, "rating": NaN}': ("record", "not JSON: NaN"),
     '{"user_id": "u", "user_id": "v", "item_id": "i", "timestamp": 1}': ("record", "a key stands twice in one object"),
     '["u", "i", 1]': ("record", "not a JSON object"),
+    '{"user_id": "u"} {"item_id": "i"}': ("record", "not JSON: Extra data at column 17"),
     '{"user_id": "u"': ("record", "not JSON: Expecting ',' delimiter at column 16"),
     '{"user_id": ' + "[" * 100_000: ("record", "nested too deeply"),
     '{"x": ' + "9" * 5000 + "}": ("record", "a number of more than 4300 digits"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recsys_cl.core.build import build, names
 from recsys_cl.core.settings import Component
-from recsys_cl.ingest.coded_log import PARTS, TEST, TRAIN, VALID
+from recsys_cl.ingest.preparing.coded_log import PARTS, TEST, TRAIN, VALID
 from tests.ingest.coded import coded
 
 SPLITS = [

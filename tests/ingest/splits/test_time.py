@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.coded_log import TEST, TRAIN, VALID
+from recsys_cl.ingest.preparing.coded_log import TEST, TRAIN, VALID
 from recsys_cl.ingest.splits.time import GlobalTime
 from tests.ingest.coded import ROWS, coded
 

@@ -1,0 +1,56 @@
+"""The mean of a history, the newest items weighing most: what an encoder of sequences has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Generator, Tensor, nn
+
+from recsys_cl.core.values import Encoding, Shape
+from recsys_cl.encoders._items import encodings, linear, normal, read
+from recsys_cl.ops.dropout import Dropout
+from recsys_cl.ops.lookback import running_sum
+from recsys_cl.structures.sequences import Sequences, join
+
+
+class Average(nn.Module):
+    """``W sum_s decay^s e[t - s] / sum_s decay^s``: the mean of the item vectors so far, mapped by one affine map.
+
+    With the map, "who met i meets j" differs from "who met j meets i"; a decay of 1 is the plain mean (the history part of
+    FISM, Kabbur et al., 2013, doi:10.1145/2487575.2487589), and near 0 only the newest item counts (factorised Markov
+    chains, Rendle et al., 2010, doi:10.1145/1772690.1772773).
+
+    Args:
+        dim: width of items and states.
+        decay: weight of an item relative to the one after it, in (0, 1].
+        dropout: rate on the items read.
+        rng: initialisation.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        rng: Generator,
+        dim: PositiveInt = 64,
+        decay: Annotated[float, Field(gt=0, le=1)] = 0.7,
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2,
+    ) -> None:
+        super().__init__()
+        self.items = normal(shape.items, dim, spread=dim**-0.5, rng=rng)
+        self.unknown = nn.Parameter(self.items.new_zeros(dim))  # what a hidden or unknown item is read as
+        self.answer = linear(dim, dim, rng)
+        self.drop = Dropout(dropout)
+        self.decay = decay
+
+    def forward(self, sources: Sequence[Sequences], users: Tensor, items: Tensor | None = None) -> tuple[Encoding, ...]:  # noqa: ARG002
+        """Encode the readouts of each source, [Q, D]. Item rows are the same for all; users are known by their histories."""
+        source = join(sources)
+        place = source.places
+        vectors = self.drop(read(self.items, self.unknown, source))
+        total = running_sum(vectors, place, source.longest, self.decay)
+        weight = running_sum(torch.ones_like(vectors[:, :1]), place, source.longest, self.decay)
+        mean = (total / weight).index_select(0, source.readout)
+        return encodings(self.answer(mean), sources, self.items, items)

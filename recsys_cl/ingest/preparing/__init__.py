@@ -1,0 +1,1 @@
+"""One log to train, valid, test and a vocabulary, on coded ids."""

@@ -1,0 +1,93 @@
+"""What a person asks of a data set before trusting a number made from it; counts only, no drawing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys_cl.core.values import Shape
+from recsys_cl.ingest.preparing.coded_log import PARTS
+from recsys_cl.ingest.preparing.kcore import distinct
+from recsys_cl.ingest.preparing.preparation import Part, Prepared
+
+PERIODS = 60
+"""At most so many bars in the chart of events over time."""
+
+
+def data_report(prepared: Prepared) -> dict[str, Any]:
+    """Facts about a prepared data set, JSON-able.
+
+    Keys: ``users``, ``items``, ``density``; ``rows`` (logged, and removed or left by each step); ``parts`` (per part
+    interactions, distinct warm users and items, cold ones, first and last time); ``tied_times``; ``item_popularity``
+    and ``user_activity`` (percentiles, share of the top, histogram by powers of two); ``periods`` (events over time).
+    """
+    shape, train = prepared.shape, prepared.parts[0]
+    pairs = len(distinct(train.users.astype(np.int64) * shape.items + train.items))
+    return {
+        "users": shape.users,
+        "items": shape.items,
+        "density": pairs / (shape.users * shape.items),
+        "rows": prepared.counts,
+        "parts": {name: _part(part, shape) for name, part in zip(PARTS, prepared.parts, strict=True)},
+        "tied_times": sum(_ties(part) for part in prepared.parts),
+        "item_popularity": _tail(np.bincount(train.items, minlength=shape.items)),
+        "user_activity": _tail(np.bincount(train.users, minlength=shape.users)),
+        "periods": _periods(prepared.parts),
+    }
+
+
+def _part(part: Part, shape: Shape) -> dict[str, Any]:
+    warm_users, warm_items = part.users < shape.users, part.items < shape.items
+    return {
+        "interactions": len(part.users),
+        "users": int(np.count_nonzero(np.bincount(part.users[warm_users]))),
+        "items": int(np.count_nonzero(np.bincount(part.items[warm_items]))),
+        "of_cold_users": int((~warm_users).sum()),
+        "of_cold_items": int((~warm_items).sum()),
+        "cold": int((~(warm_users & warm_items)).sum()),
+        "first": _time(int(part.times[0])) if len(part.times) else None,
+        "last": _time(int(part.times[-1])) if len(part.times) else None,
+    }
+
+
+def _ties(part: Part) -> int:
+    """Interactions whose user had another at that instant before them in the log: only its order tells which came first."""
+    if not len(part.times):
+        return 0
+    starts = np.append(True, part.times[1:] != part.times[:-1])
+    crowded = ~(starts & np.append(starts[1:], True))
+    meetings = np.cumsum(starts)[crowded] * (int(part.users.max()) + 1) + part.users[crowded]
+    return len(meetings) - len(distinct(meetings))
+
+
+def _tail(counts: NDArray[np.int64]) -> dict[str, Any]:
+    """How unequal counts [M >= 1] are: percentiles, the share of the top, and a histogram by powers of two."""
+    ordered = np.sort(counts)[::-1]
+    top = {str(percent): int(np.ceil(len(ordered) * percent / 100)) for percent in (1, 10, 20)}
+    edges = 2 ** np.arange(int(ordered[0]).bit_length() + 1)
+    sizes, _ = np.histogram(counts, bins=edges)
+    return {
+        "percentiles": {str(p): float(np.percentile(counts, p)) for p in (0, 25, 50, 75, 90, 99, 100)},
+        "top_share_by_percent": {percent: float(ordered[:k].sum() / ordered.sum()) for percent, k in top.items()},
+        "histogram": [{"from": int(a), "below": int(a) * 2, "count": int(n)} for a, n in zip(edges, sizes, strict=False)],
+    }
+
+
+def _periods(parts: tuple[Part, ...]) -> list[dict[str, Any]]:
+    """Events of each part in at most ``PERIODS`` equal stretches of time."""
+    first = min(int(part.times[0]) for part in parts if len(part.times))
+    last = max(int(part.times[-1]) for part in parts if len(part.times))
+    width = max(-(-(last - first + 1) // PERIODS), 1)
+    number = (last - first) // width + 1
+    bars = [np.bincount((part.times - first) // width, minlength=number) for part in parts]
+    return [
+        {"start": _time(first + p * width), **{name: int(bar[p]) for name, bar in zip(PARTS, bars, strict=True)}}
+        for p in range(number)
+    ]
+
+
+def _time(instant: int) -> str:
+    return datetime.fromtimestamp(instant / 1e6, tz=UTC).isoformat(timespec="seconds")

@@ -1,0 +1,102 @@
+"""From one log to train, valid, test and a vocabulary, in the order that lets nothing leak back.
+
+Positives, repeats, split; then k-core and vocabulary from train alone. Later parts keep every interaction: what is not
+in the vocabulary is cold, and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from recsys_cl.core.build import build
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.values import Shape
+from recsys_cl.ingest.engine import engine
+from recsys_cl.ingest.prepare import Prepare
+from recsys_cl.ingest.preparing.coded_log import PARTS, TRAIN, CodedLog
+from recsys_cl.ingest.preparing.coding import code
+from recsys_cl.ingest.preparing.kcore import kcore
+from recsys_cl.ingest.preparing.repeats import keep_one
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Interactions of one part as vocabulary ids, by (time, order in the log); a cold id is the vocabulary's size."""
+
+    users: NDArray[np.int32]  # [N]
+    items: NDArray[np.int32]  # [N]
+    times: NDArray[np.int64]  # [N] microseconds since 1970 UTC
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A data set in memory."""
+
+    parts: tuple[Part, Part, Part]  # train, valid, test
+    user_ids: pa.Array  # [users] text by id
+    item_ids: pa.Array  # [items] text by id
+    counts: dict[str, int]  # rows logged, removed by each step, and left
+
+    @property
+    def shape(self) -> Shape:
+        """Size of the vocabulary."""
+        return Shape(len(self.user_ids), len(self.item_ids))
+
+
+def prepare(interactions: Path, settings: Prepare, scratch: Path) -> Prepared:
+    """Prepare a log of the one schema.
+
+    Args:
+        interactions: Parquet with ``user_id``, ``item_id``, ``timestamp``, optionally ``rating``, ``event``, ``part``.
+        settings: what is positive, what a repeat is worth, where to split, which core to keep.
+        scratch: a folder in which the engine may spill.
+
+    Raises:
+        Refused: a step leaves nothing, a part has no interactions, or the log lacks what a setting names.
+    """
+    with engine(scratch, settings.memory_limit, settings.threads) as run:
+        log, counts = code(run, interactions, settings.min_rating, settings.events)
+    once = keep_one(log, settings.repeats)
+    if not once.all():
+        log = log.select(once)
+    split = build("ingest.splits", settings.split, "prepare.split")
+    parts = split(log)
+    _need_every_part(parts, settings.split.use, PARTS if getattr(split, "test", True) else PARTS[:-1])
+    train = np.flatnonzero(parts == TRAIN)
+    core = kcore(log.users[train], log.items[train], settings.kcore)
+    counts |= {"repeats": len(once) - len(log), "outside_core": len(train) - int(core.sum())}
+    if not core.any():
+        raise Refused(f"prepare.kcore: none of the {len(train):,} train interactions lies in the core ({settings.kcore})")
+    return _renumbered(log, parts, train[core], counts)
+
+
+def _need_every_part(parts: NDArray[np.int8], use: str, needed: Sequence[str]) -> None:
+    sizes = np.bincount(parts, minlength=len(PARTS))
+    for name, size in zip(PARTS, sizes, strict=True):
+        if size == 0 and name in needed:
+            story = ", ".join(f"{n} {s:,}" for n, s in zip(PARTS, sizes, strict=True))
+            raise Refused(f"prepare.split: '{use}' leaves {name} without interactions ({story})")
+
+
+def _renumbered(log: CodedLog, parts: NDArray[np.int8], train: NDArray[np.int64], counts: dict[str, int]) -> Prepared:
+    user_ids, users = _vocabulary(log.users, train, log.user_ids)
+    item_ids, items = _vocabulary(log.items, train, log.item_ids)
+    rows = [train, *(np.flatnonzero(parts == part) for part in range(TRAIN + 1, len(PARTS)))]
+    made = [Part(users[log.users[r]], items[log.items[r]], log.times[r]) for r in rows]
+    counts |= {name: len(r) for name, r in zip(PARTS, rows, strict=True)}
+    return Prepared((made[0], made[1], made[2]), user_ids, item_ids, counts)
+
+
+def _vocabulary(codes: NDArray[np.int32], train: NDArray[np.int64], ids: pa.Array) -> tuple[pa.Array, NDArray[np.int32]]:
+    """The ids that train holds, in byte order, and each code's new number; the cold ones get the first free one."""
+    known = np.zeros(len(ids), dtype=np.bool_)
+    known[codes[train]] = True
+    numbers = np.cumsum(known, dtype=np.int32) - np.int32(1)
+    numbers[~known] = known.sum()
+    return ids.filter(pa.array(known)), numbers

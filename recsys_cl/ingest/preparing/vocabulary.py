@@ -1,0 +1,50 @@
+"""Writes a prepared data set: three parts of integers, and the vocabulary that gives them back their names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.files import storage_fault
+from recsys_cl.ingest.preparing.preparation import Part, Prepared
+
+
+def write_part(part: Part, path: Path) -> None:
+    """Write ``user`` int32, ``item`` int32, ``timestamp`` int64 (microseconds since 1970 UTC)."""
+    columns = {"user": pa.array(part.users), "item": pa.array(part.items), "timestamp": pa.array(part.times)}
+    _write(pa.table(columns), path)
+
+
+def write_vocabulary(prepared: Prepared, items: Path, folder: Path) -> None:
+    """Write ``users.parquet``, ``items.parquet`` (joined with the table at ``items``) and ``shape.json``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(pa.table({"user_id": prepared.user_ids}), folder / "users.parquet")
+    _write(_described(prepared.item_ids, items), folder / "items.parquet")
+    shape = {"users": prepared.shape.users, "items": prepared.shape.items}
+    try:
+        (folder / "shape.json").write_text(json.dumps(shape, sort_keys=True) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise storage_fault(folder / "shape.json", error) from error
+
+
+def _described(item_ids: pa.Array, path: Path) -> pa.Table:
+    """Item ids in id order with what the item table knows of them; unknown is null."""
+    try:
+        known = pq.read_table(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise Refused(f"{path}: not a readable item table: {error}") from error
+    row = pc.index_in(item_ids, value_set=known.column("item_id").cast(item_ids.type))
+    described = {name: known.column(name).take(row) for name in known.column_names if name != "item_id"}
+    return pa.table({"item_id": item_ids, **described})
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    try:
+        pq.write_table(table, path, write_page_checksum=True)
+    except OSError as error:
+        raise storage_fault(path, error) from error

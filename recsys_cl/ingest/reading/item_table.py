@@ -1,0 +1,110 @@
+"""Item tables, from CSV, JSON lines or Parquet: ``item_id`` as text and whatever else is known of an item."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.ingest.reading.columns import missing
+from recsys_cl.ingest.reading.delimited import read_rows
+from recsys_cl.ingest.reading.objects import decode
+from recsys_cl.ingest.reading.physical import convert, text_kind
+from recsys_cl.ingest.reading.records import DELIMITERS, read_layout
+from recsys_cl.ingest.reading.tables import parquet_batches, parquet_schema
+from recsys_cl.ingest.reading.text import blocks
+
+
+def read_items(path: Path, columns: Mapping[str, str]) -> pa.Table:
+    """The whole table with its columns renamed by ``columns`` (our name -> the file's).
+
+    Raises:
+        Refused: a row that is none, a column that is missing or stands twice, or ids that are not text or integers.
+    """
+    name = path.name.removesuffix(".gz").removesuffix(".zst")
+    readers = {".parquet": _parquet, ".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".ndjson": _jsonl}
+    reader = readers.get(Path(name).suffix)
+    if reader is None:
+        raise Refused(f"{path}: an item table ends in {', '.join(readers)}")
+    theirs = {"item_id": "item_id", **columns}
+    table = reader(path, theirs)
+    for ours, wanted in theirs.items():
+        if wanted not in table.column_names:
+            raise Refused(missing(path, ours, wanted, table.column_names))
+    ours_of = {wanted: ours for ours, wanted in theirs.items()}
+    names = [ours_of.get(column, column) for column in table.column_names]
+    for column in names:
+        if names.count(column) > 1:
+            raise Refused(f"{path}: column '{column}' stands {names.count(column)} times, once mapped and renamed")
+    return _with_text_ids(path, table.rename_columns(names))
+
+
+def _with_text_ids(path: Path, table: pa.Table) -> pa.Table:
+    position = table.column_names.index("item_id")
+    kind = text_kind(table.schema.field(position).type)
+    if kind is None:
+        raise Refused(f"{path}: item_id is of type {table.schema.field(position).type}, which no id can be")
+    ids = pa.chunked_array([convert(chunk, kind, kind) for chunk in table.column(position).chunks], kind)
+    return table.set_column(position, "item_id", ids)
+
+
+def clean_items(table: pa.Table) -> tuple[pa.Table, dict[str, int]]:
+    """Valid ids only, each once (its first row), ordered by id; and how many rows were dropped for which reason."""
+    bad = pc.or_kleene(pc.equal(table["item_id"], ""), pc.match_substring_regex(table["item_id"], r"\p{Cc}"))
+    long = pc.greater(pc.binary_length(table["item_id"]), 1024)
+    valid = table.filter(pc.invert(pc.fill_null(pc.or_(bad, long), fill_value=True)))
+    numbered = pa.table({"item_id": valid["item_id"], "row": pa.array(range(len(valid)), pa.int64())})
+    first = numbered.group_by("item_id").aggregate([("row", "min")]).sort_by("item_id")
+    kept = valid.take(first["row_min"])
+    return kept, {"items_bad": len(table) - len(valid), "items_repeated": len(valid) - len(kept)}
+
+
+def _parquet(path: Path, _: Mapping[str, str]) -> pa.Table:
+    schema = parquet_schema(path).remove_metadata()
+    return pa.Table.from_batches(parquet_batches(path, schema.names), schema)
+
+
+def _csv(path: Path, columns: Mapping[str, str]) -> pa.Table:
+    layout = read_layout(path, DELIMITERS, tuple(columns.values()))
+    texts: dict[int, list[str]] = {position: [] for position in range(len(layout.header))}
+    for rows in read_rows(path, layout, list(texts)):
+        for line, _, reason in rows.faults:
+            raise Refused(f"{path}: line {line}: {reason}")
+        for position, values in rows.columns.items():
+            texts[position].extend(values.to_pylist() if isinstance(values, pa.ChunkedArray) else values)
+    return pa.Table.from_arrays([pa.array(values, pa.string()) for values in texts.values()], names=list(layout.header))
+
+
+def _jsonl(path: Path, _: Mapping[str, str]) -> pa.Table:
+    records = list(_objects(path))
+    names = list(dict.fromkeys(key for record in records for key in record))
+    return pa.table({name: _column([record.get(name) for record in records]) for name in names})
+
+
+def _objects(path: Path) -> Iterator[dict[str, Any]]:
+    for block in blocks(path):
+        for number, text in enumerate(block.data.decode().split("\n"), start=block.line):
+            if text and not text.isspace():
+                try:
+                    record = decode(text)
+                    json.dumps(record, ensure_ascii=False).encode()
+                except UnicodeEncodeError as error:
+                    raise Refused(f"{path}: line {number}: a lone surrogate, which is no text") from error
+                except Refused as error:
+                    raise Refused(f"{path}: line {number}: {error}") from error
+                yield record
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """Values of one type as that type; of several, text as it is and everything else as JSON."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, OverflowError):
+        return pa.array(
+            [value if value is None or isinstance(value, str) else json.dumps(value) for value in values], pa.string()
+        )

@@ -1,0 +1,135 @@
+"""The whole job on small made-up logs: once through, then nothing, then only what a change touches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.stages.pipeline import Result, run_pipeline
+
+PIPELINE = """
+name = "small"
+
+[ingest.source]
+use = "synthetic"
+users = 200
+items = 100
+events = 6000
+
+[prepare]
+split = { use = "time" }
+
+[[experiments]]
+recipe = "xsimgcl"
+set.objectives.contrast.weight = 0.02
+
+[[experiments]]
+recipe = "sasrec-softmax"
+set.sampler.negatives = 32
+
+[override.training]
+epochs = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pipeline")
+    (folder / "small.toml").write_text(PIPELINE)
+    return folder
+
+
+def run(home: Path, *changes: str, until: str | None = None) -> Result:
+    uri = f"sqlite:///{home}/mlruns/mlflow.db"
+    return run_pipeline(home / "small.toml", changes, home / "data", uri, lambda *_: None, until=until)
+
+
+@pytest.fixture(scope="module")
+def result(home: Path) -> Result:
+    return run(home)
+
+
+def statuses(result: Result) -> dict[str, str]:
+    return {name: status for name, status, _ in result.stages}
+
+
+def test_every_stage_runs_once_in_order(result: Result) -> None:
+    names = ["popular", "recent-popular", "xsimgcl", "sasrec-softmax"]
+    expected = ["ingest", "prepare", *(f"train/{n}" for n in names), *(f"evaluate/{n}" for n in names), "report", "register"]
+    assert list(statuses(result)) == expected
+    assert set(statuses(result).values()) == {"done"}
+
+
+def test_the_answer_for_machines_is_complete_json(result: Result) -> None:
+    answer = json.loads(json.dumps(result.as_json(), allow_nan=False))
+    assert set(answer) == {"pipeline", "stages", "experiments", "report", "model"}
+    assert {"recall@20", "ndcg@10", "coverage@20"} <= set(answer["experiments"][2]["test"])
+    assert all(row["run_id"] for row in answer["experiments"])
+    assert answer["model"]["name"] == "small"
+    assert answer["model"]["aliases"] == ["challenger", "champion"]
+    assert answer["model"]["recipe"] in {"xsimgcl", "sasrec-softmax"}, "what is registered has learnt something"
+
+
+def test_the_report_is_there_and_says_what_was_measured(result: Result) -> None:
+    assert result.report is not None
+    page = result.report.read_text("utf-8")
+    assert "xsimgcl" in page
+    assert f"{result.experiments[2].test['ndcg@20']:.4f}" in page
+
+
+def test_the_champion_answers_for_known_and_unknown_users(home: Path, result: Result) -> None:
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{home}/mlruns/mlflow.db")
+    model = mlflow.pyfunc.load_model("models:/small@champion")
+    known = pd.read_parquet(next((home / "data" / "small" / "prepare").glob("*/vocabulary/users.parquet")))["user_id"][0]
+    frame = model.predict(pd.DataFrame({"user_id": [known, "nobody"]}), params={"k": 3})
+    assert list(frame.columns[:4]) == ["user_id", "rank", "item_id", "score"]
+    assert frame["rank"].tolist() == [1, 2, 3, 1, 2, 3]
+    assert frame["source"].tolist() == ["personal"] * 3 + ["popular"] * 3
+
+
+def test_again_nothing_runs_and_the_answer_is_the_same(home: Path, result: Result) -> None:
+    again = run(home)
+    assert set(statuses(again).values()) == {"skipped"}
+    assert again.as_json()["experiments"] == result.as_json()["experiments"]
+    assert again.as_json()["model"] == result.as_json()["model"]
+
+
+def test_a_changed_recipe_reruns_its_own_stages_only(home: Path, result: Result) -> None:
+    changed = statuses(run(home, "override.training.epochs=1", until="evaluate"))
+    assert {name for name, status in changed.items() if status == "done"} == {
+        f"{stage}/{name}" for stage in ("train", "evaluate") for name in ("xsimgcl", "sasrec-softmax")
+    }
+
+
+def test_a_deleted_store_is_told_everything_again_without_training(home: Path, result: Result) -> None:
+    elsewhere = f"sqlite:///{home}/elsewhere/mlflow.db"
+    again = run_pipeline(home / "small.toml", (), home / "data", elsewhere, lambda *_: None)
+    assert {name for name, status in statuses(again).items() if status == "done"} == {"register"}
+    import mlflow
+
+    client = mlflow.MlflowClient(elsewhere)
+    line = again.experiments[2]
+    logged = client.get_run(str(line.run_id)).data.metrics
+    assert logged["test/recall_at_20"] == pytest.approx(line.test["recall@20"])
+    assert client.get_model_version_by_alias("small", "champion").version in (1, "1")
+
+
+def test_train_is_never_shown_the_test_part(home: Path) -> None:
+    from recsys_cl.config import load_pipeline
+    from recsys_cl.stages.pipeline import stages_of
+    from recsys_cl.stages.tracking import Tracking
+
+    stages = stages_of(load_pipeline(home / "small.toml"), Tracking("small", home))
+    readers = {stage.name.split("/")[0] for stage in stages if "test" in stage.reads}
+    assert readers == {"evaluate"}
+
+
+def test_an_unknown_stage_names_the_nearest(home: Path) -> None:
+    with pytest.raises(Refused, match=r"no stage 'evaluat'; did you mean 'evaluate'"):
+        run(home, until="evaluat")

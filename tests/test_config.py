@@ -1,0 +1,103 @@
+"""A pipeline or recipe that cannot work is refused before data is read, by key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recsys_cl.config import BASELINES, load_pipeline, load_recipe, recipe_names
+from recsys_cl.core.errors import Refused
+
+PIPELINE = """
+name = "small"
+
+[ingest.source]
+use = "synthetic"
+
+[prepare]
+split = { use = "time" }
+
+[[experiments]]
+recipe = "xsimgcl"
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(text)
+    return path
+
+
+def test_defaults_and_baselines(tmp_path: Path) -> None:
+    recipes = load_pipeline(write(tmp_path, PIPELINE)).recipes()
+    assert list(recipes) == [*BASELINES, "xsimgcl"]
+
+
+def test_changes_are_laid_over_in_order_and_spare_the_baselines(tmp_path: Path) -> None:
+    text = PIPELINE + 'set.encoder.dim = 8\n[[experiments]]\nrecipe = "xsimgcl"\nname = "wide"\nset.encoder.dim = 128\n'
+    recipes = load_pipeline(write(tmp_path, text), ["override.encoder.dim=16", "override.training.epochs=2"]).recipes()
+    assert recipes["xsimgcl"].encoder.arguments["dim"] == 8
+    assert recipes["wide"].encoder.arguments["dim"] == 128
+    assert recipes["wide"].training.epochs == 2
+    assert recipes["popular"].training.epochs == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            'recipe = "xsimgcl"',
+            'recipe = "xsimgl"',
+            r"small\.toml: experiments\.0\.recipe: no recipe 'xsimgl'; did you mean 'xsimgcl'",
+        ),
+        ('use = "synthetic"', 'use = "sintetic"', r"did you mean 'synthetic'"),
+        ('use = "synthetic"', 'use = "synthetic"\nuserz = 3', r"userz.*did you mean 'users'"),
+        ('use = "time"', 'use = "tine"', r"prepare.*no 'tine'.*did you mean 'time'"),
+        ("[prepare]", "[prepares]", r"small\.toml:7: prepares: unknown key; did you mean 'prepare'"),
+        ('name = "small"', 'name = "small"\nseed = -1', r"seed: .*greater than or equal to 0"),
+        ('recipe = "xsimgcl"', 'recipe = "xsimgcl"\nset.encoder.dims = 3', r"xsimgcl\.toml: encoder\.dims.*did you mean 'dim'"),
+        ('recipe = "xsimgcl"', 'recipe = "xsimgcl"\nset.encoder.layers = "two"', r"encoder\.layers: .*integer.*'two'"),
+        ('recipe = "xsimgcl"', 'recipe = "xsimgcl"\nset.objectives.contrast.temperature = 0', r"temperature"),
+        (
+            'recipe = "xsimgcl"',
+            'recipe = "xsimgcl"\nset.objectives.contrast.between = "views"',
+            r"contrast: .*reads 2 views.*declares 0",
+        ),
+        (
+            'recipe = "xsimgcl"',
+            'recipe = "xsimgcl"\nset.training.select = "ndgc@20"',
+            r"'ndgc@20' is not measured; did you mean 'ndcg@20'",
+        ),
+        (
+            'recipe = "xsimgcl"',
+            'recipe = "xsimgcl"\n[registry]\nexperiment = "xsim"',
+            r"registry\.experiment: no experiment 'xsim'",
+        ),
+        ('recipe = "xsimgcl"', 'recipe = "xsimgcl"\n[[experiments]]\nrecipe = "xsimgcl"', r"'xsimgcl' is there twice"),
+    ],
+)
+def test_a_mistake_is_refused_by_key_with_the_nearest_valid_choice(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in PIPELINE
+    with pytest.raises(Refused, match=message):
+        _use(load_pipeline(write(tmp_path, PIPELINE.replace(old, new))))
+
+
+def _use(pipeline: object) -> None:
+    """What the source refuses, it refuses when it is made: before it reads."""
+    from recsys_cl.stages.ingest import IngestStage
+
+    IngestStage(pipeline.ingest).outside()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_settings_that_decide_a_result_leave_out_titles_and_provenance(name: str) -> None:
+    recipe = load_recipe(name)
+    again = recipe.model_copy(update={"title": "another title"})
+    assert recipe.settings() == again.settings()
+    assert "encoder" in recipe.settings()
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parent.parent / "pipelines").glob("*.toml")), ids=lambda p: p.stem)
+def test_every_pipeline_that_comes_along_is_valid(path: Path) -> None:
+    assert load_pipeline(path).name == path.stem
