@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from recsys_cl.core.version import VERSION as __version__
+
 if TYPE_CHECKING:
     from recsys_cl.api import Recommender
 
-__version__ = "0.1.0"
 __all__ = ["Recommender", "__version__"]
 
 

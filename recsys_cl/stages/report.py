@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from recsys_cl import __version__
 from recsys_cl.core.files import atomic_write, digest_file, write_json
 from recsys_cl.core.protocols import Job
+from recsys_cl.core.version import VERSION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +83,7 @@ class ReportStage:
             comparison=compare(trials, lists, self.metric),
             data={**data, "popularity": _popularity(job.reads["train"])},
             examples=examples(job.reads, lists, SHOWN),
-            facts={**dict(self.facts), **digests, "recsys_cl": __version__, "python": platform.python_version(), **_versions()},
+            facts={**dict(self.facts), **digests, "recsys_cl": VERSION, "python": platform.python_version(), **_versions()},
             conventions={str(name): str(text) for name, text in first["conventions"].items()},
         )
 

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from recsys_cl import __version__
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import commit_folder, digest_file, digest_json, storage_fault, write_json
 from recsys_cl.core.protocols import Job, Stage
+from recsys_cl.core.version import VERSION
 
 RECEIPT = "receipt.json"
 
@@ -57,7 +57,7 @@ class Store:
                 "settings": stage.settings,
                 "reads": {name: artifact.digest for name, artifact in reads.items()},
                 "outside": dict(outside),
-                "package": __version__,
+                "package": VERSION,
             }
         )
 
@@ -90,7 +90,7 @@ class Store:
                 "outside": dict(outside),
                 "writes": {name: _describe(job.out(name)) for name in stage.writes},
                 "counts": counts,
-                "code": __version__,
+                "code": VERSION,
                 "committed": ended.isoformat(timespec="seconds"),
                 "seconds": round((ended - began).total_seconds(), 3),
             }
