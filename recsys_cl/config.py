@@ -31,7 +31,7 @@ class Published(Settings):
 
     data: str
     metrics: dict[str, float]
-    selection: Literal["test", "validation"]
+    selection: Literal["test", "validation", "unstated"]
     source: str
 
 
