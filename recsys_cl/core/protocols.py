@@ -23,6 +23,8 @@ class Encoder(Protocol[S_contra]):
     one Encoding per source. Only the rows asked for are returned; ``items=None`` asks for the whole catalogue.
     """
 
+    dim: int  # length of its vectors
+
     def __call__(self, sources: Sequence[S_contra], users: Tensor, items: Tensor | None = None) -> Sequence[Encoding]:
         """Encode ``users`` [U] and ``items`` [M] under each source."""
         ...

@@ -44,6 +44,7 @@ class Caser(nn.Module):
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5,
     ) -> None:
         super().__init__()
+        self.dim = dim
         self.items = normal(shape.items, dim, spread=dim**-0.5, rng=rng)
         self.unknown = nn.Parameter(self.items.new_zeros(dim))  # what a hidden or unknown item is read as
         self.heights = nn.ModuleList(linear(height * dim, horizontal, rng) for height in range(1, window + 1))

@@ -39,6 +39,7 @@ class CNN(nn.Module):
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
     ) -> None:
         super().__init__()
+        self.dim = dim
         self.items = normal(shape.items, dim, spread=dim**-0.5, rng=rng)
         self.unknown = nn.Parameter(self.items.new_zeros(dim))  # what a hidden or unknown item is read as
         steps = [step for dilation in dilations for step in (dilation, 2 * dilation)]

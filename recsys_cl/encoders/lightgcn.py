@@ -40,6 +40,7 @@ class LightGCN(nn.Module):
         init: Init = "xavier",
     ) -> None:
         super().__init__()
+        self.dim = dim
         if not layers and not include_input:
             raise Refused("layers must be at least 1 where the table itself is left out (include_input = false)")
         self.shape = shape

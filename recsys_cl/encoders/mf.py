@@ -24,6 +24,7 @@ class MatrixFactorisation(nn.Module):
 
     def __init__(self, shape: Shape, rng: Generator, dim: PositiveInt = 64, init: Init = "xavier") -> None:
         super().__init__()
+        self.dim = dim
         self.shape = shape
         self.table = table(shape, dim, init, rng)
 

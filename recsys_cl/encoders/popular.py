@@ -19,6 +19,8 @@ class Popular(nn.Module):
 
     counts: Tensor
 
+    dim = 1
+
     def __init__(self, interactions: Interactions) -> None:
         super().__init__()
         items = interactions.shape.items

@@ -26,6 +26,8 @@ class RecentPopular(nn.Module):
 
     weights: Tensor
 
+    dim = 1
+
     def __init__(self, interactions: Interactions, half_life_days: float = 30.0) -> None:
         super().__init__()
         if not half_life_days > 0:

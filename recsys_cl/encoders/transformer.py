@@ -52,6 +52,7 @@ class Transformer(nn.Module):
         max_length: PositiveInt = 50,
     ) -> None:
         super().__init__()
+        self.dim = dim
         if dim % heads:
             raise Refused(f"encoder.heads: {heads} heads cannot share {dim} dimensions; heads must divide dim")
         self.items = normal(shape.items, dim, spread=dim**-0.5, rng=rng)

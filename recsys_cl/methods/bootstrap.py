@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Annotated, Any, Generic, TypeVar
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
@@ -33,7 +33,6 @@ class Bootstrap(nn.Module, Generic[S]):
         rng: initialisation of the predictor.
         views: what the target reads.
         main_view: alters what the online network reads.
-        dim: length of the encoder's vectors.
         momentum: share of itself that the target keeps in each step.
         dropout: rate on the target's vectors.
     """
@@ -45,7 +44,6 @@ class Bootstrap(nn.Module, Generic[S]):
         rng: Generator,
         views: Sequence[View[S]] = (),
         main_view: View[S] | None = None,
-        dim: PositiveInt = 64,
         momentum: Annotated[float, Field(ge=0, lt=1)] = 0.995,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
     ) -> None:
@@ -54,7 +52,7 @@ class Bootstrap(nn.Module, Generic[S]):
             raise Refused("views: 'bootstrap' gives its target something to read; 'plain' is the source as it is")
         self.encoder = encoder
         self.target = _frozen(encoder) if momentum else None
-        self.predictor = _linear(dim, rng)
+        self.predictor = _linear(encoder.dim, rng)
         self.objectives = objectives
         self.views = views
         self.main_view = main_view

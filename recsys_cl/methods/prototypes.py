@@ -57,7 +57,6 @@ class Prototypes(nn.Module, Generic[S]):
         clusters: PositiveInt = 2000,
         temperature: Temperature = 0.05,
         layer: NonNegativeInt = 0,
-        dim: PositiveInt = 64,
         warmup: NonNegativeInt = 0,
         every: PositiveInt = 1,
     ) -> None:
@@ -68,7 +67,7 @@ class Prototypes(nn.Module, Generic[S]):
         self.learned = nn.ModuleDict({n: o for n, (_, o) in objectives.items() if isinstance(o, nn.Module)})
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
         for side, count in (("users", shape.users), ("items", shape.items)):
-            self.register_buffer(f"centres_{side}", torch.zeros(min(clusters, count), dim))
+            self.register_buffer(f"centres_{side}", torch.zeros(min(clusters, count), encoder.dim))
             self.register_buffer(f"home_{side}", torch.zeros(count, dtype=torch.int64))
         self._source: S | None = None  # of the present epoch
         self._active = False

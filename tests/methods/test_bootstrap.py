@@ -20,7 +20,7 @@ BATCH = Batch(1.0, torch.tensor([0, 2]), torch.tensor([1, 0, 3]), 2, torch.tenso
 def make(**settings: object) -> Bootstrap[float]:
     context = {"encoder": Scaled(), "views": [Plain()], "main_view": None, "objectives": {"agree": (1.0, Agreement())}}
     rng = torch.Generator().manual_seed(0)
-    method: Bootstrap[float] = build("methods", Component(use="bootstrap", dim=3, **settings), "method", rng=rng, **context)
+    method: Bootstrap[float] = build("methods", Component(use="bootstrap", **settings), "method", rng=rng, **context)
     return method
 
 
@@ -91,11 +91,11 @@ def test_the_score_asks_both_ways() -> None:
 
 def test_each_side_reads_its_own_views() -> None:
     encoder, rng = Scaled(), torch.Generator()
-    method = Bootstrap(encoder, {"agree": (1.0, Agreement())}, rng, [Plus(1.0)], Plus(10.0), dim=3, momentum=0.0)
+    method = Bootstrap(encoder, {"agree": (1.0, Agreement())}, rng, [Plus(1.0)], Plus(10.0), momentum=0.0)
     method.losses(BATCH, rng)
     assert encoder.calls == [(11.0,), (2.0,)]
 
 
 def test_a_target_with_nothing_to_read_is_refused() -> None:
     with pytest.raises(Refused, match="views"):
-        Bootstrap(Scaled(), {}, torch.Generator(), dim=3)
+        Bootstrap(Scaled(), {}, torch.Generator())

@@ -19,6 +19,8 @@ BATCH = Batch(source=1.0, users=torch.tensor([0, 2]), items=torch.tensor([1, 0, 
 class Scaled(nn.Module):
     """Encodes a number: every vector is a table's row times it."""
 
+    dim = 3
+
     def __init__(self):
         super().__init__()
         self.user = nn.Parameter(torch.arange(12.0).reshape(4, 3) + 1)

@@ -24,7 +24,7 @@ def batch(source: object) -> Batch[object]:
 def make(**settings: object) -> Prototypes[object]:
     encoder = MatrixFactorisation(SHAPE, torch.Generator().manual_seed(0), dim=4).double()
     context = {"encoder": encoder, "objectives": {}, "views": (), "main_view": None, "shape": SHAPE}
-    chosen = Component(use="prototypes", **{"clusters": 3, "dim": 4, "weight": 1.0, "temperature": 0.5, **settings})
+    chosen = Component(use="prototypes", **{"clusters": 3, "weight": 1.0, "temperature": 0.5, **settings})
     method: Prototypes[object] = build("methods", chosen, "method", **context)
     return method.double()
 

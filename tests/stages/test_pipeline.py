@@ -81,10 +81,10 @@ def test_the_report_is_there_and_says_what_was_measured(result: Result) -> None:
     assert f"{result.experiments[2].test['ndcg@20']:.4f}" in page
 
 
-def test_the_champion_answers_for_known_and_unknown_users(home: Path, result: Result) -> None:
+def test_the_champion_answers_for_known_and_unknown_users(home: Path, result: Result, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
-    mlflow.set_tracking_uri(f"sqlite:///{home}/mlruns/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home}/mlruns/mlflow.db")
     model = mlflow.pyfunc.load_model("models:/small@champion")
     known = pd.read_parquet(next((home / "data" / "small" / "prepare").glob("*/vocabulary/users.parquet")))["user_id"][0]
     frame = model.predict(pd.DataFrame({"user_id": [known, "nobody"]}), params={"k": 3})

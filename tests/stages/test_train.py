@@ -32,8 +32,13 @@ CPU = torch.device("cpu")
 EVALUATION = Evaluation(metrics=("recall", "ndcg"), ks=(12, 20))
 SMALL = {"source": {"batch_size": 64}, "encoder": {"dim": 16}}
 MORE_STEPS = {"source": {"batch_size": 16}}
-KINDER = {"coserec": MORE_STEPS, "gsasrec": MORE_STEPS | {"sampler": {"negatives": 4}}}
-"""Two that begin slowly: one under its contrast, one under its no's, which at 256 would be every item left three times over."""
+KINDER = {
+    "coserec": MORE_STEPS,  # begins slowly under its contrast
+    "gsasrec": MORE_STEPS | {"sampler": {"negatives": 4}},  # 256 would be every item left, three times over
+    "directau": {"objectives": {"directau": {"gamma": 0.5}}},  # 2 spreads so few users further than alignment draws them
+    "lightgcn-slatk": {"sampler": {"shared": False, "negatives": 32}},  # a good part of what is drawn for all is one's own
+}
+"""What settings made for thousands of items need on these few."""
 
 
 @pytest.fixture(scope="module")
