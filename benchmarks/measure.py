@@ -56,5 +56,5 @@ def keep(name: str, figures: dict[str, Any]) -> None:
     """Write ``results/NAME.json`` and print the figures."""
     RESULTS.mkdir(exist_ok=True)
     record = {"machine": machine(), "date": datetime.now(UTC).date().isoformat(), **figures}
-    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", "utf-8")
+    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n", "utf-8")
     print(f"{name}: {json.dumps(figures, indent=2)}")
