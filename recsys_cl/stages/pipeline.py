@@ -70,7 +70,7 @@ class Result:
         lines = [f"report  {self.report}"] if self.report else []
         if self.model:
             aliases = ", ".join(self.model["aliases"]) or "no alias"
-            lines.append(f"runs    {self.tracking_uri}, experiment '{self.pipeline}'")
+            lines.append(f"run     {model['run_id']} in experiment '{self.pipeline}' of {self.tracking_uri}")
             lines.append(
                 f"model   models:/{self.model['name']}/{self.model['version']} ({aliases}), recipe {self.model['recipe']}"
             )
