@@ -69,11 +69,9 @@ class Result:
         """Where report, runs and model are; one line each."""
         lines = [f"report  {self.report}"] if self.report else []
         if self.model:
-            aliases = ", ".join(self.model["aliases"]) or "no alias"
+            model, aliases = self.model, ", ".join(self.model["aliases"]) or "no alias"
             lines.append(f"run     {model['run_id']} in experiment '{self.pipeline}' of {self.tracking_uri}")
-            lines.append(
-                f"model   models:/{self.model['name']}/{self.model['version']} ({aliases}), recipe {self.model['recipe']}"
-            )
+            lines.append(f"model   models:/{model['name']}/{model['version']} ({aliases}), recipe {model['recipe']}")
         return lines
 
 
