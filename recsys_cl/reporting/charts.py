@@ -86,18 +86,16 @@ def stacks(title: str, bars: Sequence[Mapping[str, float]], names: Sequence[str]
 
 
 def scatter(title: str, points: Mapping[str, tuple[float, float]], across: str, up: str) -> Chart | None:
-    """One labelled point a name."""
+    """One point a name; a legend beside, since good recipes lie close together."""
     if not points:
         return None
 
     def draw(axes: Axes) -> None:
-        above = True  # labels of neighbours lie on opposite sides
-        for colour, (name, (x, y)) in zip(_cycle(len(points)), sorted(points.items(), key=lambda p: p[1]), strict=True):
-            axes.scatter([x], [y], color=colour, s=40)
-            axes.annotate(plain(name, 24), (x, y), xytext=(6, 3 if above else -10), textcoords="offset points", fontsize=9)
-            above = not above
-        axes.margins(x=0.2, y=0.15)
+        for colour, (name, (x, y)) in zip(_cycle(len(points)), points.items(), strict=True):
+            axes.scatter([x], [y], color=colour, s=45, label=plain(name, 24))
+        axes.margins(x=0.1, y=0.15)
         axes.set(xlabel=across, ylabel=up)
+        axes.figure.legend(loc="outside right upper")
 
     said = "; ".join(f"{name} at {across} {x:.4f}, {up} {y:.4f}" for name, (x, y) in points.items())
     return Chart(title, _svg(draw), f"{title}: {said}.")
