@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Literal
 
-from recsys_cl.core.errors import Refused, nearest
+from recsys_cl.core.errors import RecsysError, Refused, nearest
 from recsys_cl.core.protocols import Stage
 from recsys_cl.stages.store import Artifact, Receipt, Store
 
@@ -74,7 +74,10 @@ def _one(
         status: Status = "skipped"
         if receipt is None or forced:
             watch(stage.name, "running", 0.0)
-            receipt, status = store.make(stage, fingerprint, reads, outside), "done"
+            try:
+                receipt, status = store.make(stage, fingerprint, reads, outside), "done"
+            except RecsysError as error:
+                raise type(error)(f"{stage.name}: {error}") from error
         else:
             store.sweep(stage, fingerprint)
     seconds = perf_counter() - began

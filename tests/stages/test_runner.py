@@ -128,6 +128,14 @@ def test_a_failed_stage_commits_nothing_and_keeps_its_scratch_for_the_next_try(t
     assert not list((tmp_path / "a").rglob("checkpoint"))
 
 
+def test_a_refusal_names_the_stage(tmp_path: Path) -> None:
+    def refuse(job: Job) -> None:
+        raise Refused("the log is empty")
+
+    with pytest.raises(Refused, match=r"^a: the log is empty$"):
+        run([Step("a", work=refuse)], tmp_path)
+
+
 @pytest.mark.parametrize("harm", ["flip", "truncate", "remove"])
 def test_a_damaged_artifact_is_refused_by_name_before_it_is_used(tmp_path: Path, harm: str) -> None:
     path = run(chain(), tmp_path).artifacts["out/a"].path
