@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import product
 
 import numpy as np
@@ -172,3 +174,19 @@ def test_too_few_users_or_differences_are_marked(users: int, decided: int, expec
 def test_what_cannot_be_compared_is_refused(differences: object, message: str) -> None:
     with pytest.raises(Refused, match=message):
         compare_all(np.asarray(differences), seeded())
+
+
+@pytest.mark.slow
+def test_a_large_table_fits_in_ten_seconds_and_a_gigabyte() -> None:
+    """30,000 users, eight recipes, ten metrics, 2,000 resamples."""
+    script = (
+        "import resource, time, numpy, torch\n"
+        "from recsys_cl.evaluation.compare import compare_all\n"
+        "differences = numpy.random.default_rng(0).normal(size=(30_000, 80))\n"
+        "began = time.perf_counter()\n"
+        "compare_all(differences, torch.Generator().manual_seed(0))\n"
+        "assert time.perf_counter() - began <= 10\n"
+        "assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 <= 1e9\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -29,7 +29,7 @@ class Gini:
         real = items >= 0
         catalogue = ranking.shape.items
         counts = torch.bincount(items[real], minlength=catalogue)
-        _, level, sizes = counts.unique(return_inverse=True, return_counts=True)
+        _, level, sizes = torch.unique(counts, return_inverse=True, return_counts=True)
         above = 2 * sizes.cumsum(0) - sizes - catalogue  # 2 * middle rank of each level - I - 1
         shares = torch.where(real, above[level].double()[items.clamp(min=0)], 0.0)
         return shares.sum(1) * (len(items) / max(catalogue * int(counts.sum()), 1))
