@@ -8,7 +8,7 @@ from recsys_cl.core.values import Ranking
 
 
 class CappedRecall:
-    """``hits in the first k / min(k, held-out items)``, between 0 and 1; what LensKit and RecTools' ``debias`` call recall.
+    """``hits in the first k / min(k, held-out items)``, between 0 and 1; what LensKit (2025.8) calls recall.
 
     Everyone can reach 1. Relations: ``recall`` where at most ``k`` items are held out, ``precision`` where at least ``k`` are.
     """
