@@ -72,6 +72,9 @@ CASES = [
     Case("average", histories, {"dim": 4, "decay": 0.5}),
     Case("popular", nothing, learns=False),
     Case("recent_popular", nothing, learns=False),
+    Case("svd", nothing, {"dim": 3}, learns=False),
+    Case("item_knn", nothing, {"neighbours": 2}, learns=False),
+    Case("ease", nothing, {"l2": 2.0}, learns=False),
 ]
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)

@@ -128,3 +128,4 @@ class Ranking:
     hits: Tensor  # [U, K] bool: this item was held out for this user
     held_out: Tensor  # [U] number of held-out items, those outside the vocabulary included
     shape: Shape
+    popularity: Tensor | None = None  # [I] known interactions of each item; None: not asked for

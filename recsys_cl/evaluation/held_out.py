@@ -18,6 +18,7 @@ class HeldOut:
     users: Tensor  # [U] ids, rising; each has at least one held-out item
     truth: Ragged  # U rows of held-out items; an item outside the vocabulary is shape.items
     seen: Ragged | None  # U rows of items that are not to be recommended; None: all may be
+    popularity: Tensor  # [I] interactions of each item in the history of all users
 
 
 def hold_out(truth: Interactions, known: Interactions, *, exclude_seen: bool) -> HeldOut:
@@ -34,7 +35,7 @@ def hold_out(truth: Interactions, known: Interactions, *, exclude_seen: bool) ->
         raise Refused("no user of the training data has a held-out interaction; nothing can be evaluated")
     right = Ragged.group(*_rows_of(users, _without_repeats(truth)), len(users))
     seen = Ragged.group(*_rows_of(users, known), len(users)) if exclude_seen else None
-    return HeldOut(users, right, seen)
+    return HeldOut(users, right, seen, torch.bincount(known.items, minlength=known.shape.items))
 
 
 def _without_repeats(interactions: Interactions) -> Interactions:

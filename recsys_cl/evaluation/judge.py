@@ -48,5 +48,8 @@ class Judge:
     def __call__(self, method: Method[Any], feed: Feed[Any]) -> dict[str, Tensor]:
         """Values [U] of every metric by name, users in the order of their ids."""
         encoding = encode_all(method, feed, self._held_out.users)
-        ranking, _ = rank(encoding, self._held_out.truth, self._held_out.seen, self._k, self._budget, self._model)
+        held_out = self._held_out
+        ranking, _ = rank(
+            encoding, held_out.truth, held_out.seen, self._k, self._budget, self._model, popularity=held_out.popularity
+        )
         return {metric.name: metric(ranking) for metric in self._metrics}

@@ -10,7 +10,13 @@ from recsys_cl.ops.topk import top_k
 
 
 def rank(
-    encoding: Encoding, truth: Ragged, seen: Ragged | None, k: int, budget: int = 2**30, model: str = "the model"
+    encoding: Encoding,
+    truth: Ragged,
+    seen: Ragged | None,
+    k: int,
+    budget: int = 2**30,
+    model: str = "the model",
+    popularity: Tensor | None = None,
 ) -> tuple[Ranking, Tensor]:
     """Rank the whole catalogue for every user and say which of the first ``k`` were held out.
 
@@ -21,6 +27,7 @@ def rank(
         k: length of the lists; users with fewer items left to recommend get lists that end with -1.
         budget: bytes of working memory.
         model: whose vectors these are, for messages.
+        popularity: known interactions [I] of each item, for the metrics that read it.
 
     Returns:
         The ranking, and the scores [U, k] of its items in fp32.
@@ -30,7 +37,7 @@ def rank(
     """
     top = top_k(encoding.users, encoding.items, k, seen, budget, model)
     shape = Shape(len(encoding.users), len(encoding.items))
-    return Ranking(top.items, _members(top.items, truth, shape.items), truth.lengths, shape), top.scores
+    return Ranking(top.items, _members(top.items, truth, shape.items), truth.lengths, shape, popularity), top.scores
 
 
 def _members(items: Tensor, truth: Ragged, catalogue: int) -> Tensor:

@@ -77,7 +77,7 @@ def judge_test(
         raise Refused(f"{model}: user vectors are not finite")
     asking = Encoding(encoding.users[held_out.users], encoding.items)
     k = max(metric.k for metric in metrics)
-    ranking, scores = rank(asking, held_out.truth, held_out.seen, k, evaluation.budget, model)
+    ranking, scores = rank(asking, held_out.truth, held_out.seen, k, evaluation.budget, model, held_out.popularity)
     values = {metric.name: metric(ranking) for metric in metrics}
     return Verdict(held_out, ranking, scores, encoding, values, _conventions(metrics, evaluation))
 

@@ -11,23 +11,26 @@ from hypothesis import strategies as st
 
 from recsys_cl.core.build import build, names
 from recsys_cl.core.settings import Component
-from recsys_cl.core.values import Encoding, Ragged, Ranking, Shape
+from recsys_cl.core.values import Encoding, Interactions, Ragged, Ranking, Shape
+from recsys_cl.evaluation.held_out import hold_out
 from recsys_cl.evaluation.rank import rank
 
-NAMES = ("recall", "ndcg", "precision", "hit_rate", "mrr", "map", "coverage")
+ACCURACY = ("recall", "ndcg", "precision", "hit_rate", "mrr", "map", "capped_recall", "r_precision", "uncapped_map")
+NAMES = (*ACCURACY, "coverage", "gini", "novelty")
 
 
 def metric(name, k):
     return build("evaluation.metrics", Component(use=name, k=k), name)
 
 
-def listed(lists, truths, items=100):
+def listed(lists, truths, items=100, popularity=None):
     """A ranking from plain lists, -1 where a list is shorter than the longest."""
     width = max(map(len, lists))
     padded = [row + [-1] * (width - len(row)) for row in lists]
     hits = [[item in truth for item in row] for row, truth in zip(padded, truths, strict=True)]
     held_out = torch.tensor([len(truth) for truth in truths])
-    return Ranking(torch.tensor(padded), torch.tensor(hits), held_out, Shape(len(lists), items))
+    popularity = torch.arange(items) if popularity is None else torch.tensor(popularity)
+    return Ranking(torch.tensor(padded), torch.tensor(hits), held_out, Shape(len(lists), items), popularity)
 
 
 def test_the_slot_is_complete():
@@ -67,10 +70,27 @@ D = listed([[0, 1]], [{3}])  # all scores equal, so the smallest ids lead; the o
         (C, "ndcg", 5, (1 / math.log2(3)) / (1 + 1 / math.log2(3) + 1 / 2)),
         (D, "ndcg", 2, 0),
         (D, "mrr", 2, 0),
+        (B, "capped_recall", 3, 2 / 3),
+        (B, "capped_recall", 2, 1 / 2),
+        (C, "capped_recall", 5, 1 / 3),
+        (B, "r_precision", 3, 2 / 3),
+        (B, "r_precision", 2, 1 / 2),
+        (C, "r_precision", 5, 1 / 3),
+        (listed([[9, 9, 1, 2]], [{1, 2}]), "r_precision", 4, 0),  # both right, both too late
+        (B, "uncapped_map", 3, (1 + 2 / 3) / 8),
+        (C, "uncapped_map", 5, 1 / 2 / 3),
+        (D, "uncapped_map", 2, 0),
+        (listed([[0, 2]], [{5}], items=4, popularity=[1, 5, 2, 0]), "novelty", 2, 2.5),  # log2(8 / 1) and log2(8 / 2)
+        (listed([[0, 2]], [{5}], items=4, popularity=[1, 5, 2, 0]), "novelty", 1, 3),
+        (listed([[3, -1]], [{5}], items=4, popularity=[1, 5, 2, 0]), "novelty", 2, 3),  # never met counts as once
+        (listed([[0]], [{5}], items=4), "gini", 1, 0.75),  # one of four items gets it all: 1 - 1/4
+        (listed([[0, 1], [2, 3]], [{5}] * 2, items=4), "coverage", 2, [1, 1]),
+        (listed([[0, 1], [2, 3]], [{5}] * 2, items=4), "gini", 2, [0, 0]),
     ],
 )
 def test_by_hand(ranking, name, k, expected):
-    assert metric(name, k)(ranking).item() == pytest.approx(expected, abs=1e-12)
+    expected = expected if isinstance(expected, list) else [expected]
+    assert metric(name, k)(ranking).tolist() == pytest.approx(expected, abs=1e-12)
 
 
 def test_coverage_shares_an_item_among_those_who_got_it():
@@ -80,25 +100,52 @@ def test_coverage_shares_an_item_among_those_who_got_it():
     assert values.mean().item() == pytest.approx(3 / 10)
 
 
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10_000), users=st.integers(1, 9), items=st.integers(1, 12), k=st.integers(1, 6))
+def test_gini_averages_to_the_mean_difference_of_all_pairs(seed, users, items, k):
+    rng = torch.Generator().manual_seed(seed)
+    got = torch.rand(users, items, generator=rng).argsort(1)[:, : min(k, items)]
+    got = torch.where(torch.rand(got.shape, generator=rng) < 0.8, got, -1)
+    counts = torch.bincount(got[got >= 0], minlength=items).double()
+    ranking = Ranking(got, got == 0, torch.ones(users, dtype=torch.int64), Shape(users, items))
+    between = (counts[:, None] - counts).abs().sum().item()
+    expected = between / (2 * items * counts.sum().item()) if counts.any() else 0.0
+    assert metric("gini", k)(ranking).mean().item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_novelty_says_what_it_lacks():
+    plain = Ranking(torch.tensor([[0]]), torch.tensor([[True]]), torch.tensor([1]), Shape(1, 1))
+    with pytest.raises(ValueError, match=r"novelty@1 reads Ranking\.popularity"):
+        metric("novelty", 1)(plain)
+
+
+def test_popularity_reaches_the_metrics_from_the_history():
+    known = Interactions(Shape(3, 4), torch.tensor([0, 0, 1, 2]), torch.tensor([1, 1, 1, 3]), torch.arange(4))
+    truth = Interactions(Shape(3, 4), torch.tensor([1, 1]), torch.tensor([0, 4]), torch.arange(2))
+    held_out = hold_out(truth, known, exclude_seen=True)
+    assert held_out.popularity.tolist() == [0, 3, 0, 1]
+    one = Encoding(torch.ones(1, 1), torch.tensor([[0.0], [9.0], [1.0], [2.0]]))  # for user 1, item 1 is masked: item 3 leads
+    ranking, _ = rank(one, held_out.truth, held_out.seen, 1, popularity=held_out.popularity)
+    assert metric("novelty", 1)(ranking).tolist() == [2]
+
+
 def slow(name, k, items, truth):
     """One user's value from sets and loops."""
     gains = [1.0 if item in truth else 0.0 for item in items[:k]]
     best = min(k, len(truth))
-    match name:
-        case "recall":
-            return sum(gains) / len(truth)
-        case "precision":
-            return sum(gains) / k
-        case "hit_rate":
-            return max(gains, default=0.0)
-        case "mrr":
-            return max((gain / rank for rank, gain in enumerate(gains, 1)), default=0.0)
-        case "map":
-            return sum(gain * sum(gains[:rank]) / rank for rank, gain in enumerate(gains, 1)) / best
-        case "ndcg":
-            discounts = [1 / math.log2(rank + 1) for rank in range(1, k + 1)]
-            return sum(g * d for g, d in zip(gains, discounts, strict=False)) / sum(discounts[:best])
-    raise AssertionError(name)
+    precisions = sum(gain * sum(gains[:rank]) / rank for rank, gain in enumerate(gains, 1))
+    discounts = [1 / math.log2(rank + 1) for rank in range(1, k + 1)]
+    return {
+        "recall": sum(gains) / len(truth),
+        "capped_recall": sum(gains) / best,
+        "precision": sum(gains) / k,
+        "r_precision": len(truth & set(items[:best])) / best,
+        "hit_rate": max(gains, default=0.0),
+        "mrr": max((gain / rank for rank, gain in enumerate(gains, 1)), default=0.0),
+        "map": precisions / best,
+        "uncapped_map": precisions / len(truth),
+        "ndcg": sum(g * d for g, d in zip(gains, discounts, strict=False)) / sum(discounts[:best]),
+    }[name]
 
 
 def planted(seed, users, items, dim=2):
@@ -140,7 +187,7 @@ def test_the_whole_path_equals_sets_and_sorts(seed, users, items, k):
 
     assert [[item for item in row if item >= 0] for row in ranking.items.tolist()] == lists
     assert torch.equal(ranking.items == -1, scores == -torch.inf)
-    for name in NAMES[:-1]:
+    for name in ACCURACY:
         expected = [slow(name, k, row, set(truth)) for row, truth in zip(lists, truths, strict=True)]
         assert metric(name, k)(ranking).tolist() == pytest.approx(expected, abs=1e-12), name
     distinct = {item for row in lists for item in row}
@@ -157,7 +204,7 @@ def many():
 
 @pytest.mark.parametrize("k", [1, 5, 10])
 def test_equals_ir_measures(many, k):
-    # Not compared: average precision (trec_eval divides by all held-out items, checked by hand above).
+    # Not compared: map and capped_recall (trec_eval divides by all held-out items; checked by hand above).
     ir_measures = pytest.importorskip("ir_measures")
     ranking, truths = many
     run = [
@@ -173,11 +220,25 @@ def test_equals_ir_measures(many, k):
         "ndcg": ir_measures.nDCG @ k,
         "mrr": ir_measures.RR @ k,
         "hit_rate": ir_measures.Success @ k,
+        "uncapped_map": ir_measures.AP @ k,
     }
     measured = {(str(m.measure), m.query_id): m.value for m in ir_measures.iter_calc(list(theirs.values()), right, run)}
     for name, measure in theirs.items():
         expected = [measured[str(measure), str(user)] for user in range(len(truths))]
         assert metric(name, k)(ranking).tolist() == pytest.approx(expected, abs=1e-9), name
+
+
+def test_r_precision_equals_ir_measures_where_the_list_is_long_enough(many):
+    ir_measures = pytest.importorskip("ir_measures")
+    ranking, truths = many
+    lists = enumerate(ranking.items.tolist())
+    run = [ir_measures.ScoredDoc(str(user), str(item), -p) for user, row in lists for p, item in enumerate(row) if item >= 0]
+    right = [ir_measures.Qrel(str(user), str(item), 1) for user, truth in enumerate(truths) for item in truth]
+    theirs = {int(m.query_id): m.value for m in ir_measures.iter_calc([ir_measures.Rprec], right, run)}
+    ours = metric("r_precision", 10)(ranking).tolist()
+    short = [user for user, truth in enumerate(truths) if len(truth) <= 10]
+    assert len(short) > 50
+    assert [ours[user] for user in short] == pytest.approx([theirs[user] for user in short], abs=1e-9)
 
 
 @pytest.mark.parametrize("k", [1, 5, 10])

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from recsys_cl.config import BASELINES, Runtime, load_recipe, recipe_names
+from recsys_cl.config import Runtime, load_recipe, recipe_names
 from recsys_cl.core.errors import Diverged, Refused, Unavailable
 from recsys_cl.core.protocols import Job
 from recsys_cl.core.values import Interactions, Shape
@@ -121,7 +121,7 @@ def test_every_recipe_trains_through_the_one_stage(job_in, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in recipe_names() if name not in BASELINES])
+@pytest.mark.parametrize("name", [name for name in recipe_names() if load_recipe(name).family != "baseline"])
 def test_every_recipe_learns_the_planted_blocks(job_in, name):
     """The held-out item is one of the twelve of its block that are left: knowing the blocks means recall@12 near 1.
 

@@ -1,0 +1,50 @@
+"""Items recommend items: a user's score of an item is the sum of what all the items that the user met say for it."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.values import Encoding, Interactions, Shape
+from recsys_cl.ops.ragged import owners, spans
+
+
+def refuse_beyond(limit_mib: int, shape: Shape) -> None:
+    """Refuse a catalogue whose item-to-item model would need vectors of more than ``limit_mib``.
+
+    Raises:
+        Refused: it would; the message names need and limit.
+    """
+    need = (shape.users + shape.items) * shape.items * 4 / 2**20
+    if need > limit_mib:
+        what = f"{shape.users:,} users and {shape.items:,} items, every vector as long as the catalogue"
+        raise Refused(f"limit_mib: {what}, take {need:,.0f} MiB; the limit is {limit_mib:,} MiB")
+
+
+class ItemToItem(nn.Module):
+    """As vectors: a user is a row of ones where they met an item, an item is what the catalogue says for it. Exact.
+
+    Args:
+        interactions: what is known.
+        weights: ``weights[j, i]`` is what having met ``i`` says for ``j``, [I, I].
+    """
+
+    starts: Tensor
+    met: Tensor
+    weights: Tensor
+
+    def __init__(self, interactions: Interactions, weights: Tensor) -> None:
+        super().__init__()
+        rows = interactions.by_user()
+        device = interactions.users.device
+        self.register_buffer("starts", rows.offsets, persistent=False)
+        self.register_buffer("met", rows.values, persistent=False)
+        self.register_buffer("weights", weights.float().to(device), persistent=False)
+
+    def forward(self, users: Tensor, items: Tensor | None = None) -> Encoding:
+        """Users [Q, I] and items [M, I]."""
+        begin = self.starts[users]
+        lengths = self.starts[users + 1] - begin
+        history = self.weights.new_zeros(len(users), self.weights.shape[1])
+        history[owners(lengths), self.met[spans(begin, lengths)]] = 1
+        return Encoding(history, self.weights if items is None else self.weights[items])

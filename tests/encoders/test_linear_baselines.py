@@ -1,0 +1,162 @@
+"""PureSVD, ItemKNN and EASE equal dense twins written from the papers, and refuse what would not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from recsys_cl.core.build import build
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.settings import Component
+from recsys_cl.core.values import Interactions, Shape
+from recsys_cl.encoders._item_to_item import refuse_beyond
+from recsys_cl.evaluation.held_out import hold_out
+from recsys_cl.evaluation.metrics.recall import Recall
+from recsys_cl.evaluation.rank import rank
+from recsys_cl.structures.plain import Plain
+
+SHAPE = Shape(30, 20)
+
+
+def log(seed: int = 0, shape: Shape = SHAPE, count: int = 200) -> Interactions:
+    """Random meetings, many of them more than once; the last item is met by nobody, the last user meets nothing."""
+    rng = torch.Generator().manual_seed(seed)
+    users = torch.randint(shape.users - 1, (count,), generator=rng)
+    items = torch.randint(shape.items - 1, (count,), generator=rng)
+    return Interactions(shape, users, items, torch.arange(count))
+
+
+def dense(interactions: Interactions) -> np.ndarray:
+    matrix = np.zeros((interactions.shape.users, interactions.shape.items))
+    matrix[interactions.users.numpy(), interactions.items.numpy()] = 1
+    return matrix
+
+
+def made(use: str, interactions: Interactions, seed: int = 0, **arguments: object) -> torch.nn.Module:
+    rng = torch.Generator().manual_seed(seed)
+    module: torch.nn.Module = build("encoders", Component(use=use, **arguments), "encoder", interactions=interactions, rng=rng)
+    return module
+
+
+def scores(use: str, interactions: Interactions, **arguments: object) -> np.ndarray:
+    (encoding,) = made(use, interactions, **arguments)([Plain()], torch.arange(interactions.shape.users))
+    return (encoding.users.double() @ encoding.items.double().T).numpy()
+
+
+@pytest.mark.parametrize("shape", [SHAPE, Shape(20, 30)])
+@pytest.mark.parametrize("dim", [1, 5, 19, 20, 64])
+def test_svd_is_the_best_approximation_of_its_rank(dim: int, shape: Shape) -> None:
+    matrix = dense(log(shape=shape))
+    left, values, right = np.linalg.svd(matrix, full_matrices=False)
+    expected = (left[:, :dim] * values[:dim]) @ right[:dim]
+    found = scores("svd", log(shape=shape), dim=dim)
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_svd_of_two_separate_worlds_and_of_nothing() -> None:
+    ids = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
+    twice = Interactions(Shape(4, 6), ids, torch.tensor([0, 1, 0, 1, 2, 3, 2, 3]), torch.arange(8))  # equal singular values
+    assert scores("svd", twice, dim=2) == pytest.approx(dense(twice), abs=1e-6)
+    nothing = Interactions(SHAPE, ids[:0], ids[:0], ids[:0])
+    assert not scores("svd", nothing, dim=2).any()
+
+
+def test_svd_is_the_same_whatever_the_starting_vector() -> None:
+    one, other = (made("svd", log(), seed=seed, dim=4)([Plain()], torch.arange(30))[0] for seed in (1, 2))
+    assert torch.allclose(one.users @ one.items.T, other.users @ other.items.T, atol=1e-5)
+
+
+@pytest.mark.parametrize(("neighbours", "shrink"), [(3, 0.0), (3, 4.0), (100, 4.0)])
+def test_item_knn_equals_loops(neighbours: int, shrink: float) -> None:
+    matrix = dense(log())
+    expected = np.zeros(matrix.shape)
+    for j in range(matrix.shape[1]):
+        like = []
+        for i in range(matrix.shape[1]):
+            both, lengths = matrix[:, i] @ matrix[:, j], np.sqrt(matrix[:, i].sum() * matrix[:, j].sum())
+            like.append(both / (lengths + shrink) if i != j and both else 0.0)
+        for i in sorted(range(len(like)), key=lambda i: (-like[i], i))[:neighbours]:
+            expected[:, j] += matrix[:, i] * like[i]
+    assert scores("item_knn", log(), neighbours=neighbours, shrink=shrink) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("l2", [0.5, 10.0, 500.0])
+def test_ease_is_ridge_regression_of_each_item_on_the_others(l2: float) -> None:
+    matrix = dense(log())
+    expected = np.zeros(matrix.shape)
+    for j in range(matrix.shape[1]):
+        others = np.delete(matrix, j, axis=1)
+        weights = np.linalg.solve(others.T @ others + l2 * np.eye(others.shape[1]), others.T @ matrix[:, j])
+        expected[:, j] = others @ weights
+    assert scores("ease", log(), l2=l2) == pytest.approx(expected, abs=1e-6)
+
+
+def test_ease_has_the_weights_of_the_formula() -> None:
+    matrix = dense(log())
+    inverse = np.linalg.inv(matrix.T @ matrix + 10 * np.eye(20))
+    expected = inverse / -np.diag(inverse)
+    np.fill_diagonal(expected, 0)
+    assert scores("ease", log(), l2=10.0) == pytest.approx(matrix @ expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("use", "arguments"), [("svd", {"dim": 3}), ("item_knn", {"neighbours": 5}), ("ease", {"l2": 500.0})])
+class TestContract:
+    def test_planted_blocks_are_found(self, use: str, arguments: dict[str, object]) -> None:
+        """Sixty users in three blocks of ten items met six of theirs each; the other four are what to recommend.
+
+        One factor a block and a strong penalty: then all weights in a block are positive, and all others exactly 0.
+        """
+        rng = torch.Generator().manual_seed(3)
+        orders = torch.stack([torch.randperm(10, generator=rng) + 10 * (user % 3) for user in range(60)])
+        shape, users = Shape(60, 30), torch.arange(60)
+        known = Interactions(shape, users.repeat_interleave(6), orders[:, :6].flatten(), torch.arange(360))
+        later = Interactions(shape, users.repeat_interleave(4), orders[:, 6:].flatten(), torch.arange(240))
+        held_out = hold_out(later, known, exclude_seen=True)
+        (encoding,) = made(use, known, **arguments)([Plain()], held_out.users)
+        ranking, _ = rank(encoding, held_out.truth, held_out.seen, 4)
+        assert Recall(4)(ranking).mean().item() == 1
+
+    def test_meeting_an_item_again_changes_nothing(self, use: str, arguments: dict[str, object]) -> None:
+        once = log()
+        twice = Interactions(SHAPE, once.users.repeat(2), once.items.repeat(2), once.times.repeat(2))
+        assert scores(use, twice, **arguments) == pytest.approx(scores(use, once, **arguments), abs=1e-5)
+
+    def test_nothing_is_trained_and_nothing_is_saved(self, use: str, arguments: dict[str, object]) -> None:
+        module = made(use, log(), **arguments)
+        assert not list(module.parameters())
+        assert not module.state_dict()
+
+    def test_who_met_nothing_scores_nothing(self, use: str, arguments: dict[str, object]) -> None:
+        found = scores(use, log(), **arguments)
+        assert np.abs(found[-1]).max() < 1e-12
+        assert np.abs(found[:, -1]).max() < 1e-6
+
+
+@pytest.mark.parametrize("use", ["item_knn", "ease"])
+def test_a_catalogue_too_large_is_refused_before_anything_is_computed(use: str) -> None:
+    empty = torch.zeros(0, dtype=torch.int64)
+    large = Interactions(Shape(29_858, 40_981), empty, empty, empty)
+    with pytest.raises(Refused, match=r"limit_mib: 29,858 users and 40,981 items.*take 11,074 MiB; the limit is 2,048 MiB"):
+        made(use, large)
+
+
+def test_the_limit_is_the_size_of_the_vectors() -> None:
+    refuse_beyond(1, Shape(256, 256 + 128))
+    with pytest.raises(Refused, match="limit_mib"):
+        refuse_beyond(1, Shape(512, 384))
+
+
+@pytest.mark.parametrize(
+    ("use", "arguments"),
+    [
+        ("svd", {"dim": 0}),
+        ("item_knn", {"neighbours": 0}),
+        ("item_knn", {"shrink": -1.0}),
+        ("ease", {"l2": 0.0}),
+        ("ease", {"l2": -5.0}),
+    ],
+)
+def test_senseless_settings_are_refused(use: str, arguments: dict[str, object]) -> None:
+    with pytest.raises(Refused, match=next(iter(arguments))):
+        made(use, log(), **arguments)
