@@ -121,6 +121,23 @@ def recommend(
 
 
 @app.command()
+def serve(
+    model: Annotated[str, typer.Option(help="A registered model (models:/demo@champion) or a bundle folder.")],
+    host: Annotated[str, typer.Option(help="Where to listen. There is no authentication: leave it on loopback.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
+    every: Annotated[float, typer.Option(min=1, help="Seconds between two looks whether the alias moved.")] = 30,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Answer /recommend, /similar, /health and /metrics over HTTP; follows the alias when it moves."""
+    from recsys_cl.serving.server import serve as run_server
+
+    def ready(version: str, address: str) -> None:
+        print(f"{version} at {address} (what it answers: {address}/openapi.json)", flush=True)
+
+    run_server(model, host, port, every, tracking_uri, ready)
+
+
+@app.command()
 def recipes(as_json: AsJson = False) -> None:
     """List every recipe: paper, family, published and measured numbers."""
     from recsys_cl.config import load_recipe, recipe_names
