@@ -90,7 +90,7 @@ class EvaluateStage:
         verdict = judge_test(made.method, made.feed, test.to(device), known, self.evaluation, self.experiment)
 
         user_ids = load_users(vocabulary)["user_id"].to_list()
-        facts = {
+        facts: dict[str, float | str] = {
             "cold_users": count_rows(job.reads["test"]) - len(test),
             "test_digest": digest_file(job.reads["test"]),  # promotion compares only what was measured on the same part
             "seconds": perf_counter() - began,
