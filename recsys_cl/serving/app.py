@@ -35,26 +35,26 @@ def make_app(live: Live, limits: Limits | None = None) -> FastAPI:
     _explain_errors(app)
 
     @app.get("/recommend")
-    def recommend(user_id: Ids, k: int = DEFAULT_K) -> dict[str, Any]:
+    def recommend(user_id: Ids, k: int = DEFAULT_K) -> JSONResponse:
         """The best items of each user; users the model does not know get the popular ones, marked so."""
-        return lists(live.served, make_question(user_id, k, "user_id", bounds))
+        return JSONResponse(lists(live.served, make_question(user_id, k, "user_id", bounds)))
 
     @app.post("/recommend", openapi_extra=_body("user_id"))
-    async def recommend_many(request: Request) -> dict[str, Any]:
+    async def recommend_many(request: Request) -> JSONResponse:
         """The same for many users."""
         question = read_question(await _receive(request, bounds), "user_id", bounds)
-        return await run_in_threadpool(lists, live.served, question)
+        return JSONResponse(await run_in_threadpool(lists, live.served, question))
 
     @app.get("/similar")
-    def similar(item_id: Ids, k: int = DEFAULT_K) -> dict[str, Any]:
+    def similar(item_id: Ids, k: int = DEFAULT_K) -> JSONResponse:
         """The items most like each item, by the cosine of their vectors."""
-        return alike(live.served, make_question(item_id, k, "item_id", bounds))
+        return JSONResponse(alike(live.served, make_question(item_id, k, "item_id", bounds)))
 
     @app.post("/similar", openapi_extra=_body("item_id"))
-    async def similar_many(request: Request) -> dict[str, Any]:
+    async def similar_many(request: Request) -> JSONResponse:
         """The same for many items."""
         question = read_question(await _receive(request, bounds), "item_id", bounds)
-        return await run_in_threadpool(alike, live.served, question)
+        return JSONResponse(await run_in_threadpool(alike, live.served, question))
 
     @app.get("/health")
     async def health() -> dict[str, Any]:

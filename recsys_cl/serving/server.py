@@ -46,10 +46,14 @@ def bind(host: str, port: int) -> socket.socket:
     """A listening socket, or a message that says why there is none."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=_MOST_AT_ONCE)
+        listening = socket.create_server((host, port), family=family, backlog=_MOST_AT_ONCE)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise Unavailable(f"cannot listen on {host}:{port}: {reason}; choose another --port, or stop what uses it") from error
+    # Inherited by connections; asyncio sets it only on sockets that name their protocol. Without it every answer to a
+    # connection kept open waits 40 ms for an acknowledgement.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def make_server(live: Live) -> Server:

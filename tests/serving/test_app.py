@@ -208,6 +208,13 @@ def test_a_damaged_next_model_is_not_served(bundle, caplog):
     assert (live.served.model, live.reloads, live.trouble) == ("m/3", 1, "")
 
 
+def test_no_answer_waits_for_an_acknowledgement():
+    with bind("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_a_port_in_use_is_exit_3_before_the_model_is_read(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
