@@ -121,6 +121,89 @@ def recommend(
 
 
 @app.command()
+def serve(
+    model: Annotated[str, typer.Option(help="A registered model (models:/demo@champion) or a bundle folder.")],
+    host: Annotated[str, typer.Option(help="Where to listen. There is no authentication: leave it on loopback.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
+    every: Annotated[float, typer.Option(min=1, help="Seconds between two looks whether the alias moved.")] = 30,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Answer /recommend, /similar, /health and /metrics over HTTP; follows the alias when it moves."""
+    from recsys_cl.serving.server import serve as run_server
+
+    def ready(version: str, address: str) -> None:
+        print(f"{version} at {address} (what it answers: {address}/openapi.json)", flush=True)
+
+    run_server(model, host, port, every, tracking_uri, ready)
+
+
+@app.command()
+def promote(
+    model: Annotated[str, typer.Option(help="The registered model's name, e.g. demo.")],
+    version: Annotated[int | None, typer.Option(min=1, help="By default the challenger.")] = None,
+    metric: Annotated[str, typer.Option(help="What must be better, user by user, on the same test part.")] = "ndcg@20",
+    margin: Annotated[float, typer.Option(help="The 95 % interval of the difference must lie above this.")] = 0.0,
+    force: Annotated[bool, typer.Option("--force", help="Promote whatever the comparison says; it is recorded.")] = False,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Make a version the champion if it is better; the champion it replaces is remembered as previous."""
+    from recsys_cl.stages.promote import promote_model
+    from recsys_cl.tracking.store import open_known
+
+    made = promote_model(open_known(Path(), tracking_uri), model, version, metric, margin, force=force)
+    print(f"models:/{made.name}/{made.version} ({', '.join(made.aliases)})")
+
+
+@app.command()
+def rollback(
+    model: Annotated[str, typer.Option(help="The registered model's name, e.g. demo.")],
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Make the version before the champion the champion again."""
+    from recsys_cl.tracking.promotion import rollback as roll_back
+    from recsys_cl.tracking.store import open_known
+
+    made = roll_back(open_known(Path(), tracking_uri), model)
+    print(f"models:/{made.name}/{made.version} ({', '.join(made.aliases)})")
+
+
+runs = typer.Typer(no_args_is_help=True, help="Runs in the tracking store.")
+models = typer.Typer(no_args_is_help=True, help="Models in the registry.")
+app.add_typer(runs, name="runs")
+app.add_typer(models, name="models")
+models.command("promote")(promote)
+models.command("rollback")(rollback)
+
+
+@runs.command()
+def reap(
+    experiment: Annotated[str | None, typer.Option(help="A pipeline's name; by default every experiment.")] = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Close runs that killed processes of this machine left open."""
+    from recsys_cl.tracking.experiment import reap as close
+    from recsys_cl.tracking.store import open_known
+
+    closed = close(open_known(Path(), tracking_uri), experiment)
+    for run_id in closed:
+        print(run_id)
+    print(f"{len(closed)} closed")
+
+
+@models.command("list")
+def list_models(tracking_uri: TrackingUri = None, as_json: AsJson = False) -> None:
+    """Every version with its aliases, newest first."""
+    from recsys_cl.tracking.promotion import catalogue
+    from recsys_cl.tracking.store import open_known
+
+    found = catalogue(open_known(Path(), tracking_uri))
+    for row in found:
+        print(f"models:/{row['model']}/{row['version']}  {', '.join(row['aliases']) or '-'}  {row['decision'] or '-'}")
+    if as_json:
+        print(json.dumps(found))
+
+
+@app.command()
 def recipes(as_json: AsJson = False) -> None:
     """List every recipe: paper, family, published and measured numbers."""
     from recsys_cl.config import load_recipe, recipe_names

@@ -111,13 +111,14 @@ def id_text(value: object, name: str = "user_id") -> str:
 def _rank(bundle: Bundle, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Items and scores [n, k]: personal where a row is in the vocabulary, popular where it is -1."""
     known = rows >= 0
+    mine = rows[known]
+    top = top_k(bundle.users[mine], bundle.items, k, exclude=_take(bundle.seen, mine) if bundle.exclude_seen else None)
+    if known.all():
+        return top.items, top.scores  # ordering the catalogue by popularity would cost more than the answer
     popular = bundle.popular[:k]
     items = popular.expand(len(rows), k).clone()
     scores = bundle.counts[popular].float().expand(len(rows), k).clone()
-    if known.any():
-        mine = rows[known]
-        top = top_k(bundle.users[mine], bundle.items, k, exclude=_take(bundle.seen, mine) if bundle.exclude_seen else None)
-        items[known], scores[known] = top.items, top.scores
+    items[known], scores[known] = top.items, top.scores
     return items, scores
 
 

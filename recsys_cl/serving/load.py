@@ -43,13 +43,25 @@ def load_bundle(model: str, tracking_uri: str | None = None, root: Path = Path()
     reference = _REFERENCE.fullmatch(model)
     if reference is None:
         raise Refused(f"model '{model}': write models:/NAME@ALIAS or models:/NAME/VERSION")
-    uri = address(root, tracking_uri)
-    path = sqlite_path(uri)
-    if path is not None and not path.exists():
-        raise Refused(f"model '{model}': there is no store at {path}; run a pipeline first, or name another store")
-    client = connect(uri)
+    uri, client = _registry(model, tracking_uri, root)
     with explained(uri), registered_folder(client, find_version(client, **reference.groupdict())) as folder:
         return read_bundle(_bundle_folder(folder))
+
+
+def pin(model: str, tracking_uri: str | None = None, root: Path = Path()) -> str:
+    """``models:/NAME@ALIAS`` as the ``models:/NAME/VERSION`` it points at now; anything else as it is.
+
+    Raises:
+        Refused: there is no such model or alias.
+        Unavailable: the store cannot be reached.
+    """
+    reference = _REFERENCE.fullmatch(model)
+    if reference is None or reference["alias"] is None:
+        return model
+    uri, client = _registry(model, tracking_uri, root)
+    with explained(uri):
+        version = find_version(client, reference["name"], reference["alias"])
+    return f"models:/{version.name}/{version.version}"
 
 
 def find_version(client: MlflowClient, name: str, alias: str | None = None, version: str | None = None) -> Any:
@@ -98,6 +110,15 @@ def registered_folder(client: MlflowClient, version: Any) -> Iterator[Path]:
         if digest_folder(folder, without=(ADDED_BY_MLFLOW,)) != version.tags[SHA256]:
             raise Refused(f"{name}: damaged or changed: the files in {folder} are not the ones that were registered")
         yield folder
+
+
+def _registry(model: str, tracking_uri: str | None, root: Path) -> tuple[str, MlflowClient]:
+    """The store that knows ``model``: its address and a client; reading never makes one."""
+    uri = address(root, tracking_uri)
+    path = sqlite_path(uri)
+    if path is not None and not path.exists():
+        raise Refused(f"model '{model}': there is no store at {path}; run a pipeline first, or name another store")
+    return uri, connect(uri)
 
 
 def _bundle_folder(folder: Path) -> Path:

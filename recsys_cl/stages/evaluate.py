@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from recsys_cl.config import Recipe, Runtime
+from recsys_cl.core.files import digest_file
 from recsys_cl.evaluation.settings import Evaluation
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class EvaluateStage:
     runtime: Runtime
     seed: int
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     @property
     def name(self) -> str:
@@ -89,6 +90,10 @@ class EvaluateStage:
         verdict = judge_test(made.method, made.feed, test.to(device), known, self.evaluation, self.experiment)
 
         user_ids = load_users(vocabulary)["user_id"].to_list()
-        facts = {"cold_users": count_rows(job.reads["test"]) - len(test), "seconds": perf_counter() - began}
+        facts: dict[str, float | str] = {
+            "cold_users": count_rows(job.reads["test"]) - len(test),
+            "test_digest": digest_file(job.reads["test"]),  # promotion compares only what was measured on the same part
+            "seconds": perf_counter() - began,
+        }
         write_verdict(verdict, user_ids, job.out(self.writes[0]), facts)
         return {"users": len(verdict.held_out.users), **verdict.means()}

@@ -82,14 +82,14 @@ def judge_test(
     return Verdict(held_out, ranking, scores, encoding, values, _conventions(metrics, evaluation))
 
 
-def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts: Mapping[str, float]) -> None:
+def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts: Mapping[str, float | str]) -> None:
     """Write ``metrics.json``, ``per_user.parquet``, ``recommendations.parquet`` and ``vectors.safetensors``.
 
     Args:
         verdict: what to keep.
         user_ids: the vocabulary's, in id order.
         folder: where; made here.
-        facts: further numbers for ``metrics.json``.
+        facts: what else ``metrics.json`` says.
     """
     folder.mkdir(parents=True, exist_ok=True)
     users = verdict.held_out.users.cpu()

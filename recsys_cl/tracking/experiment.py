@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from recsys_cl.core.errors import RecsysError
+from recsys_cl.core.errors import RecsysError, Refused, nearest
 from recsys_cl.core.protocols import Tracker
 from recsys_cl.tracking.process import gone, here
 from recsys_cl.tracking.run import MESSAGE, Lenient, MlflowTracker
@@ -99,6 +99,20 @@ def open_experiment(store: Store, name: str) -> Experiment:
     experiment = Experiment(store, name, store.experiment_id(name))
     experiment.close_abandoned()
     return experiment
+
+
+def reap(store: Store, name: str | None = None) -> list[str]:
+    """Close what killed processes left RUNNING in the experiment called ``name``, or in every one; the runs' ids.
+
+    Raises:
+        Refused: there is no such experiment; none is made by looking.
+    """
+    with store.explained():
+        known = {each.name: each.experiment_id for each in store.client.search_experiments(max_results=1000)}
+    if name is not None and name not in known:
+        raise Refused(f"no experiment '{name}' in {store.name}; {nearest(name, known)}")
+    meant = known if name is None else {name: known[name]}
+    return [run for each, number in meant.items() for run in Experiment(store, each, number).close_abandoned()]
 
 
 def _is_free(run: Any) -> bool:

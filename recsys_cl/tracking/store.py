@@ -85,6 +85,14 @@ def open_store(root: Path, uri: str | None = None) -> Store:
     return Store(meant, None, connect(meant))
 
 
+def open_known(root: Path, uri: str | None = None) -> Store:
+    """`open_store` for whoever only looks or decides: a SQLite store that is not there is refused, not made."""
+    path = sqlite_path(address(root, uri))
+    if path is not None and not path.exists():
+        raise Refused(f"there is no store at {path}; run a pipeline first, or name another with --tracking-uri")
+    return open_store(root, uri)
+
+
 def peek_identity(root: Path, uri: str | None, experiment: str) -> str | None:
     """`Store.identity` read from a SQLite file without MLflow, which takes seconds to import; None: ask the store itself."""
     meant = address(root, uri)

@@ -1,0 +1,175 @@
+"""Promotion by planted values per user: who is better is known, and nobody else is appointed."""
+
+import shutil
+import socket
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.files import write_json
+from recsys_cl.serving.load import SHA256
+from recsys_cl.serving.manifest import digest_folder
+from recsys_cl.stages.promote import promote_model
+from recsys_cl.tracking.experiment import PROCESS, open_experiment, reap
+from recsys_cl.tracking.process import here
+from recsys_cl.tracking.promotion import aliases, catalogue, promote, rollback
+from recsys_cl.tracking.registry import appoint, log_model, register
+from recsys_cl.tracking.run import MlflowTracker
+from recsys_cl.tracking.store import open_known, open_store
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
+
+USERS = 400
+NOISE = np.random.default_rng(0).normal(0, 0.05, USERS)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    root = tmp_path_factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        open_store(root)
+    return root
+
+
+@pytest.fixture
+def store(template, tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    shutil.copytree(template / "mlruns", tmp_path / "mlruns")
+    return open_store(tmp_path)
+
+
+def add(store, folder, label, gain=0.0, digest="a" * 64, users=USERS):
+    """Register a version whose every user is better by ``gain``, but for noise."""
+    experiment = open_experiment(store, "planted")
+    run = experiment.ensure(label, label, lambda _: None)
+    evaluation = folder / label
+    evaluation.mkdir()
+    values = np.linspace(0.1, 0.9, USERS) + gain + (NOISE if gain else 0)
+    frame = pd.DataFrame({"user": range(USERS), "user_id": [f"u{i}" for i in range(USERS)], "held_out": 1, "ndcg@20": values})
+    frame.sample(frac=1, random_state=len(label)).head(users).to_parquet(evaluation / "per_user.parquet")
+    write_json(evaluation / "metrics.json", {"test": {}, "test_digest": digest})
+    for file in evaluation.iterdir():
+        run.attach(file, "evaluation")
+
+    def write(target, _model_id):
+        target.mkdir()
+        (target / "model.txt").write_text(label)
+        return {SHA256: digest_folder(target)}
+
+    version = register(store, "shop", log_model(experiment, run.run_id, "shop", write), label)
+    return appoint(store, "shop", int(version.version)).version
+
+
+def decide(store, version=None, margin=0.0, metric="ndcg@20", *, force=False):
+    return promote_model(store, "shop", version, metric, margin, force=force)
+
+
+def tags(store, version):
+    found = store.client.get_model_version("shop", str(version)).tags
+    return {key.rpartition(".")[2]: value for key, value in found.items() if ".promotion." in key}
+
+
+def test_the_better_is_promoted_with_evidence_and_rolled_back(store, tmp_path):
+    add(store, tmp_path, "first")
+    add(store, tmp_path, "second", gain=0.1)
+    made = decide(store)
+    assert (made.version, made.aliases) == (2, ("challenger", "champion"))
+    assert aliases(store, "shop") == {"challenger": 2, "champion": 2, "previous": 1}
+    assert (tags(store, 2)["decision"], tags(store, 2)["against"]) == ("promoted", "1")
+    assert tags(store, 2)["test_digest"] == "a" * 64
+    assert tags(store, 2)["evidence"].startswith("ndcg@20 +0.")
+    assert rollback(store, "shop").version == 1
+    assert aliases(store, "shop") == {"challenger": 2, "champion": 1, "previous": 2}
+    assert tags(store, 2)["decision"] == "rolled back"
+    assert "evidence" not in tags(store, 2)
+
+
+@pytest.mark.parametrize(("gain", "margin"), [(-0.1, 0.0), (0.001, 0.0), (0.1, 0.2)], ids=["worse", "unsure", "by too little"])
+def test_what_is_not_better_is_kept_back_and_said_so(store, tmp_path, gain, margin):
+    add(store, tmp_path, "first")
+    add(store, tmp_path, "second", gain=gain)
+    with pytest.raises(Refused, match=r"version 2 is not better than 1 .*over 400 users"):
+        decide(store, margin=margin)
+    assert aliases(store, "shop") == {"challenger": 2, "champion": 1}
+    assert tags(store, 2)["decision"] == "kept back"
+    assert decide(store, margin=margin, force=True).version == 2
+    assert (tags(store, 2)["decision"], tags(store, 2)["forced"]) == ("promoted", "yes")
+
+
+def test_only_the_same_test_part_and_users_can_be_compared(store, tmp_path):
+    add(store, tmp_path, "first")
+    add(store, tmp_path, "other", gain=0.1, digest="b" * 64)
+    with pytest.raises(Refused, match=f"{'b' * 64} and {'a' * 64}"):
+        decide(store)
+    add(store, tmp_path, "fewer", gain=0.1, users=10)
+    with pytest.raises(Refused, match="different users"):
+        decide(store)
+    with pytest.raises(Refused, match="did you mean 'ndcg@20'"):
+        decide(store, version=add(store, tmp_path, "third", gain=0.1), metric="ndcg@2")
+    assert aliases(store, "shop")["champion"] == 1
+    assert decide(store, version=2, force=True).version == 2
+    assert "different test parts" in tags(store, 2)["evidence"]
+
+
+def test_a_changed_model_is_not_promoted_even_by_force(store, tmp_path):
+    add(store, tmp_path, "first")
+    add(store, tmp_path, "second", gain=0.1)
+    [file] = [f for f in (tmp_path / "mlruns" / "artifacts").rglob("model.txt") if f.read_text() == "second"]
+    file.write_text("another")
+    with pytest.raises(Refused, match="damaged or changed"):
+        decide(store, force=True)
+    assert aliases(store, "shop")["champion"] == 1
+
+
+def test_a_decision_against_a_champion_of_yesterday_is_refused(store, tmp_path):
+    add(store, tmp_path, "first")
+    add(store, tmp_path, "second", gain=0.1)
+    decide(store)
+    with pytest.raises(Refused, match="became version 2 meanwhile"):
+        promote(store, "shop", 1, {}, expected=1)
+
+
+def test_what_is_not_there_is_refused(store, tmp_path):
+    add(store, tmp_path, "first")
+    with pytest.raises(Refused, match="did you mean 'shop'"):
+        promote_model(store, "shp", None, "ndcg@20", 0.0)
+    with pytest.raises(Refused, match="no version 9"):
+        decide(store, version=9)
+    with pytest.raises(Refused, match="nothing to go back to"):
+        rollback(store, "shop")
+    with pytest.raises(Refused, match="there is no store"):
+        open_known(tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists()
+    with pytest.raises(Refused, match="did you mean 'planted'"):
+        reap(store, "planed")
+
+
+def test_the_champion_promoted_again_keeps_whom_it_replaced_and_why(store, tmp_path):
+    add(store, tmp_path, "first")
+    add(store, tmp_path, "second", gain=0.1)
+    decide(store)
+    before = aliases(store, "shop"), tags(store, 2)
+    assert decide(store).version == 2
+    assert (aliases(store, "shop"), tags(store, 2)) == before
+
+
+def test_the_catalogue_lists_versions_newest_first(store, tmp_path):
+    add(store, tmp_path, "first")
+    add(store, tmp_path, "second", gain=0.1)
+    decide(store)
+    found = [(row["version"], row["aliases"], row["decision"]) for row in catalogue(store)]
+    assert found == [(2, ["challenger", "champion"], "promoted"), (1, ["previous"], "")]
+
+
+def test_reaping_closes_what_is_gone_and_nothing_alive(store):
+    experiment = open_experiment(store, "planted")
+    gone, alive = (store.client.create_run(experiment.id).info.run_id for _ in range(2))
+    store.client.set_tag(gone, PROCESS, f"{socket.gethostname()}/1/1")
+    store.client.set_tag(alive, PROCESS, here())
+    assert reap(store) == [gone]
+    assert store.client.get_run(gone).info.status == "KILLED"
+    assert store.client.get_run(alive).info.status == "RUNNING"
+    MlflowTracker(store, alive).finish()
