@@ -23,6 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy i
 
 USERS = 400
 NOISE = np.random.default_rng(0).normal(0, 0.05, USERS)
+NOISE -= NOISE.mean()  # so that the planted gain is the mean gain
 
 
 @pytest.fixture(scope="module")
