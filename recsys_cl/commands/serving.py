@@ -1,0 +1,54 @@
+"""Use a registered model: in batch, or over HTTP."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recsys_cl.commands.options import AsJson, TrackingUri
+
+
+def recommend(
+    model: Annotated[str, typer.Option(help="A registered model (models:/demo@champion) or a bundle folder.")],
+    out: Annotated[Path, typer.Option(help="The Parquet file to write: user_id, rank, item_id, score, source.")],
+    users: Annotated[
+        Path | None,
+        typer.Option(help="CSV, JSONL or Parquet with a user_id column; by default every known user."),
+    ] = None,
+    k: Annotated[int, typer.Option(min=1, help="How many items a user.")] = 10,
+    tracking_uri: TrackingUri = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the top items for all users, or a file of them. Unknown users get the popular list, marked so."""
+    from recsys_cl.serving.load import load_bundle
+    from recsys_cl.serving.recommend import recommend_to
+
+    counts = recommend_to(load_bundle(model, tracking_uri), users, k, out)
+    print(f"{out}: {counts['rows']:,} rows for {counts['users']:,} users ({counts['unknown']:,} of them unknown)")
+    if as_json:
+        print(json.dumps({"out": str(out), **counts}))
+
+
+def serve(
+    model: Annotated[str, typer.Option(help="A registered model (models:/demo@champion) or a bundle folder.")],
+    host: Annotated[str, typer.Option(help="Where to listen. There is no authentication: leave it on loopback.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
+    every: Annotated[float, typer.Option(min=1, help="Seconds between two looks whether the alias moved.")] = 30,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Answer /recommend, /similar, /health and /metrics over HTTP; follows the alias when it moves."""
+    from recsys_cl.serving.server import serve as run_server
+
+    def ready(version: str, address: str) -> None:
+        print(f"{version} at {address} (what it answers: {address}/openapi.json)", flush=True)
+
+    run_server(model, host, port, every, tracking_uri, ready)
+
+
+def attach(app: typer.Typer) -> None:
+    """Add `recommend` and `serve`."""
+    app.command()(recommend)
+    app.command()(serve)
