@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,25 +12,27 @@ import torch
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import write_json
+from recsys_cl.evaluation.compare import Difference, Interval
 from recsys_cl.stages.comparison import baselines_of, compare_evaluations
+from recsys_cl.stages.difference import describe
 
 USERS = 800
 VALUES = np.linspace(0.1, 0.9, USERS)
 FAMILIES = {"popular": "baseline", "ease": "baseline", "mf-softmax": "graph", "xsimgcl": "graph"}
 
 
-def noise(name):
+def noise(name, scale=0.05):
     """Of one recipe; it averages to nothing, so that a planted gain is the mean gain."""
-    drawn = np.random.default_rng(list(name.encode())).normal(0, 0.05, USERS)
+    drawn = np.random.default_rng(list(name.encode())).normal(0, scale, USERS)
     return drawn - drawn.mean()
 
 
-def add(root, name, gain, users=USERS, digest="d" * 64, metrics=("ndcg@20", "recall@20"), spoil=None, **facts):
+def add(root, name, gain, users=USERS, digest="d" * 64, metrics=("ndcg@20", "recall@20"), spoil=None, scale=0.05, **facts):
     """An evaluation whose users gain so much, but for noise; its rows are in an order of their own."""
     folder = root / name
     folder.mkdir(parents=True)
     columns = {
-        metric: VALUES[:users] + (gain if place == 0 else 0) + (noise(name)[:users] if gain else 0)
+        metric: VALUES[:users] + (gain if place == 0 else 0) + (noise(name, scale)[:users] if gain else 0)
         for place, metric in enumerate(metrics)
     }
     if spoil is not None:
@@ -91,11 +94,26 @@ def test_the_best_baseline_is_read_against_nothing(tmp_path):
 
 
 def test_holm_pays_for_every_row_that_is_compared(tmp_path):
-    found = table(tmp_path, {"popular": 0.0, "ease": 0.1, "xsimgcl": 0.108}, metrics=("ndcg@20",))
+    found = table(tmp_path, {"popular": 0.098, "ease": 0.1, "xsimgcl": 0.105}, metrics=("ndcg@20",))
     ours, popular = row(found, "xsimgcl"), row(found, "popular")
-    assert popular["p"] < ours["p"]
-    assert ours["adjusted_p"] == pytest.approx(ours["p"])  # the larger of two keeps its own
-    assert popular["adjusted_p"] == pytest.approx(2 * popular["p"])
+    assert 0.001 < ours["p"] < 0.2 < popular["p"] < 1
+    assert ours["adjusted_p"] == pytest.approx(2 * ours["p"])
+    assert popular["adjusted_p"] == pytest.approx(popular["p"])  # the larger of two keeps its own
+
+
+def test_a_mark_needs_the_corrected_test_the_interval_and_users():
+    sure = Difference(Interval(0.1, 0.05, 0.15), 0.3, 0.01, 0.01, 0.04, 600, 600, reliable=True)
+    assert describe(sure, 1.0)["mark"] == "higher"
+    for doubt in ({"adjusted": 0.06}, {"reliable": False}, {"interval": Interval(0.1, -0.01, 0.2)}):
+        assert describe(replace(sure, **doubt), 1.0)["mark"] == ""
+
+
+def test_a_high_mean_by_luck_does_not_stand_before_a_sure_win(tmp_path):
+    folders = {"popular": add(tmp_path, "popular", 0.0), "sgl": add(tmp_path, "sgl", 0.02)}
+    folders["xsimgcl"] = add(tmp_path, "xsimgcl", 0.03, scale=3.0)
+    found = compare_evaluations(folders, {**FAMILIES, "sgl": "graph"}, "ndcg@20", torch.Generator(), resamples=200)
+    assert row(found, "xsimgcl")["mean"] > row(found, "sgl")["mean"]
+    assert found["headline"].startswith("sgl beats the best baseline, popular, by +4.0 %")
 
 
 def test_no_recipe_but_the_strong_ones_leaves_them_to_be_judged(tmp_path):
