@@ -32,6 +32,7 @@ class Segment:
     held_out: Tensor  # [N] how much
     values: Mapping[str, Tensor]  # metric -> [N]
     share: Mapping[str, float]  # what it contributes to the mean over all U users: those of a division add up to that mean
+    unranked: int = 0  # held-out interactions of users outside the vocabulary, for whom nothing can be ranked
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -40,7 +41,7 @@ class Segment:
 
     def as_json(self) -> dict[str, Any]:
         """``by``, ``segment``, the numbers of ``users`` and of what is ``held_out``, ``metrics`` and ``share``."""
-        counts = {"users": len(self.rows), "held_out": int(self.held_out.sum())}
+        counts = {"users": len(self.rows), "held_out": int(self.held_out.sum()) + self.unranked}
         return {"by": self.by, "segment": self.segment, **counts, "metrics": self.metrics, "share": dict(self.share)}
 
 

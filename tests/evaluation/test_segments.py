@@ -105,6 +105,22 @@ def test_shares_by_hand():
     assert [(row["users"], row["held_out"]) for row in (head.as_json(), tail.as_json())] == [(1, 1), (1, 2)]
 
 
+class Pairs:
+    """1 for who has two hits: no segment of one hit is worth anything alone."""
+
+    name, k, convention, reads = "pairs@3", 3, "", ()
+
+    def __call__(self, ranking):
+        return (ranking.hits.sum(1) >= 2).double()
+
+
+def test_what_no_segment_earns_alone_is_shared_by_hits():
+    ranking = Ranking(torch.tensor([[0, 2, 1]]), torch.tensor([[True, False, True]]), torch.tensor([2]), Shape(1, 4))
+    truth = Ragged(torch.tensor([0, 1]), torch.tensor([0, 2]))
+    rows = item_segments(Division("by", ("a", "b"), torch.tensor([0, 1, 1, 1, 1])), ranking, truth, [Pairs()])
+    assert [dict(row.share) for row in rows] == [{"pairs@3": 0.5}, {"pairs@3": 0.5}]
+
+
 def test_popularity_is_divided_by_thirds_of_the_interactions():
     shape = Shape(20, 6)
     rows = [(user, item, 0) for item, count in ((4, 6), (1, 3), (2, 3), (0, 2), (3, 2), (5, 2)) for user in range(count)]
