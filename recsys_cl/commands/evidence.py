@@ -28,45 +28,35 @@ def compare(
         ),
     ] = None,
     metric: Annotated[
-        list[str] | None, typer.Option(help="Show these by segment; by default the last ndcg. Repeatable.")
+        list[str] | None, typer.Option(help="Divide this by segment; by default what is required, or ndcg. Repeatable.")
     ] = None,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
     """Subtract RUN_B from RUN_A, user by user: every metric, every segment, with intervals."""
     from recsys_cl.core.chance import generator
-    from recsys_cl.stages.duel import compare_runs
+    from recsys_cl.stages.duel import compare_two
+    from recsys_cl.stages.reference import fetched
     from recsys_cl.stages.requirement import parse_requirement
 
     requirements = [parse_requirement(text) for text in require or ()]
-    found = compare_runs((run_a, run_b), requirements, Path(), tracking_uri, generator(0, "compare"))
-    shown = _shown(metric or [one.metric for one in requirements], [row["metric"] for row in found["metrics"]])
-    _print(found, shown)
+    with fetched((run_a, run_b), Path(), tracking_uri) as (ours, theirs):
+        found = compare_two(ours, theirs, requirements, metric or (), generator(0, "compare"))
+    _print(found)
     if as_json:
         print(json.dumps(found, allow_nan=False))
     if not found["holds"]:
         raise typer.Exit(1)
 
 
-def _shown(asked: Sequence[str], measured: Sequence[str]) -> Sequence[str]:
-    """The metrics to show by segment."""
-    from recsys_cl.core.errors import Refused, nearest
-
-    for name in asked:
-        if name not in measured:
-            raise Refused(f"--metric {name}: was not measured; {nearest(name, measured)}")
-    return asked or [name for name in measured if name.startswith("ndcg@")][-1:] or measured[:1]
-
-
-def _print(found: Mapping[str, Any], shown: Sequence[str]) -> None:
+def _print(found: Mapping[str, Any]) -> None:
     from recsys_cl.console import Console
 
     out = Console().out
     title = f"{found['a']['name']} minus {found['b']['name']}, paired over {found['users']:,} users"
     out.print(_table(title, ("metric",), found["metrics"]))
-    segments = [row for row in found["segments"] if row["metric"] in shown]
-    if segments:
-        out.print(_table("by segment", ("by", "segment", "users", "metric"), segments))
+    if found["segments"]:
+        out.print(_table("by segment", ("by", "segment", "users", "metric"), found["segments"]))
     for one in found["requirements"]:
         verdict = "holds" if one["holds"] else "does not hold"
         low, high = one["interval"]
