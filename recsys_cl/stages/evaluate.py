@@ -36,7 +36,7 @@ class EvaluateStage:
     runtime: Runtime
     seed: int
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     @property
     def name(self) -> str:
