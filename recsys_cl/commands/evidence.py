@@ -44,7 +44,7 @@ def compare(
     from recsys_cl.stages.requirement import parse_requirement
 
     requirements = [parse_requirement(text) for text in require or ()]
-    ours, theirs = run_a.split(","), run_b.split(",")
+    ours, theirs = _runs(run_a), _runs(run_b)
     with fetched((*ours, *theirs), Path(), tracking_uri) as runs:
         if len(runs) == 2:
             found = compare_two(runs[0], runs[1], requirements, metric or (), generator(0, "compare"))
@@ -55,6 +55,10 @@ def compare(
         print(json.dumps(found, allow_nan=False))
     if not found["holds"]:
         raise typer.Exit(1)
+
+
+def _runs(text: str) -> list[str]:
+    return [text] if Path(text).is_dir() else text.split(",")
 
 
 def _print(found: Mapping[str, Any]) -> None:
