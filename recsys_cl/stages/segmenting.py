@@ -67,7 +67,7 @@ def write_segments(segments: Sequence[Segment], verdict: Verdict, user_ids: Sequ
             *((name, pa.float64()) for name in verdict.values),
         ]
     )
-    with pq.ParquetWriter(folder / "per_segment.parquet", schema, write_page_checksum=True) as file:
+    with pq.ParquetWriter(folder / "per_segment.parquet", schema, compression="zstd", write_page_checksum=True) as file:
         for segment in segments:
             if len(segment.rows):
                 file.write_table(_table(segment, ids, schema))
