@@ -55,7 +55,7 @@ class IngestStage:
         source = self._source()
         out = Outputs(job.out("interactions"), job.out("items"), job.out("quarantine"))
         try:
-            with TemporaryDirectory(dir=job.scratch, ignore_cleanup_errors=True) as working, _progress() as seen:
+            with TemporaryDirectory(dir=job.scratch, ignore_cleanup_errors=True) as working, progress() as seen:
                 account = ingest(source.read(Path(working)), self.ingest, Path(working), out, seen)
             report = {**account, "digest": digest_file(out.interactions), "files": dict(self.outside())}
         except OSError as error:
@@ -69,7 +69,7 @@ class IngestStage:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int], None]]:
+def progress() -> Iterator[Callable[[int], None]]:
     """Rows read so far, on a terminal; nothing where nobody looks."""
     if not sys.stderr.isatty():
         yield lambda _: None
