@@ -1,7 +1,7 @@
 """Whether what came is like what was there: every check with its value, its thresholds and a verdict. Blocks nothing.
 
-Rows of one user hang together, so chance is reckoned with as many samples as there are users, not rows. Each threshold
-is raised to what chance exceeds once in a thousand, where that is more, so that small files raise no false alarm.
+Rows of one user hang together, so chance is reckoned with fewer samples than rows: at most as many as there are users.
+Each threshold is raised to what chance exceeds once in a thousand, where that is more, so that small files raise no alarm.
 """
 
 from __future__ import annotations
@@ -15,11 +15,20 @@ from numpy.typing import NDArray
 
 from recsys_cl.ingest.engine import Engine
 from recsys_cl.ingest.source import OPTIONAL
-from recsys_cl.ingest.versions.divergence import Counts, ks, ks_by_chance, psi, psi_by_chance, ratio_by_chance
+from recsys_cl.ingest.versions.divergence import (
+    Counts,
+    broad,
+    independent,
+    ks,
+    ks_by_chance,
+    psi,
+    psi_by_chance,
+    ratio_by_chance,
+)
 
 WEEK = 168  # hours
 RECENT = 28 * 24  # hours of the version that volume is compared with
-_FEW_BINS = 2
+_EDGES = 3  # a longer span loses its first and last hour, which are seldom whole
 Pair = tuple[pa.Table, pa.Table]
 Names = frozenset[str]
 
@@ -60,11 +69,11 @@ def drift(
         ratings: rows of each rating; empty where there are none.
         columns: the optional columns there were, and that came.
     """
-    samples = int(np.count_nonzero(users.came)), int(np.count_nonzero(users.before))
+    samples = independent(users.came), independent(users.before)
     checks = [
         _check("unknown_users", _unknown(users.before, (users.came > 0).astype(float)), 0.9, 0.99),
         _check("unknown_items", _unknown(items.before, items.came), 0.5, 0.9),
-        _popularity(items, samples),
+        *_popularity(items, samples),
         *_time_checks(*hours, samples),
         *_rating_checks(*ratings, samples),
         _check("columns_changed", len(columns[0] ^ columns[1]), 0, len(OPTIONAL)),
@@ -91,7 +100,7 @@ def _unknown(before: Counts, weight: Counts) -> float:
     return float(weight[before == 0].sum() / weight.sum())
 
 
-def _popularity(items: Beside, samples: tuple[int, int]) -> dict[str, Any]:
+def _popularity(items: Beside, samples: tuple[float, float]) -> list[dict[str, Any]]:
     """PSI over items: each that takes a hundredth is a bin, the others share ten bins of equal mass.
 
     Bins follow the popularity in both samples together. By that in the older one alone, what it happened to see often
@@ -102,30 +111,35 @@ def _popularity(items: Beside, samples: tuple[int, int]) -> dict[str, Any]:
     tail = np.cumsum(both[head:]) / max(both[head:].sum(), 1.0)
     bins = np.concatenate((np.arange(head), head + np.minimum(np.floor(tail * 10), 9))).astype(np.int64)
     old, new = (np.bincount(bins, counts) for counts in (items.before, items.came))
-    return _check("item_popularity_psi", psi(old, new), 0.1, 0.25, psi_by_chance(len(old), *samples))
+    return _histogram_checks("item_popularity_psi", old, new, samples)
 
 
-def _time_checks(before: pa.Table, came: pa.Table, samples: tuple[int, int]) -> list[dict[str, Any]]:
-    """Hour of the week and volume, over the hours that what came covers; stragglers from before are left out."""
-    old, new = _by_key(before), _by_key(came)
-    ahead = new[0] > old[0].max()
-    if new[1][ahead].sum() >= new[1].sum() / 2:
-        new = new[0][ahead], new[1][ahead]
-    if not len(new[0]):
-        return []
-    span = np.arange(new[0].min(), new[0].max() + 1)
+def _histogram_checks(name: str, before: Counts, came: Counts, samples: tuple[float, float]) -> list[dict[str, Any]]:
+    """The PSI of two histograms, if there is more than one bin when each is broad enough for so many samples."""
+    old, new = broad(before, came, min(samples))
+    return [_check(name, psi(old, new), 0.1, 0.25, psi_by_chance(len(old), *samples))] if len(old) > 1 else []
+
+
+def _time_checks(before: pa.Table, came: pa.Table, samples: tuple[float, float]) -> list[dict[str, Any]]:
+    """Volume and hour of the week, over the hours that what came covers whole; stragglers from before are left out."""
+    old, (hours, rows) = _by_key(before), _by_key(came)
+    if rows[hours > old[0].max()].sum() >= rows.sum() / 2:
+        hours, rows = hours[hours > old[0].max()], rows[hours > old[0].max()]
+    edge = int(hours.max() - hours.min() > _EDGES)
+    span = np.arange(hours.min() + edge, hours.max() + 1 - edge)
+    inside = (hours >= span[0]) & (hours <= span[-1])
+    hours, rows = hours[inside] % WEEK, rows[inside]
     recent = old[0] > old[0].max() - RECENT
     expected = _rates(old[0][recent], old[1][recent])[span % WEEK].sum()
-    apart = abs(float(np.log(new[1].sum() / expected)))
+    apart = abs(float(np.log((rows.sum() + 0.5) / (expected + 0.5))))
     checks = [_check("volume_log_ratio", apart, float(np.log(2)), float(np.log(5)), ratio_by_chance(*samples))]
     slots = np.bincount(span % WEEK, minlength=WEEK)
-    usual, seen = _rates(*old) * slots, np.bincount(new[0] % WEEK, new[1], minlength=WEEK)
-    covered = slots > 0
-    if np.count_nonzero(covered) >= _FEW_BINS:
-        scaled = usual[covered] / usual[covered].sum() * old[1].sum()
-        chance = psi_by_chance(int(covered.sum()), *samples)
-        checks.append(_check("hour_of_week_psi", psi(scaled, seen[covered]), 0.1, 0.25, chance))
-    return checks
+    usual, seen = _rates(*old) * slots, np.bincount(hours, rows, minlength=WEEK)
+    covered = (slots > 0) & (usual > 0)
+    if not covered.any():
+        return checks
+    scaled = usual[covered] / usual[covered].sum() * old[1].sum()
+    return [*checks, *_histogram_checks("hour_of_week_psi", scaled, seen[covered], samples)]
 
 
 def _by_key(table: pa.Table) -> tuple[NDArray[Any], Counts]:
@@ -142,7 +156,7 @@ def _rates(hours: NDArray[np.int64], rows: Counts) -> Counts:
     return np.asarray(np.where(times > 0, seen / np.maximum(times, 1), rows.sum() / len(span)))
 
 
-def _rating_checks(before: pa.Table, came: pa.Table, samples: tuple[int, int]) -> list[dict[str, Any]]:
+def _rating_checks(before: pa.Table, came: pa.Table, samples: tuple[float, float]) -> list[dict[str, Any]]:
     if not (len(before) and len(came)):
         return []
     values, place = np.unique(np.concatenate((before["key"], came["key"])), return_inverse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,9 +20,14 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 def settings(given: Mapping[str, Any]) -> Ingest:
     """The table ``[ingest]`` that the options stand for; its source is decided by the files."""
-    source = Component(use="csv").model_dump()
+    values = {"source": Component(use="csv").model_dump(), **given}
+    if (text := given.get("as_of")) is not None:
+        try:
+            values["as_of"] = datetime.fromisoformat(text).isoformat()
+        except ValueError as error:
+            raise Refused(f"--as-of {text}: not an ISO 8601 time") from error
     try:
-        return Ingest.model_validate_json(json.dumps({"source": source, **given}))
+        return Ingest.model_validate_json(json.dumps(values))
     except ValidationError as error:
         problem = error.errors()[0]
         option = str(problem["loc"][0]).replace("_", "-")
