@@ -119,7 +119,7 @@ def test_check_keeps_nothing(folder: Path) -> None:
 
 
 def test_what_ingestion_needs_is_all_that_is_imported(folder: Path) -> None:
-    heavy = ["torch", "mlflow", "sklearn", "scipy", "pandas", "matplotlib", "torch_geometric", "sqlalchemy"]
+    heavy = ["torch", "mlflow", "sklearn", "scipy", "matplotlib", "torch_geometric", "sqlalchemy"]
     report = f"import atexit, sys; atexit.register(lambda: sys.stderr.write(repr(sorted(set({heavy}) & set(sys.modules)))))"
     done = cli("ingest", "--input", "log.csv", "--out", "set", *NAMES, folder=folder, before=report)
     assert done.returncode == 0, done.stderr

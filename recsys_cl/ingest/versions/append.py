@@ -16,6 +16,7 @@ from recsys_cl.core.files import commit_folder, digest_file, digest_json, write_
 from recsys_cl.ingest.engine import engine
 from recsys_cl.ingest.ingestion import Outputs, ingest
 from recsys_cl.ingest.settings import Ingest
+from recsys_cl.ingest.versions.account import COUNTS, counted_before, summary
 from recsys_cl.ingest.versions.compare import compare
 from recsys_cl.ingest.versions.gc import sweep
 from recsys_cl.ingest.versions.inputs import Found, Reading, refuse_changed
@@ -28,7 +29,6 @@ from recsys_cl.ingest.versions.manifest import (
     Version,
     check_file,
     content_digest,
-    iso,
     latest,
     part_folder,
     read_part,
@@ -66,20 +66,20 @@ def append(folder: Path, request: Request, seen: Seen, *, wait: bool = False) ->
         parts = [] if before is None else [(named.name, read_part(folder, named)) for named in before.parts]
         known = {each.address: each for _, part in parts for each in part.inputs}
         fresh = [file for file in request.files if file.address not in known]
-        counts = _counted_before([known[file.address] for file in request.files if file.address in known])
+        counts = counted_before([known[file.address] for file in request.files if file.address in known])
         if before is not None and not fresh:
-            return _summary(folder, before, counts, None)
+            return summary(folder, before, counts, None)
         part, added = _make(folder, scratch, parts, before, fresh, request, seen)
         after = _commit(folder, scratch / "part", part, before, request)
-        return _summary(folder, after, counts + added, part)
+        return summary(folder, after, counts + added, part)
 
 
 def check(request: Request, seen: Seen) -> dict[str, Any]:
     """The account that an empty data set would give, and the first bad rows; nothing is kept."""
     with TemporaryDirectory(prefix="recsys-cl-", ignore_cleanup_errors=True) as scratch:
-        summary = append(Path(scratch) / "set", request, seen)
-        bad = pq.read_table(summary.pop("quarantine"), page_checksum_verification=True).slice(0, 5).to_pylist()
-    return {key: value for key, value in summary.items() if key not in ("path", "version", "drift", "late")} | {"problems": bad}
+        found = append(Path(scratch) / "set", request, seen)
+        bad = pq.read_table(found.pop("quarantine"), page_checksum_verification=True).slice(0, 5).to_pylist()
+    return {key: value for key, value in found.items() if key not in ("path", "version", "drift", "late")} | {"problems": bad}
 
 
 def _make(
@@ -103,7 +103,7 @@ def _make(
         repeated = subtract(run, out.interactions, older, new / ROWS)
         watermark = None if before is None else before.last - request.allowance
         part = describe(run, new, _inputs(reading, new / QUARANTINE), watermark)
-    counts = Counter({name: account[name] for name in ("rows_in", "rows_kept", "rows_quarantined", "rows_deduplicated")})
+    counts = Counter({name: account[name] for name in COUNTS})
     counts.update({"rows_kept": -repeated, "rows_deduplicated": repeated})
     return part, counts
 
@@ -161,29 +161,6 @@ def _inputs(reading: Reading, quarantine: Path) -> list[Input]:
         )
         for file in reading.files
     ]
-
-
-def _counted_before(inputs: Sequence[Input]) -> Counter[str]:
-    """The account of files that the data set holds already: every good row is a repeat."""
-    rows, bad = sum(each.rows for each in inputs), sum(each.quarantined for each in inputs)
-    return Counter({"rows_in": rows, "rows_kept": 0, "rows_quarantined": bad, "rows_deduplicated": rows - bad})
-
-
-def _summary(folder: Path, version: Version, counts: Counter[str], part: Part | None) -> dict[str, Any]:
-    return {
-        **{name: counts[name] for name in ("rows_in", "rows_kept", "rows_quarantined", "rows_deduplicated")},
-        "late": 0 if part is None else part.late,
-        "rows": version.rows,
-        "users": version.users,
-        "items": version.items,
-        "first": iso(version.first),
-        "last": iso(version.last),
-        "digest": version.digest,
-        "version": version.number,
-        "path": str(folder),
-        "quarantine": None if part is None else str(part_folder(folder, version.parts[-1].name) / QUARANTINE),
-        "drift": version.drift,
-    }
 
 
 def _microseconds(iso_time: str) -> int:
