@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from recsys_cl.core.files import commit_folder, digest_file, digest_json, write_json
+from recsys_cl.core.files import commit_folder, digest_file, digest_json, storage_fault, write_json
 from recsys_cl.ingest.engine import engine
 from recsys_cl.ingest.ingestion import Outputs, ingest
 from recsys_cl.ingest.settings import Ingest
@@ -76,10 +77,20 @@ def append(folder: Path, request: Request, seen: Seen, *, wait: bool = False) ->
 
 def check(request: Request, seen: Seen) -> dict[str, Any]:
     """The account that an empty data set would give, and the first bad rows; nothing is kept."""
-    with TemporaryDirectory(prefix="recsys-cl-", ignore_cleanup_errors=True) as scratch:
+    with _temporary() as scratch:
         found = append(Path(scratch) / "set", request, seen)
         bad = pq.read_table(found.pop("quarantine"), page_checksum_verification=True).slice(0, 5).to_pylist()
     return {key: value for key, value in found.items() if key not in ("path", "version", "drift", "late")} | {"problems": bad}
+
+
+@contextmanager
+def _temporary() -> Iterator[str]:
+    """A folder where the system keeps such ones (``TMPDIR``)."""
+    try:
+        with TemporaryDirectory(prefix="recsys-cl-", ignore_cleanup_errors=True) as scratch:
+            yield scratch
+    except OSError as error:
+        raise storage_fault(Path(error.filename or gettempdir()), error) from error
 
 
 def _make(

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from recsys_cl.core.errors import Refused
+from recsys_cl.core.errors import RecsysError, Refused, Unavailable
 from recsys_cl.core.files import digest_file, digest_json, write_json
 from recsys_cl.core.settings import Settings
 
@@ -149,8 +149,8 @@ def check_file(path: Path, file: File) -> None:
             raise Refused(f"{path}: damaged: {path.stat().st_size} bytes, and {file.bytes} were committed")
         if digest_file(path) != file.sha256:
             raise Refused(f"{path}: damaged: its SHA-256 is not the one committed")
-    except FileNotFoundError as error:
-        raise Refused(f"{path}: damaged: the file is missing") from error
+    except OSError as error:
+        raise _unread(path, error) from error
 
 
 def iso(instant: int | None) -> str | None:
@@ -168,10 +168,17 @@ def _sealed(body: Mapping[str, Any]) -> str:
 def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8")
-    except FileNotFoundError as error:
-        raise Refused(f"{path}: damaged: the file is missing") from error
+    except OSError as error:
+        raise _unread(path, error) from error
     except UnicodeDecodeError as error:
         raise Refused(f"{path}: damaged: not UTF-8") from error
+
+
+def _unread(path: Path, error: OSError) -> RecsysError:
+    """A file that is gone is damage; one that cannot be read may be readable later."""
+    if isinstance(error, FileNotFoundError):
+        return Refused(f"{path}: damaged: the file is missing")
+    return Unavailable(f"cannot read {path}: {error.strerror or error}")
 
 
 def _valid(model: type[T], values: object, path: Path) -> T:
