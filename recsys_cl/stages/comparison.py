@@ -63,7 +63,7 @@ def compare_evaluations(
     baselines = baselines_of({name: families[name] for name in folders})
     best = max(baselines, key=lambda name: by_name[name].means()[metric], default=None)
     rows = _rows(by_name, best, rng, resamples)
-    openings = [each.facts["test_openings"] for each in measured if "test_openings" in each.facts]
+    openings = [each.facts["test_openings"] for each in measured if each.facts.get("test_openings") is not None]
     return {
         "metric": metric,
         "users": len(measured[0].values),

@@ -166,6 +166,14 @@ def test_what_cannot_be_paired_is_refused_naming_both(tmp_path):
         compare_evaluations(folders, FAMILIES, "ndcg@20", torch.Generator())
 
 
+def test_the_openings_are_those_when_the_last_was_measured(tmp_path):
+    folders = {
+        name: add(tmp_path, name, 0.1, test_openings=count) for name, count in (("popular", 3), ("xsimgcl", 4), ("ease", None))
+    }
+    assert compare_evaluations(folders, FAMILIES, "ndcg@20", torch.Generator(), resamples=20)["test_openings"] == 4
+    assert compare_evaluations({"ease": folders["ease"]}, FAMILIES, "ndcg@20", torch.Generator())["test_openings"] is None
+
+
 def test_the_same_seed_is_the_same_table_in_any_order_of_rows(tmp_path):
     folders = {name: add(tmp_path, name, gain) for name, gain in (("popular", 0.0), ("xsimgcl", 0.1))}
     first = compare_evaluations(folders, FAMILIES, "ndcg@20", torch.Generator().manual_seed(3), resamples=99)
