@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recsys_cl.core.errors import Refused
 from recsys_cl.stages.difference import LEVEL, UNCOMPARED, describe
 from recsys_cl.stages.measured import Measured, read_measured, refuse_other_metrics, refuse_unlike, refuse_unmeasured
 
@@ -55,6 +56,8 @@ def compare_evaluations(
     Raises:
         Refused: nothing was measured, other data, users or metrics (naming both), or an unknown metric.
     """
+    if not folders:
+        raise Refused("there is no evaluation to compare")
     measured = [read_measured(folder, f"evaluation '{name}'") for name, folder in folders.items()]
     refuse_unlike(measured)
     refuse_other_metrics(measured)

@@ -159,6 +159,8 @@ def test_what_cannot_be_paired_is_refused_naming_both(tmp_path):
         folder = add(tmp_path, name, 0.1, **wrong)
         with pytest.raises(Refused, match=message):
             compare_evaluations({**folders, name: folder}, FAMILIES, "ndcg@20", torch.Generator())
+    with pytest.raises(Refused, match="no evaluation to compare"):
+        compare_evaluations({}, FAMILIES, "ndcg@20", torch.Generator())
     with pytest.raises(Refused, match="did you mean 'ndcg@20'"):
         compare_evaluations(folders, FAMILIES, "ndcg@2", torch.Generator())
     (folders["popular"] / "per_user.parquet").write_bytes(b"broken")
