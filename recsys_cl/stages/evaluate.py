@@ -73,7 +73,7 @@ class EvaluateStage:
         Raises:
             Refused: nobody can be evaluated, a score would not be finite, or the weights are not this recipe's.
         """
-        from recsys_cl.ingest.dataset import load_interactions, load_shape, load_users
+        from recsys_cl.ingest.dataset import load_categories, load_interactions, load_shape, load_users
         from recsys_cl.stages.assemble import assemble, device_of
         from recsys_cl.stages.verdict import count_rows, judge_test, load_weights, write_verdict
 
@@ -87,7 +87,8 @@ class EvaluateStage:
         known = train.then(valid).to(device)
         made = assemble(self.recipe, known, self.seed, device)
         load_weights(made.method, job.reads[f"model/{self.experiment}"] / "weights.safetensors")
-        verdict = judge_test(made.method, made.feed, test.to(device), known, self.evaluation, self.experiment)
+        categories = load_categories(vocabulary, self.evaluation.category, self.evaluation.category_separator, device)
+        verdict = judge_test(made.method, made.feed, test.to(device), known, self.evaluation, self.experiment, categories)
 
         user_ids = load_users(vocabulary)["user_id"].to_list()
         facts: dict[str, float | str] = {

@@ -11,7 +11,7 @@ import torch
 from recsys_cl.config import Recipe, Runtime
 from recsys_cl.core.chance import derive, generator
 from recsys_cl.core.protocols import Method, Tracker
-from recsys_cl.core.values import Interactions
+from recsys_cl.core.values import Interactions, Ragged
 from recsys_cl.evaluation.judge import Judge
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 from recsys_cl.stages.assemble import assemble, device_of
@@ -42,6 +42,7 @@ class Fitting:
     Args:
         label: whose training it is, for messages and the progress bar.
         checkpoints: folder for checkpoints; what an interrupted fitting left there is continued.
+        categories: of each item, for the metrics that read them.
     """
 
     label: str
@@ -50,6 +51,7 @@ class Fitting:
     runtime: Runtime
     seed: int
     checkpoints: Path
+    categories: Ragged | None = None
 
     def run(self, train: Interactions, valid: Interactions, track: Tracker) -> Fitted:
         """Fit on ``train``, select on ``valid``; ``track`` is told of the selection, epoch by epoch.
@@ -68,6 +70,7 @@ class Fitting:
             exclude_seen=self.evaluation.exclude_seen,
             budget=self.evaluation.budget,
             model=self.label,
+            categories=None if self.categories is None else self.categories.to(device),
         )
         selection = self._fit(train, judge, plan, track, "selection")
         best = selection.best

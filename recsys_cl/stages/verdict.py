@@ -17,10 +17,10 @@ from torch import Tensor
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import write_json
 from recsys_cl.core.protocols import Feed, Method, Metric
-from recsys_cl.core.values import Encoding, Interactions, Ranking
+from recsys_cl.core.values import Encoding, Interactions, Ragged, Ranking
 from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.evaluation.held_out import HeldOut, hold_out
-from recsys_cl.evaluation.rank import rank
+from recsys_cl.evaluation.measure import measure
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 
 PROTOCOL = {
@@ -58,7 +58,13 @@ def load_weights(method: Method[Any], path: Path) -> None:
 
 
 def judge_test(
-    method: Method[Any], feed: Feed[Any], test: Interactions, known: Interactions, evaluation: Evaluation, model: str
+    method: Method[Any],
+    feed: Feed[Any],
+    test: Interactions,
+    known: Interactions,
+    evaluation: Evaluation,
+    model: str,
+    categories: Ragged | None = None,
 ) -> Verdict:
     """Rank the catalogue for everyone with something in ``test``, by what was ``known`` before.
 
@@ -69,6 +75,7 @@ def judge_test(
         known: everything before it; left out of the lists if the settings say so.
         evaluation: metrics, depths, memory.
         model: its name, for messages.
+        categories: of each item, for the metrics that read them.
     """
     metrics = build_metrics(evaluation)
     held_out = hold_out(test, known, exclude_seen=evaluation.exclude_seen)
@@ -76,10 +83,8 @@ def judge_test(
     if not torch.isfinite(encoding.users).all():
         raise Refused(f"{model}: user vectors are not finite")
     asking = Encoding(encoding.users[held_out.users], encoding.items)
-    k = max(metric.k for metric in metrics)
-    ranking, scores = rank(asking, held_out.truth, held_out.seen, k, evaluation.budget, model, held_out.popularity)
-    values = {metric.name: metric(ranking) for metric in metrics}
-    return Verdict(held_out, ranking, scores, encoding, values, _conventions(metrics, evaluation))
+    found = measure(asking, held_out, metrics, evaluation.budget, model, categories)
+    return Verdict(held_out, found.ranking, found.scores, encoding, found.values, _conventions(metrics, evaluation))
 
 
 def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts: Mapping[str, float | str]) -> None:
@@ -128,7 +133,7 @@ def _lists(verdict: Verdict) -> pa.Table:
 
 def _conventions(metrics: Sequence[Metric], evaluation: Evaluation) -> dict[str, str]:
     mask = "items of the history are never recommended" if evaluation.exclude_seen else "none: known items may come again"
-    return {**PROTOCOL, "mask": mask, **{metric.name.rpartition("@")[0]: metric.convention for metric in metrics}}
+    return {**PROTOCOL, "mask": mask, **{metric.name.partition("@")[0]: metric.convention for metric in metrics}}
 
 
 def _write(table: pa.Table, path: Path) -> None:
