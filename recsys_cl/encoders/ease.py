@@ -37,7 +37,7 @@ class EASE(nn.Module):
         gram.diagonal().add_(l2)
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
         weights = inverse.div_(-inverse.diagonal().clone()[:, None])  # B', as P is symmetric: row j is divided by P[j, j]
-        self.model = ItemToItem(interactions, weights.fill_diagonal_(0))
+        self.model = ItemToItem(interactions.by_user(), weights.fill_diagonal_(0))
 
     def forward(self, sources: Sequence[object], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
         """Whatever the sources, users [Q, I] and items [M, I]."""
