@@ -36,7 +36,7 @@ class EvaluateStage:
     runtime: Runtime
     seed: int
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     @property
     def name(self) -> str:
@@ -75,7 +75,7 @@ class EvaluateStage:
         """
         from recsys_cl.ingest.dataset import load_categories, load_interactions, load_shape, load_users
         from recsys_cl.stages.assemble import assemble, device_of
-        from recsys_cl.stages.verdict import count_rows, judge_test, load_weights, write_verdict
+        from recsys_cl.stages.verdict import count_rows, judge_test, load_weights, write_representation, write_verdict
 
         began = perf_counter()
         vocabulary = job.reads["vocabulary"]
@@ -97,4 +97,5 @@ class EvaluateStage:
             "seconds": perf_counter() - began,
         }
         write_verdict(verdict, user_ids, job.out(self.writes[0]), facts)
+        write_representation(verdict, known, categories, self.seed, job.out(self.writes[0]))
         return {"users": len(verdict.held_out.users), **verdict.means()}

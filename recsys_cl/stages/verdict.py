@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from recsys_cl.core.chance import generator
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import write_json
 from recsys_cl.core.protocols import Feed, Method, Metric
@@ -21,6 +22,7 @@ from recsys_cl.core.values import Encoding, Interactions, Ragged, Ranking
 from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.evaluation.held_out import HeldOut, hold_out
 from recsys_cl.evaluation.measure import measure
+from recsys_cl.evaluation.representation import representation
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 
 PROTOCOL = {
@@ -109,6 +111,14 @@ def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts
     _write(_lists(verdict), folder / "recommendations.parquet")
     vectors = {"users": verdict.encoding.users, "items": verdict.encoding.items}
     save_file({name: v.detach().float().cpu().contiguous() for name, v in vectors.items()}, folder / "vectors.safetensors")
+
+
+def write_representation(verdict: Verdict, known: Interactions, categories: Ragged | None, seed: int, folder: Path) -> None:
+    """Write ``representation.json``: what the vectors of all users and items are like."""
+    encoding, popularity, rng = verdict.encoding, verdict.held_out.popularity, generator(seed, "representation")
+    write_json(
+        folder / "representation.json", representation(encoding.users, encoding.items, known, popularity, categories, rng)
+    )
 
 
 def count_rows(path: Path) -> int:
