@@ -17,7 +17,7 @@ _SAMPLED = re.compile(r"(?P<of>\w+)_s(?P<negatives>[1-9]\d{0,8})")
 
 
 class Evaluation(Settings):
-    """Every metric is computed at every depth."""
+    """Every metric is computed at every depth, over all users and by segment."""
 
     metrics: tuple[str, ...] = Field(("recall", "ndcg", "precision", "hit_rate", "mrr", "map", "coverage"), min_length=1)
     ks: tuple[PositiveInt, ...] = Field((10, 20), min_length=1)
@@ -25,6 +25,7 @@ class Evaluation(Settings):
     category: str = "category"  # column of the item table
     category_separator: str = ""  # between the categories of one text; "": each text is one category
     memory_mib: PositiveInt = 1024
+    segments: tuple[str, ...] = ()  # columns of the item or user table
 
     @property
     def budget(self) -> int:
