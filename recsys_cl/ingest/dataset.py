@@ -68,7 +68,7 @@ def load_categories(vocabulary: Path, column: str, separator: str = "", device: 
         device: where the answer is wanted.
     """
     path = vocabulary / "items.parquet"
-    if column not in pq.read_schema(path).names:
+    if not path.is_file() or column not in pq.read_schema(path).names:
         return None
     values = _read(path, [column]).column(column).combine_chunks()
     if not pa.types.is_list(values.type) and not pa.types.is_large_list(values.type):
