@@ -18,8 +18,8 @@ from recsys_cl.core.chance import generator
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import write_json
 from recsys_cl.core.protocols import Feed, Method, Metric
-from recsys_cl.core.values import Encoding, Interactions, Ragged, Ranking
-from recsys_cl.evaluation.encode import encode_all
+from recsys_cl.core.values import Encoding, Fold, Interactions, Ragged, Ranking
+from recsys_cl.evaluation.encode import encode_all, fold_in
 from recsys_cl.evaluation.held_out import HeldOut, hold_out
 from recsys_cl.evaluation.measure import measure
 from recsys_cl.evaluation.representation import representation
@@ -43,6 +43,7 @@ class Verdict:
     ranking: Ranking
     scores: Tensor  # [U, K] of the ranked items
     encoding: Encoding  # of all users and items of the vocabulary
+    fold: Fold | None  # how people outside it get a vector, where the method has a rule
     values: Mapping[str, Tensor]  # metric name -> [U]
     conventions: Mapping[str, str]
 
@@ -86,7 +87,8 @@ def judge_test(
         raise Refused(f"{model}: user vectors are not finite")
     asking = Encoding(encoding.users[held_out.users], encoding.items)
     found = measure(asking, held_out, metrics, evaluation.budget, model, categories)
-    return Verdict(held_out, found.ranking, found.scores, encoding, found.values, _conventions(metrics, evaluation))
+    conventions = _conventions(metrics, evaluation)
+    return Verdict(held_out, found.ranking, found.scores, encoding, fold_in(method, feed), found.values, conventions)
 
 
 def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts: Mapping[str, Any]) -> None:
@@ -109,8 +111,15 @@ def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts
     per_user |= {name: values.cpu().numpy() for name, values in verdict.values.items()}
     _write(pa.table(per_user), folder / "per_user.parquet")
     _write(_lists(verdict), folder / "recommendations.parquet")
-    vectors = {"users": verdict.encoding.users, "items": verdict.encoding.items}
-    save_file({name: v.detach().float().cpu().contiguous() for name, v in vectors.items()}, folder / "vectors.safetensors")
+    save_file(vectors_of(verdict.encoding, verdict.fold), folder / "vectors.safetensors")
+
+
+def vectors_of(encoding: Encoding, fold: Fold | None) -> dict[str, Tensor]:
+    """What ``vectors.safetensors`` holds: ``users`` [U, D], ``items`` [I, D]; with a rule, ``fold`` [I, D] and its exponent."""
+    vectors = {"users": encoding.users, "items": encoding.items}
+    if fold is not None:
+        vectors |= {"fold": fold.rows, "fold_exponent": torch.tensor(fold.exponent)}
+    return {name: value.detach().float().cpu().contiguous() for name, value in vectors.items()}
 
 
 def write_representation(verdict: Verdict, known: Interactions, categories: Ragged | None, seed: int, folder: Path) -> None:
