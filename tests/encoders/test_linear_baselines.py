@@ -148,6 +148,10 @@ def test_markov_finds_a_planted_cycle() -> None:
     assert Recall(1)(ranking).mean().item() == 1
 
 
+def test_ease_in_single_precision_is_ease() -> None:
+    assert scores("ease", log(), l2=10.0, precision="fp32") == pytest.approx(scores("ease", log(), l2=10.0), abs=1e-5)
+
+
 def test_ease_has_the_weights_of_the_formula() -> None:
     matrix = dense(log())
     inverse = np.linalg.inv(matrix.T @ matrix + 10 * np.eye(20))
