@@ -11,6 +11,7 @@ from typing import Any
 from recsys_cl.config import Pipeline, load_pipeline
 from recsys_cl.core.protocols import Stage
 from recsys_cl.evaluation.settings import build_metrics
+from recsys_cl.stages.audit import AuditStage, summary
 from recsys_cl.stages.evaluate import EvaluateStage
 from recsys_cl.stages.ingest import IngestStage
 from recsys_cl.stages.openings import FOLDER, Ledger
@@ -46,6 +47,7 @@ class Result:
     model: Mapping[str, Any] | None
     tracking_uri: str
     openings: int = 0  # of the test part, ever
+    audit: Mapping[str, Any] | None = None  # the leakage audit: its verdict and checks
 
     def as_json(self) -> dict[str, Any]:
         """The machine's view; metric keys like ``recall@20``."""
@@ -64,13 +66,15 @@ class Result:
                 for line in self.experiments
             ],
             "test_openings": self.openings,
+            "audit": self.audit["verdict"] if self.audit else None,
             "report": str(self.report) if self.report else None,
             "model": dict(self.model) if self.model else None,
         }
 
     def places(self) -> list[str]:
-        """How often the test part was opened; where report, runs and model are; one line each."""
+        """How often the test part was opened; the audit; where report, runs and model are; one line each."""
         lines = [f"test    opened {self.openings} times so far"] if self.openings else []
+        lines += [f"audit   {summary(self.audit)}"] if self.audit else []
         lines += [f"report  {self.report}"] if self.report else []
         if self.model:
             model, aliases = self.model, ", ".join(self.model["aliases"]) or "no alias"
@@ -89,6 +93,7 @@ def stages_of(pipeline: Pipeline, tracking: Tracking, ledger: Ledger | None = No
         IngestStage(pipeline.ingest, pipeline.seed),
         PrepareStage(pipeline.prepare),
         *(TrainStage(name, recipe, how, where, seed, tracking.training) for name, recipe in recipes.items()),
+        AuditStage(pipeline.prepare, names),
         *(EvaluateStage(name, recipe, how, where, seed, ledger) for name, recipe in recipes.items()),
         ReportStage(pipeline.name, names, metric, shown, (("seed", str(pipeline.seed)),)),
         RegisterStage(pipeline.registry.model or pipeline.name, names, metric, pipeline.registry.experiment or None, tracking),
@@ -123,7 +128,8 @@ def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking, ledger: Led
     stages = tuple((done.stage.name, done.status, done.seconds) for done in outcome.done)
     evaluated = ledger is not None and any(f"evaluation/{line.recipe}" in artifacts for line in lines)
     openings = ledger.count(outcome.artifacts["test"].digest) if ledger and evaluated else 0
-    return Result(pipeline.name, stages, tuple(lines), report, registered, tracking.address, openings)
+    audit = _json(artifacts["audit"]) if "audit" in artifacts else None
+    return Result(pipeline.name, stages, tuple(lines), report, registered, tracking.address, openings, audit)
 
 
 def _line(name: str, artifacts: Mapping[str, Path], run_id: str | None) -> Line:

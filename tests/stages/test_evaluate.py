@@ -101,6 +101,13 @@ def test_vectors_of_everyone_know_train_and_valid(job):
     assert vectors["items"].dtype == torch.float32
 
 
+def test_what_the_vectors_are_like_is_kept(job):
+    stage().run(job)
+    found = json.loads((job.out("evaluation/popular") / "representation.json").read_text("utf-8"))
+    assert {"alignment", "uniformity_items", "effective_rank_users", "anisotropy_tail"} <= set(found)
+    assert (found["dimension"], found["effective_rank_users"]) == (1, 1)
+
+
 class Given(nn.Module):
     """Each user likes the one item of their own number, and is served alone."""
 
