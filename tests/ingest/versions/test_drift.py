@@ -124,6 +124,12 @@ def test_the_first_version_has_nothing_to_differ_from_and_drift_blocks_nothing(k
     assert {"name", "value", "threshold", "verdict"} <= set(other["drift"]["checks"][0])
 
 
+def test_a_handful_of_strangers_is_no_drift(keeper: Keeper) -> None:
+    keeper.add(keeper.log("a.csv", [(f"u{n % 50}", f"i{n % 20}", 3600 * n) for n in range(1000)]))
+    few = keeper.add(keeper.log("b.csv", [("x", "i1", 3_600_000), ("y", "i2", 3_603_600), ("z", "i3", 3_607_200)]))
+    assert few["drift"]["verdict"] == "ok", few["drift"]
+
+
 def test_a_lost_column_is_a_warning(keeper: Keeper) -> None:
     rated = "user_id,item_id,timestamp,rating\n" + "".join(f"u{n % 9},i{n % 5},{n * 600},4\n" for n in range(900))
     plain = "user_id,item_id,timestamp\n" + "".join(f"u{n % 9},i{n % 5},{n * 600}\n" for n in range(900, 1200))
