@@ -75,7 +75,7 @@ def judged(folder: Path, before: dict[str, pa.Table], came: dict[str, pa.Table])
 
 @pytest.mark.slow
 def test_the_rate_of_false_alarms_on_stationary_logs(tmp_path: Path) -> None:
-    """Measured: 2 alarms in 808 checks, on quarters of days to weeks of stationary shops, small and large, young and old."""
+    """Measured: 1 alarm in 808 checks, on quarters of days to weeks of stationary shops, small and large, young and old."""
     alarms, judgements = [], 0
     for seed in range(8):
         shop = Shop(seed)
