@@ -1,12 +1,44 @@
-"""Text from data, made fit to be shown."""
+"""Text and numbers from data, made fit to be shown."""
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 LONGEST = 160
 """Characters of a title that are shown; the rest becomes an ellipsis."""
+ABSENT = "–"
+"""Stands where there is no number."""
 
 
 def plain(text: object, longest: int = LONGEST) -> str:
     """Text from data as it may be shown: one line, of bounded length, without characters that reorder or hide others."""
-    line = "".join(c if c.isprintable() else " " for c in str(text))
+    line = "".join(c if c.isprintable() else " " for c in str(text)[: longest + 1])
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def finite(value: Any) -> bool:
+    """Whether ``value`` is a number that may be printed."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def figure(value: Any, form: str = ".4f") -> str:
+    """A number in one form; a dash for what is none, NaN and infinity included. The minus sign is as wide as a plus."""
+    return format(value, form).replace("-", "−") if finite(value) else ABSENT
+
+
+def compact(value: Any) -> str:
+    """A number of unknown size with four digits that matter; text stays text."""
+    if value is None or isinstance(value, float):
+        if not finite(value):
+            return ABSENT
+        large = abs(value) >= 1000
+        return figure(value, ",.0f" if large else ".4g")
+    return f"{value:,}".replace("-", "−") if finite(value) else plain(value)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if not finite(seconds):
+        return ABSENT
+    return f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.1f} min"

@@ -1,0 +1,41 @@
+"""Grouped bars: one group a segment, one bar a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from recsys_cl.reporting.charts.chart import Chart
+from recsys_cl.reporting.charts.drawing import Canvas, drawing
+from recsys_cl.reporting.charts.marks import Mark
+from recsys_cl.reporting.table import simple
+from recsys_cl.reporting.text import figure, finite, plain
+
+
+def bars(
+    title: str, groups: Sequence[str], heights: Mapping[str, Sequence[float | None]], looks: Mapping[str, Mark], up: str
+) -> Chart | None:
+    """One bar for each name in each group, ``heights[name]`` [groups]; None where nothing is finite."""
+    if not any(finite(height) for row in heights.values() for height in row):
+        return None
+    width = 0.84 / len(heights)
+
+    def draw(canvas: Canvas) -> None:
+        for place, (name, row) in enumerate(heights.items()):
+            for group, height in enumerate(row):
+                if finite(height):
+                    (bar,) = canvas.axes.bar(
+                        group - 0.42 + width * (place + 0.5), height or 0.0, width * 0.9, color=looks[name].colour
+                    )
+                    canvas.tell(bar, [f"{name}, {groups[group]}: {figure(height)}"])
+        canvas.axes.set_xticks(range(len(groups)), [plain(group, 22) for group in groups])
+        canvas.axes.tick_params(axis="x", length=0)
+        canvas.label("", up)
+
+    said = f"{title}: " + "; ".join(
+        f"{name} " + ", ".join(f"{group} {figure(height)}" for group, height in zip(groups, row, strict=True))
+        for name, row in heights.items()
+    )
+    table = simple(["recipe", *groups], [[name, *row] for name, row in heights.items()])
+    wide = len(groups) * len(heights) > 36
+    svg = drawing(draw, title, width=10.0 if wide else 5.0)
+    return Chart(title, svg, f"{said}.", table, [(name, looks[name]) for name in heights], wide)
