@@ -19,6 +19,7 @@ from recsys_cl.evaluation.compare import (
     effect_size,
     holm,
     paired_interval,
+    paired_t_p,
     reliable,
 )
 from recsys_cl.evaluation.resample import bootstrap_means, draw_counts, draw_signs, sign_flip_p
@@ -41,6 +42,24 @@ def test_equals_the_library() -> None:
     expected = ttest_rel(ours, theirs).confidence_interval()
     found = paired_interval(ours, theirs)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-12)
+
+
+def test_the_t_test_equals_the_library_and_knows_its_edges() -> None:
+    differences = np.random.default_rng(3).normal(0.1, 1.0, (200, 5))
+    assert paired_t_p(differences) == pytest.approx(ttest_rel(differences, np.zeros_like(differences)).pvalue, rel=1e-9)
+    assert paired_t_p(np.array([[0.0, 0.5], [0.0, 0.5]])).tolist() == [1, 0]
+    assert paired_t_p(np.array([[0.5]])).tolist() == [1]
+
+
+def test_the_t_test_raises_at_most_6_false_alarms_in_100() -> None:
+    assert 0.03 <= (paired_t_p(skewed(600, 4000, seed=8)) <= 0.05).mean() <= 0.06
+
+
+def test_a_large_table_can_still_be_significant() -> None:
+    differences = skewed(600, 200)
+    differences[:, 7] += 0.5
+    found = compare_all(differences, seeded())
+    assert [place for place, one in enumerate(found) if one.adjusted <= 0.05] == [7]
 
 
 def test_covers_the_truth_in_95_of_100_skewed_experiments() -> None:
@@ -70,6 +89,7 @@ def test_an_effect_is_found() -> None:
     [found] = compare_all(skewed(600, 1) + 0.2, seeded())
     assert found.interval.low > 0
     assert found.adjusted == found.p < 0.01
+    assert found.flipped < 0.01
     assert found.reliable
 
 
@@ -139,7 +159,7 @@ def test_changing_places_changes_signs() -> None:
     for one, other in zip(compare_all(differences, seeded()), compare_all(-differences, seeded()), strict=True):
         expected = (-other.interval.mean, -other.interval.high, -other.interval.low)
         assert (one.interval.mean, one.interval.low, one.interval.high) == pytest.approx(expected, rel=1e-9)
-        assert (one.p, one.effect) == pytest.approx((other.p, -other.effect), rel=1e-12)
+        assert (one.p, one.flipped, one.effect) == pytest.approx((other.p, other.flipped, -other.effect), rel=1e-12)
 
 
 def test_effect_size_by_hand() -> None:
