@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recsys_cl.reporting.text import compact, finite
+from recsys_cl.reporting.text import ABSENT, figure, finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,23 @@ class Table:
         return list(dict.fromkeys(column.depth for column in self.columns if column.depth))
 
 
-def cell(value: object) -> Cell:
-    """A field that shows ``value`` as it is."""
-    if isinstance(value, Cell):
-        return value
+def cell(value: object, form: str = ".4g") -> Cell:
+    """A field that shows ``value``: numbers in one form, text as it is, a dash for what is missing or not finite."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return Cell(compact(value), value if finite(value) else None)
-    return Cell(compact(value), None if value is None else str(value))
+        return Cell(figure(value, form), value if finite(value) else None)
+    return Cell(ABSENT) if value is None else Cell(str(value), str(value))
 
 
 def simple(columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "", *, sortable: bool = False) -> Table:
     """A table of plain values; a column is text where its first value is."""
     heads = [Column(name, text=any(isinstance(row[i], str) for row in rows)) for i, name in enumerate(columns)]
-    return Table(heads, [[cell(value) for value in row] for row in rows], caption, sortable)
+    forms = [form([row[i] for row in rows]) for i in range(len(columns))]
+    return Table(heads, [[cell(value, one) for value, one in zip(row, forms, strict=True)] for row in rows], caption, sortable)
+
+
+def form(values: Sequence[object]) -> str:
+    """One format for a column of numbers, so that their digits stand under each other: about four that matter."""
+    known = [abs(value) for value in values if isinstance(value, int | float) and finite(value)]
+    if all(isinstance(value, int) for value in known):
+        return ",.0f"
+    return f",.{4 if (top := max(known)) < 1 else max(0, 4 - len(str(int(top))))}f"

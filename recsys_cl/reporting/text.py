@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 LONGEST = 160
@@ -15,6 +16,11 @@ def plain(text: object, longest: int = LONGEST) -> str:
     """Text from data as it may be shown: one line, of bounded length, without characters that reorder or hide others."""
     line = "".join(c if c.isprintable() else " " for c in str(text)[: longest + 1])
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def minus(text: str) -> str:
+    """A sentence whose negative numbers have a minus sign instead of a hyphen."""
+    return re.sub(r"(?<![\w-])-(?=\d)", "−", text)
 
 
 def finite(value: Any) -> bool:

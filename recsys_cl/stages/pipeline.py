@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,8 +76,15 @@ class Result:
         return lines
 
 
-def stages_of(pipeline: Pipeline, tracking: Tracking) -> list[Stage]:
-    """Every stage of a pipeline, in an order in which each finds what it reads."""
+def stages_of(pipeline: Pipeline, tracking: Tracking, home: Path | None = None, command: str = "") -> list[Stage]:
+    """Every stage of a pipeline, in an order in which each finds what it reads.
+
+    Args:
+        pipeline: what to do.
+        tracking: where runs are told.
+        home: the folder of the pipeline's artifacts, for what the report finds beside them.
+        command: what was typed, for the report.
+    """
     recipes = pipeline.recipes()
     names, metric = tuple(recipes), pipeline.registry.metric
     shown = tuple(each.name for each in build_metrics(pipeline.evaluation))
@@ -86,7 +94,15 @@ def stages_of(pipeline: Pipeline, tracking: Tracking) -> list[Stage]:
         PrepareStage(pipeline.prepare),
         *(TrainStage(name, recipe, how, where, seed, tracking.training) for name, recipe in recipes.items()),
         *(EvaluateStage(name, recipe, how, where, seed) for name, recipe in recipes.items()),
-        ReportStage(pipeline.name, names, metric, shown, (("seed", str(pipeline.seed)),)),
+        ReportStage(
+            pipeline.name,
+            names,
+            metric,
+            shown,
+            facts=_facts(pipeline),
+            protocols=home / "protocols.json" if home else None,
+            commands=(command,) if command else (),
+        ),
         RegisterStage(pipeline.registry.model or pipeline.name, names, metric, pipeline.registry.experiment or None, tracking),
     ]
 
@@ -104,7 +120,8 @@ def run_pipeline(
     pipeline = load_pipeline(path, assignments)
     tracking = Tracking(pipeline.name, Path(), tracking_uri)
     store = Store(data_dir.resolve() / pipeline.name)
-    outcome = run_stages(stages_of(pipeline, tracking), store, watch, until, force)
+    command = shlex.join(["recsys-cl", "run", str(path), *(part for each in assignments for part in ("--set", each))])
+    outcome = run_stages(stages_of(pipeline, tracking, store.root, command), store, watch, until, force)
     return gather(pipeline, outcome, tracking)
 
 
@@ -117,6 +134,13 @@ def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking) -> Result:
     report = artifacts["report"] / "index.html" if "report" in artifacts else None
     stages = tuple((done.stage.name, done.status, done.seconds) for done in outcome.done)
     return Result(pipeline.name, stages, tuple(lines), report, registered, tracking.address)
+
+
+def _facts(pipeline: Pipeline) -> tuple[tuple[str, str], ...]:
+    """Settings that the report quotes; those of the logs stay out, since addresses may hold credentials."""
+    groups = {"prepare": pipeline.prepare, "evaluation": pipeline.evaluation, "runtime": pipeline.runtime}
+    told = {name: json.dumps(group.model_dump(mode="json", exclude_none=True)) for name, group in groups.items()}
+    return (("seed", str(pipeline.seed)), *told.items())
 
 
 def _line(name: str, artifacts: Mapping[str, Path], run_id: str | None) -> Line:

@@ -8,7 +8,7 @@ from recsys_cl.reporting.charts.chart import Chart
 from recsys_cl.reporting.charts.drawing import Canvas, drawing
 from recsys_cl.reporting.charts.marks import Mark
 from recsys_cl.reporting.table import simple
-from recsys_cl.reporting.text import figure, finite, plain
+from recsys_cl.reporting.text import compact, figure, finite, plain
 
 
 def bars(
@@ -26,16 +26,21 @@ def bars(
                     (bar,) = canvas.axes.bar(
                         group - 0.42 + width * (place + 0.5), height or 0.0, width * 0.9, color=looks[name].colour
                     )
-                    canvas.tell(bar, [f"{name}, {groups[group]}: {figure(height)}"])
+                    canvas.tell(bar, [f"{name}, {groups[group]}: {_value(height)}"])
         canvas.axes.set_xticks(range(len(groups)), [plain(group, 22) for group in groups])
         canvas.axes.tick_params(axis="x", length=0)
         canvas.label("", up)
 
     said = f"{title}: " + "; ".join(
-        f"{name} " + ", ".join(f"{group} {figure(height)}" for group, height in zip(groups, row, strict=True))
+        f"{name} " + ", ".join(f"{group} {_value(height)}" for group, height in zip(groups, row, strict=True))
         for name, row in heights.items()
     )
     table = simple(["recipe", *groups], [[name, *row] for name, row in heights.items()])
     wide = len(groups) * len(heights) > 36
+    legend = [(name, looks[name]) for name in heights] if len(heights) > 1 else []
     svg = drawing(draw, title, width=10.0 if wide else 5.0)
-    return Chart(title, svg, f"{said}.", table, [(name, looks[name]) for name in heights], wide)
+    return Chart(title, svg, f"{said}.", table, legend, wide)
+
+
+def _value(height: float | None) -> str:
+    return compact(height) if isinstance(height, int) else figure(height)

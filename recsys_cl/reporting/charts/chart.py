@@ -19,3 +19,4 @@ class Chart:
     table: Table
     legend: Sequence[tuple[str, Mark]] = ()
     wide: bool = False
+    note: str = ""

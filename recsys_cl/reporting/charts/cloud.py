@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 from recsys_cl.reporting.charts.chart import Chart
-from recsys_cl.reporting.charts.drawing import SOFT, Canvas, drawing
+from recsys_cl.reporting.charts.drawing import Canvas, drawing
 from recsys_cl.reporting.charts.marks import HUES, Mark
 from recsys_cl.reporting.evidence import ItemMap
 from recsys_cl.reporting.table import simple
 from recsys_cl.reporting.text import finite
 
+QUIET = Mark(HUES - 1, shape=0)
 REST = "other"
 """Categories beyond the most frequent, and items without any."""
 
@@ -30,10 +31,9 @@ def cloud(item_map: ItemMap) -> Chart | None:
         for name in (REST, *named):
             some = [p for p in known if (p[2] if p[2] in looks else REST) == name]
             if some:
-                look = looks[name].look if name in looks else {**Mark(0).look, "markerfacecolor": SOFT, "markeredgecolor": SOFT}
-                alpha = 0.8 if name in looks else 0.35
-                size = 3.4 if name in looks else 2.4
-                (dots,) = axes.plot([p[0] for p in some], [p[1] for p in some], ls="none", ms=size, alpha=alpha, **look)
+                look = {**looks.get(name, QUIET).look, "markeredgewidth": 0, "linestyle": "none"}
+                look |= {"markersize": 3.6, "alpha": 0.85} if name in looks else {"markersize": 2.6, "alpha": 0.35}
+                (dots,) = axes.plot([p[0] for p in some], [p[1] for p in some], **look)
                 canvas.tell(dots, [f"{text} ({category or 'no category'})" for _, _, category, text in some])
         axes.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
         axes.spines[:].set_visible(False)
@@ -43,4 +43,4 @@ def cloud(item_map: ItemMap) -> Chart | None:
     rest = len(known) - sum(counted[name] for name in named)
     table = simple(["category", "items drawn"], [[name, counted[name] if name in looks else rest] for name in shown])
     said = f"{title}: {len(known):,} items; {item_map.note}"
-    return Chart(title, drawing(draw, title, height=4.2), said, table, list(looks.items()))
+    return Chart(title, drawing(draw, title, height=4.2), said, table, [*looks.items(), (REST, QUIET)] if REST in shown else list(looks.items()))

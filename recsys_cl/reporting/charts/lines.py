@@ -28,7 +28,8 @@ def lines(title: str, series: Mapping[str, Points], looks: Mapping[str, Mark], a
             (line,) = canvas.axes.plot(*zip(*points, strict=True), linestyle=look.dash, markersize=size, **look.look)
             canvas.tell(line, [f"{name}, {across} {compact(x)}: {figure(y)}" for x, y in points])
         canvas.axes.margins(x=0.02, y=0.08)
-        canvas.axes.xaxis.get_major_locator().set_params(integer=True)
+        canvas.axes.locator_params(axis="x", integer=True)
+        canvas.axes.locator_params(axis="y", nbins=6)
         canvas.label(across, up)
 
     ends = "; ".join(f"{name} from {figure(points[0][1])} to {figure(points[-1][1])}" for name, points in drawn.items())

@@ -8,7 +8,11 @@ from typing import Any
 
 HUES = 8
 """Colours the style sheet has for light and dark, as ``--s0`` to ``--s7``."""
-SHAPES = (("o", "●", "○"), ("s", "■", "□"), ("^", "▲", "△"), ("D", "◆", "◇"), ("v", "▼", "▽"), ("P", "✚", "✛"), ("X", "✖", "✕"))
+SHAPES = (
+    *(("o", "●", "○"), ("s", "■", "□"), ("^", "▲", "△"), ("D", "◆", "◇")),
+    *(("v", "▼", "▽"), ("P", "✚", "✛"), ("X", "✖", "✕"), ("*", "★", "☆")),
+)
+"""Of matplotlib, and as characters, filled and hollow."""
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))
 
 
@@ -17,6 +21,7 @@ class Mark:
     """The look of one name: the hue repeats after eight names, shape and filling later."""
 
     number: int
+    shape: int | None = None  # where it is not to follow from the number
 
     @property
     def hue(self) -> int:
@@ -36,7 +41,7 @@ class Mark:
     @property
     def glyph(self) -> str:
         """The shape as a character, for legends."""
-        _, full, hollow = SHAPES[self.number % len(SHAPES)]
+        _, full, hollow = self._shape
         return full if self.filled else hollow
 
     @property
@@ -44,12 +49,16 @@ class Mark:
         """What matplotlib is told of a marker."""
         face = self.colour if self.filled else "none"
         return {
-            "marker": SHAPES[self.number % len(SHAPES)][0],
+            "marker": self._shape[0],
             "color": self.colour,
             "markerfacecolor": face,
             "markeredgecolor": self.colour,
             "markeredgewidth": 1.0,
         }
+
+    @property
+    def _shape(self) -> tuple[str, str, str]:
+        return SHAPES[(self.number if self.shape is None else self.shape) % len(SHAPES)]
 
     @property
     def dash(self) -> Any:

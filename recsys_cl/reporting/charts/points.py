@@ -24,6 +24,7 @@ def points(
             (dot,) = canvas.axes.plot([x], [y], linestyle="none", markersize=8, **looks[name].look)
             canvas.tell(dot, [f"{name}: {across} {compact(x)}, {up} {figure(y)}"])
         canvas.axes.margins(x=0.08, y=0.12)
+        canvas.axes.locator_params(nbins=6)
         canvas.axes.grid(visible=True, axis="both")
         canvas.label(across, up)
 

@@ -11,6 +11,9 @@ from recsys_cl.reporting.table import simple
 from recsys_cl.reporting.text import figure, finite, plain
 
 
+NOTE = "Filled where significant after Holm's correction for the whole table; the intervals themselves are not corrected."
+
+
 def whiskers(title: str, differences: Sequence[Difference], baseline: str) -> Chart | None:
     """Mean and 95 % interval of each difference to ``baseline``, the greatest on top; None without a finite one."""
     known = sorted((d for d in differences if all(map(finite, (d.mean, d.low, d.high)))), key=lambda d: d.mean)
@@ -29,6 +32,7 @@ def whiskers(title: str, differences: Sequence[Difference], baseline: str) -> Ch
         axes.set_yticks(range(len(known)), [plain(d.recipe, 22) for d in known])
         axes.tick_params(axis="y", labelcolor=INK)
         axes.margins(y=0.6 / len(known))
+        axes.locator_params(axis="x", nbins=5)
         axes.grid(visible=True, axis="x")
         axes.grid(visible=False, axis="y")
         canvas.label(f"difference in {known[0].metric} to {baseline}")
@@ -41,7 +45,7 @@ def whiskers(title: str, differences: Sequence[Difference], baseline: str) -> Ch
         ],
     )
     height = 0.9 + 0.3 * len(known)
-    return Chart(title, drawing(draw, title, height=height), " ".join(map(_said, reversed(known))), table)
+    return Chart(title, drawing(draw, title, height=height), " ".join(map(_said, reversed(known))), table, note=NOTE)
 
 
 def _said(d: Difference) -> str:

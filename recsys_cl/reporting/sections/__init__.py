@@ -9,7 +9,6 @@ from recsys_cl.reporting.evidence import Evidence
 from recsys_cl.reporting.sections.audit import audit
 from recsys_cl.reporting.sections.beyond import beyond
 from recsys_cl.reporting.sections.data import data
-from recsys_cl.reporting.sections.depth import depth
 from recsys_cl.reporting.sections.items import items
 from recsys_cl.reporting.sections.learning import learning
 from recsys_cl.reporting.sections.protocols import protocols
@@ -20,7 +19,6 @@ from recsys_cl.reporting.sections.segments import segments
 
 ORDER: tuple[Callable[[Evidence, Mapping[str, Mark]], Section], ...] = (
     results,
-    depth,
     segments,
     beyond,
     learning,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recsys_cl.reporting.charts.bars import bars
+from recsys_cl.reporting.charts.chart import Chart
 from recsys_cl.reporting.charts.marks import Mark, marks
 from recsys_cl.reporting.charts.periods import periods
 from recsys_cl.reporting.charts.spans import spans
@@ -14,10 +16,15 @@ from recsys_cl.reporting.sections.section import Section
 from recsys_cl.reporting.table import Table, simple
 
 
+PARTS = ("train", "valid", "test")
+COUNTS = ("interactions", "users", "items", "of_cold_users", "of_cold_items", "first", "last")
+"""Of a part, in the order in which they are read."""
+
+
 def data(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa: ARG001 - parts have marks of their own
     """Charts from the data report, then its tables."""
     report = evidence.data
-    parts: Mapping[str, Any] = report.get("parts", {})
+    parts = {name: report["parts"][name] for name in PARTS if name in report.get("parts", {})}
     own = marks(list(parts))
     popularity = [(int(rank), int(count)) for rank, count in report.get("popularity", ())]
     return Section(
@@ -29,18 +36,33 @@ def data(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa: ARG
             periods("Events over time, by part", report.get("periods", ()), list(parts), own, "events"),
             tail("Popularity of items", popularity, "interactions"),
             spans("The split in time", parts, own),
+            _activity(report.get("user_activity", {}).get("histogram", ())),
         ],
         [*_parts(parts), *_rows(report.get("rows")), *_drift(report.get("drift"))],
         missing="No data report came with these runs.",
     )
 
 
+def _activity(histogram: Sequence[Mapping[str, Any]]) -> Chart | None:
+    """How many users met how many items, by powers of two."""
+    if not histogram:
+        return None
+    groups = [str(bar["from"]) if bar["below"] - bar["from"] == 1 else f"{bar['from']}–{bar['below'] - 1}" for bar in histogram]
+    return bars("Users by number of interactions in train", groups, {"users": [bar["count"] for bar in histogram]}, marks(["users"]), "users")
+
+
 def _parts(parts: Mapping[str, Any]) -> list[Table]:
     if not parts:
         return []
-    names = list(next(iter(parts.values())))
+    names = [name for name in COUNTS if name in next(iter(parts.values()))]
     heads = ["part", *(name.replace("_", " ") for name in names)]
-    return [simple(heads, [[part, *map(counts.get, names)] for part, counts in parts.items()], "Parts")]
+    rows = [[part, *(_short(counts.get(name)) for name in names)] for part, counts in parts.items()]
+    return [simple(heads, rows, "Parts")]
+
+
+def _short(value: Any) -> Any:
+    """A time to the minute; the rest as it is."""
+    return value[:16].replace("T", " ") if isinstance(value, str) else value
 
 
 def _rows(rows: Mapping[str, Any] | None) -> list[Table]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from recsys_cl.reporting.charts.chart import Chart
+from recsys_cl.reporting.charts.lines import lines
 from recsys_cl.reporting.charts.marks import Mark
 from recsys_cl.reporting.charts.whiskers import whiskers
 from recsys_cl.reporting.evidence import Evidence, Trial
@@ -12,7 +14,7 @@ from recsys_cl.reporting.table import Cell, Column, Table
 from recsys_cl.reporting.text import duration, figure, finite
 
 
-def results(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa: ARG001 - one signature for all sections
+def results(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:
     """Means with intervals and marks, and the differences that carry the headline."""
     compared = evidence.comparison
     lead = "Exact ranking of the whole catalogue for every user of the test part; recipes and epochs were chosen on validation."
@@ -22,11 +24,29 @@ def results(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa: 
             "at 5 % after Holm's correction for the whole table; without a mark the difference cannot be told from chance. "
             "The best of a column is in bold."
         )
-    chart = None
-    if compared and compared.baseline:
-        own = [d for d in compared.differences if d.metric == evidence.metric and d.recipe != compared.baseline]
-        chart = whiskers(f"Difference to {compared.baseline}, {evidence.metric}", own, compared.baseline)
-    return Section("results", "Results", lead, [chart], [table(evidence)], notes=_notes(evidence), charts_first=False)
+    return Section(
+        "results",
+        "Results",
+        lead,
+        [_differences(evidence), _recall(evidence, looks)],
+        [table(evidence)],
+        gaps=() if any(t.recall for t in evidence.trials) else ("Recall at every depth: no ranked lists were kept with these runs.",),
+        notes=list(evidence.conventions.items()),
+        charts_first=False,
+    )
+
+
+def _differences(evidence: Evidence) -> Chart | None:
+    compared = evidence.comparison
+    if compared is None or compared.baseline is None:
+        return None
+    own = [d for d in compared.differences if d.metric == evidence.metric and d.recipe != compared.baseline]
+    return whiskers(f"Difference to {compared.baseline}, {evidence.metric}", own, compared.baseline)
+
+
+def _recall(evidence: Evidence, looks: Mapping[str, Mark]) -> Chart | None:
+    series = {t.name: [(float(k), value) for k, value in enumerate(t.recall, 1)] for t in evidence.trials if t.recall}
+    return lines("Recall by length of the list", series, looks, "k", "recall@k")
 
 
 def table(evidence: Evidence) -> Table:
@@ -58,6 +78,3 @@ def _row(trial: Trial, evidence: Evidence, best: Mapping[str, float | None]) -> 
     spent = Cell(duration(trial.seconds), trial.seconds) if trial.seconds else Cell("–")
     return [*cells, Cell(str(trial.epochs), trial.epochs) if trial.epochs else Cell("–"), spent]
 
-
-def _notes(evidence: Evidence) -> list[tuple[str, str]]:
-    return list(evidence.conventions.items())

@@ -19,6 +19,7 @@ class Section:
     charts: Sequence[Chart | None] = ()
     tables: Sequence[Table] = ()
     missing: str = ""
+    gaps: Sequence[str] = ()  # what else could stand here, and why it does not
     notes: Sequence[tuple[str, str]] = ()  # terms and what they mean, folded away
     charts_first: bool = True
 
