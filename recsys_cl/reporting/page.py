@@ -23,7 +23,7 @@ def render(evidence: Evidence) -> str:
 
     loader = PackageLoader("recsys_cl.reporting", "templates")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"minus": text.minus, "plain": text.plain, "compact": text.compact, "figure": text.figure}
+    environment.filters |= {"typeset": text.typeset, "plain": text.plain, "compact": text.compact, "figure": text.figure}
     script, style = _asset("report.js"), _asset("report.css")
     looks = marks([trial.name for trial in evidence.trials])
     return environment.get_template("page.html.j2").render(
@@ -44,7 +44,7 @@ def _counts(evidence: Evidence) -> list[tuple[str, object]]:
         "recipes": len(evidence.trials),
         "users": data.get("users"),
         "items": data.get("items"),
-        "density": text.figure(data.get("density"), ".2%") if data else None,
+        "density": text.percent(data.get("density"), ".2f") if data else None,
         "users in test": counts.get("users"),
         "held-out interactions": counts.get("held_out"),
         "test part opened": counts.get("openings"),

@@ -18,9 +18,9 @@ def plain(text: object, longest: int = LONGEST) -> str:
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
-def minus(text: str) -> str:
-    """A sentence whose negative numbers have a minus sign instead of a hyphen."""
-    return re.sub(r"(?<![\w-])-(?=\d)", "−", text)
+def typeset(text: str) -> str:
+    """A sentence whose negative numbers have a minus sign instead of a hyphen, and whose percentages do not break."""
+    return re.sub(r"(?<=\d) %", "\u00a0%", re.sub(r"(?<![\w-])-(?=\d)", "\u2212", text))
 
 
 def finite(value: Any) -> bool:
@@ -30,7 +30,12 @@ def finite(value: Any) -> bool:
 
 def figure(value: Any, form: str = ".4f") -> str:
     """A number in one form; a dash for what is none, NaN and infinity included. The minus sign is as wide as a plus."""
-    return format(value, form).replace("-", "−") if finite(value) else ABSENT
+    return format(value, form).replace("-", "\u2212") if finite(value) else ABSENT
+
+
+def percent(value: Any, form: str = ".1f") -> str:
+    """A share as a percentage."""
+    return f"{figure(100 * value, form)}\u00a0%" if finite(value) else ABSENT
 
 
 def compact(value: Any) -> str:
@@ -40,7 +45,7 @@ def compact(value: Any) -> str:
             return ABSENT
         large = abs(value) >= 1000
         return figure(value, ",.0f" if large else ".4g")
-    return f"{value:,}".replace("-", "−") if finite(value) else plain(value)
+    return f"{value:,}".replace("-", "\u2212") if finite(value) else plain(value)
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_cl.core.files import digest_file
 from recsys_cl.core.version import VERSION
-from recsys_cl.stages.trials import read_trial
+from recsys_cl.stages.report_rows import read_trial
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,12 +12,12 @@ from recsys_cl.reporting.text import compact, figure, finite, plain
 
 
 def bars(
-    title: str, groups: Sequence[str], heights: Mapping[str, Sequence[float | None]], looks: Mapping[str, Mark], up: str
+    title: str, groups: Sequence[str], heights: Mapping[str, Sequence[float | None]], looks: Mapping[str, Mark], up: str, across: str = ""
 ) -> Chart | None:
     """One bar for each name in each group, ``heights[name]`` [groups]; None where nothing is finite."""
     if not any(finite(height) for row in heights.values() for height in row):
         return None
-    width = 0.84 / len(heights)
+    width, wide = 0.84 / len(heights), len(groups) * len(heights) > 36
 
     def draw(canvas: Canvas) -> None:
         for place, (name, row) in enumerate(heights.items()):
@@ -28,17 +28,16 @@ def bars(
                     )
                     canvas.tell(bar, [f"{name}, {groups[group]}: {_value(height)}"])
         canvas.axes.set_xticks(range(len(groups)), [plain(group, 22) for group in groups])
-        canvas.axes.tick_params(axis="x", length=0)
-        canvas.label("", up)
+        canvas.axes.tick_params(axis="x", length=0, labelsize=10 if len(groups) <= 10 else 8)
+        canvas.label(across, up)
 
     said = f"{title}: " + "; ".join(
         f"{name} " + ", ".join(f"{group} {_value(height)}" for group, height in zip(groups, row, strict=True))
         for name, row in heights.items()
     )
     table = simple(["recipe", *groups], [[name, *row] for name, row in heights.items()])
-    wide = len(groups) * len(heights) > 36
     legend = [(name, looks[name]) for name in heights] if len(heights) > 1 else []
-    svg = drawing(draw, title, width=10.0 if wide else 5.0)
+    svg = drawing(draw, title, width=9.8 if wide else 4.7)
     return Chart(title, svg, f"{said}.", table, legend, wide)
 
 

@@ -70,7 +70,7 @@ class Canvas:
         self.axes.set_title(plain(up, 60), loc="left", fontsize=9, color=SOFT, pad=8)
 
 
-def drawing(draw: Callable[[Canvas], None], salt: str, width: float = 5.0, height: float = 3.0) -> str:
+def drawing(draw: Callable[[Canvas], None], salt: str, width: float = 4.7, height: float = 2.9) -> str:
     """One SVG element, ``width`` by ``height`` inches of 72 units each; ids within it are made from ``salt``."""
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG

@@ -8,7 +8,7 @@ from recsys_cl.reporting.charts.chart import Chart
 from recsys_cl.reporting.charts.drawing import INK, SOFT, Canvas, drawing
 from recsys_cl.reporting.evidence import Difference
 from recsys_cl.reporting.table import simple
-from recsys_cl.reporting.text import figure, finite, plain
+from recsys_cl.reporting.text import figure, finite, percent, plain
 
 
 NOTE = "Filled where significant after Holm's correction for the whole table; the intervals themselves are not corrected."
@@ -40,7 +40,7 @@ def whiskers(title: str, differences: Sequence[Difference], baseline: str) -> Ch
     table = simple(
         ["recipe", "difference", "low", "high", "relative", "p (Holm)", "effect d"],
         [
-            [d.recipe, *(figure(v, "+.4f") for v in (d.mean, d.low, d.high)), figure(d.relative, "+.1%"), figure(d.p), figure(d.effect, ".2f")]
+            [d.recipe, *(figure(v, "+.4f") for v in (d.mean, d.low, d.high)), percent(d.relative, "+.1f"), figure(d.p), figure(d.effect, ".2f")]
             for d in reversed(known)
         ],
     )

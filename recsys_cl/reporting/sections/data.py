@@ -20,6 +20,9 @@ PARTS = ("train", "valid", "test")
 COUNTS = ("interactions", "users", "items", "of_cold_users", "of_cold_items", "first", "last")
 """Of a part, in the order in which they are read."""
 
+STEPS = ("logged", "other_events", "below_min_rating", "positive", "repeats", "outside_core")
+"""Of preparation: what was logged, and what each step removed or left."""
+
 
 def data(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa: ARG001 - parts have marks of their own
     """Charts from the data report, then its tables."""
@@ -47,8 +50,9 @@ def _activity(histogram: Sequence[Mapping[str, Any]]) -> Chart | None:
     """How many users met how many items, by powers of two."""
     if not histogram:
         return None
-    groups = [str(bar["from"]) if bar["below"] - bar["from"] == 1 else f"{bar['from']}–{bar['below'] - 1}" for bar in histogram]
-    return bars("Users by number of interactions in train", groups, {"users": [bar["count"] for bar in histogram]}, marks(["users"]), "users")
+    groups, counts = [f"{bar['from']:,}" for bar in histogram], {"users": [bar["count"] for bar in histogram]}
+    title = "Users by number of interactions in train"
+    return bars(title, groups, counts, marks(["users"]), "users", "interactions, from … to twice as many")
 
 
 def _parts(parts: Mapping[str, Any]) -> list[Table]:
@@ -66,8 +70,8 @@ def _short(value: Any) -> Any:
 
 
 def _rows(rows: Mapping[str, Any] | None) -> list[Table]:
-    plain = {name: value for name, value in (rows or {}).items() if isinstance(value, int | float | str)}
-    return [simple(["step", "rows"], [[name.replace("_", " "), value] for name, value in plain.items()], "Rows")] if plain else []
+    known = {name: (rows or {})[name] for name in STEPS if name in (rows or {})}
+    return [simple(["step", "rows"], [[name.replace("_", " "), value] for name, value in known.items()], "Rows")] if known else []
 
 
 def _drift(drift: Mapping[str, Any] | None) -> list[Table]:

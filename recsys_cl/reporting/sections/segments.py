@@ -11,7 +11,7 @@ from recsys_cl.reporting.charts.marks import Mark
 from recsys_cl.reporting.evidence import Evidence
 from recsys_cl.reporting.sections.section import Section
 from recsys_cl.reporting.table import Table, simple
-from recsys_cl.reporting.text import figure
+from recsys_cl.reporting.text import percent
 
 
 def segments(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:
@@ -44,6 +44,6 @@ def _chart(way: str, evidence: Evidence, looks: Mapping[str, Mark]) -> Chart | N
 def _sizes(rows: Sequence[Mapping[str, Any]]) -> Table:
     return simple(
         ["by", "segment", "users", "held out", "share"],
-        [[str(r["by"]).replace("_", " "), str(r["segment"]), r["users"], r["held_out"], figure(r.get("share"), ".1%")] for r in rows],
+        [[str(r["by"]).replace("_", " "), str(r["segment"]), r["users"], r["held_out"], percent(r.get("share"))] for r in rows],
         "Size of the segments",
     )
