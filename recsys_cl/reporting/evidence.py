@@ -110,7 +110,9 @@ class Evidence:
     @property
     def headline(self) -> str:
         """The one honest sentence."""
-        return self.comparison.headline if self.comparison else "Nothing is claimed: there is no recipe and baseline to compare."
+        return (
+            self.comparison.headline if self.comparison else "Nothing is claimed: there is no recipe and baseline to compare."
+        )
 
     @property
     def metrics(self) -> list[str]:

@@ -56,6 +56,6 @@ def _row(evidence: Evidence, recipe: str, metric: str) -> dict[str, Any]:
         numbers |= {"difference": found.mean, "difference_low": found.low, "difference_high": found.high}
         numbers |= {"relative": found.relative, "p": found.p, "effect": found.effect}
     known = {name: value for name, value in numbers.items() if finite(value)}
-    about = {"baseline": evidence.comparison.baseline if evidence.comparison else None}
+    about: dict[str, Any] = {"baseline": evidence.comparison.baseline if evidence.comparison else None}
     about |= {"reliable": found.reliable, "mark": found.mark} if found else {"reliable": None, "mark": ""}
     return {"recipe": recipe, "metric": metric, **known, **about}

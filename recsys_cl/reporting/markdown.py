@@ -20,7 +20,10 @@ def markdown(evidence: Evidence) -> str:
     compared = evidence.comparison
     if compared and compared.baseline:
         best = escaped(compared.baseline)
-        lines += ["", f"▲ higher, ▼ lower than {best}, the best baseline, at 5 % after Holm's correction; else not told from chance."]
+        lines += [
+            "",
+            f"▲ higher, ▼ lower than {best}, the best baseline, at 5 % after Holm's correction; else not told from chance.",
+        ]
     if evidence.audit is not None:
         lines += ["", f"Leakage audit: {escaped(evidence.audit.get('verdict', 'unknown'))}."]
     facts = ", ".join(f"{escaped(name)} {escaped(value)}" for name, value in evidence.facts.items() if "sha256" in name)

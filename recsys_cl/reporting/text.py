@@ -8,7 +8,7 @@ from typing import Any
 
 LONGEST = 160
 """Characters of a title that are shown; the rest becomes an ellipsis."""
-ABSENT = "–"
+ABSENT = "\u2013"
 """Stands where there is no number."""
 
 
@@ -33,6 +33,11 @@ def figure(value: Any, form: str = ".4f") -> str:
     return format(value, form).replace("-", "\u2212") if finite(value) else ABSENT
 
 
+def between(low: Any, high: Any) -> str:
+    """An interval, its ends apart by a dash."""
+    return f"{figure(low)} {ABSENT} {figure(high)}"
+
+
 def percent(value: Any, form: str = ".1f") -> str:
     """A share as a percentage."""
     return f"{figure(100 * value, form)}\u00a0%" if finite(value) else ABSENT
@@ -40,11 +45,10 @@ def percent(value: Any, form: str = ".1f") -> str:
 
 def compact(value: Any) -> str:
     """A number of unknown size with four digits that matter; text stays text."""
-    if value is None or isinstance(value, float):
-        if not finite(value):
-            return ABSENT
-        large = abs(value) >= 1000
-        return figure(value, ",.0f" if large else ".4g")
+    if value is None:
+        return ABSENT
+    if isinstance(value, float):
+        return figure(value, ",.0f" if abs(value) >= 1000 else ".4g")
     return f"{value:,}".replace("-", "\u2212") if finite(value) else plain(value)
 
 

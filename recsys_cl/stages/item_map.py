@@ -18,7 +18,9 @@ DRAWN = 1200
 """Items on a map: those met most often."""
 
 
-def item_maps(recipe: str, evaluation: Path, items: pd.DataFrame, texts: list[str], popularity: NDArray[np.int64]) -> list[ItemMap]:
+def item_maps(
+    recipe: str, evaluation: Path, items: pd.DataFrame, texts: list[str], popularity: NDArray[np.int64]
+) -> list[ItemMap]:
     """The principal components, and UMAP where it is installed.
 
     Args:
@@ -81,5 +83,7 @@ def _categories(items: pd.DataFrame) -> list[str]:
 
 
 def _first(value: object) -> str:
-    several = list(value) if isinstance(value, list | tuple | np.ndarray) else str(value).split("|") if isinstance(value, str) else []
+    several = (
+        list(value) if isinstance(value, list | tuple | np.ndarray) else str(value).split("|") if isinstance(value, str) else []
+    )
     return str(several[0]).strip() if several else ""

@@ -74,7 +74,7 @@ def completed(evidence: Evidence, named: Mapping[str, Found]) -> Evidence:
 
 
 def _filled(trial: Trial, found: Found) -> Trial:
-    said = next((one for one in found.earlier.get("trials", ()) if one["name"] == found.name), {})
+    said: Mapping[str, Any] = next((one for one in found.earlier.get("trials", ()) if one["name"] == found.name), {})
     lacking = [part for part in ("recall", "popularity", "segments", "representation") if not getattr(trial, part)]
     return replace(trial, **{part: said[part] for part in lacking if said.get(part)})
 
@@ -133,6 +133,4 @@ def _runs(run_id: str, scratch: Path, tracking_uri: str | None) -> list[Found]:
 
 def _names(names: Sequence[str]) -> list[str]:
     """Each its own: of equal names, the second is called ``name (2)``."""
-    return [
-        name if (before := list(names[:i]).count(name)) == 0 else f"{name} ({before + 1})" for i, name in enumerate(names)
-    ]
+    return [name if (before := list(names[:i]).count(name)) == 0 else f"{name} ({before + 1})" for i, name in enumerate(names)]

@@ -65,8 +65,11 @@ class ReportStage:
         files = {name: job.reads[name] for name in ("train", "valid", "vocabulary", "data_report", *self.extra)}
         if self.outside() and self.protocols:
             files["protocols"] = self.protocols
-        kinds = ({name: job.reads[f"{kind}/{name}"] for name in self.experiments} for kind in ("evaluation", "model"))
-        evidence = gather(Sources(*kinds, files), self.pipeline, self.metric, self.metrics, dict(self.facts), self.commands)
+        evaluations, models = (
+            {name: job.reads[f"{kind}/{name}"] for name in self.experiments} for kind in ("evaluation", "model")
+        )
+        sources = Sources(evaluations, models, files)
+        evidence = gather(sources, self.pipeline, self.metric, self.metrics, dict(self.facts), self.commands)
         size = write_report(evidence, job.out("report"))
         return {"experiments": len(self.experiments), "bytes": size}
 

@@ -82,7 +82,7 @@ def judge_test(
     return Verdict(held_out, ranking, scores, encoding, values, _conventions(metrics, evaluation))
 
 
-def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts: Mapping[str, float | str]) -> None:
+def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts: Mapping[str, Any]) -> None:
     """Write ``metrics.json``, ``per_user.parquet``, ``recommendations.parquet`` and ``vectors.safetensors``.
 
     Args:

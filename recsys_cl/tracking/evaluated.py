@@ -63,5 +63,7 @@ def _run(store: Store, run_id: str) -> Any:
             return store.client.get_run(run_id)
         except MlflowException as error:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                raise Refused(f"no run '{run_id}' in {store.name}; recsys-cl report takes run ids and evaluation folders") from error
+                raise Refused(
+                    f"no run '{run_id}' in {store.name}; recsys-cl report takes run ids and evaluation folders"
+                ) from error
             raise

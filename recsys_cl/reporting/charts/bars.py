@@ -12,7 +12,12 @@ from recsys_cl.reporting.text import compact, figure, finite, plain
 
 
 def bars(
-    title: str, groups: Sequence[str], heights: Mapping[str, Sequence[float | None]], looks: Mapping[str, Mark], up: str, across: str = ""
+    title: str,
+    groups: Sequence[str],
+    heights: Mapping[str, Sequence[float | None]],
+    looks: Mapping[str, Mark],
+    up: str,
+    across: str = "",
 ) -> Chart | None:
     """One bar for each name in each group, ``heights[name]`` [groups]; None where nothing is finite."""
     if not any(finite(height) for row in heights.values() for height in row):

@@ -43,4 +43,10 @@ def cloud(item_map: ItemMap) -> Chart | None:
     rest = len(known) - sum(counted[name] for name in named)
     table = simple(["category", "items drawn"], [[name, counted[name] if name in looks else rest] for name in shown])
     said = f"{title}: {len(known):,} items; {item_map.note}"
-    return Chart(title, drawing(draw, title, height=4.2), said, table, [*looks.items(), (REST, QUIET)] if REST in shown else list(looks.items()))
+    return Chart(
+        title,
+        drawing(draw, title, height=4.2),
+        said,
+        table,
+        [*looks.items(), (REST, QUIET)] if REST in shown else list(looks.items()),
+    )

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 INK, SOFT, LINE = "#010203", "#010204", "#010205"
 """Stand for the page's text, quiet text and rules until the SVG is written; matplotlib itself cannot say ``currentColor``."""
-COLOURS = {INK: "currentColor", SOFT: "var(--soft)", LINE: "var(--line)"} | {f"#0c0d{n:02x}": f"var(--s{n})" for n in range(HUES)}
+COLOURS = {INK: "currentColor", SOFT: "var(--soft)", LINE: "var(--line)"} | {
+    f"#0c0d{n:02x}": f"var(--s{n})" for n in range(HUES)
+}
 STYLE = {
     "svg.fonttype": "none",  # text stays text, in the page's own typeface
     "font.family": "sans-serif",
@@ -46,6 +48,7 @@ STYLE = {
     "ytick.major.size": 0,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
+    "date.converter": "concise",
     "lines.linewidth": 1.5,
 }
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "{http://www.w3.org/1999/xlink}href"
@@ -93,9 +96,7 @@ def _finished(text: str, titles: dict[str, list[str]]) -> str:
     root = ET.fromstring(text[text.index("<svg") :])
     for unwanted in ("metadata", "defs/{*}style"):
         for parent, child in [(p, c) for p in root.iter() for c in p.findall(f"{{*}}{unwanted.split('/')[0]}")]:
-            if "/" not in unwanted:
-                parent.remove(child)
-            elif child.find("{*}style") is not None:
+            if "/" not in unwanted or child.find("{*}style") is not None:
                 parent.remove(child)
     for group in root.iter(f"{{{_SVG}}}g"):
         found = titles.get(group.get("id", ""))

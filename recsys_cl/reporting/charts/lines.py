@@ -16,7 +16,7 @@ MOST = 100
 
 
 def lines(title: str, series: Mapping[str, Points], looks: Mapping[str, Mark], across: str, up: str) -> Chart | None:
-    """One line a name through its points (x, y); None where no name has two of them. Points that are not finite are left out."""
+    """One line a name through its points (x, y), without those that are not finite; None where no name has two of them."""
     drawn = {name: kept for name, points in series.items() if len(kept := _thin(points)) > 1}
     if not drawn:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from recsys_cl.reporting.charts.chart import Chart
@@ -19,18 +19,15 @@ def spans(title: str, parts: Mapping[str, Mapping[str, Any]], looks: Mapping[str
         return None
 
     def draw(canvas: Canvas) -> None:
-        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
-
         axes = canvas.axes
         for row, (name, part) in enumerate(reversed(known.items())):
-            first, last = (float(date2num(datetime.fromisoformat(part[end]))) for end in ("first", "last"))
-            (bar,) = axes.barh(row, max(last - first, 1e-3), 0.5, left=first, color=looks[name].colour)
+            first, last = (datetime.fromisoformat(part[end]) for end in ("first", "last"))
+            length: Any = max(last - first, timedelta(minutes=1))
+            start: Any = first
+            (bar,) = axes.barh(row, length, 0.5, left=start, color=looks[name].colour)
             canvas.tell(bar, [_said(name, part)])
         axes.set_yticks(range(len(known)), [f"{name}  {known[name]['interactions']:,}" for name in reversed(known)])
         axes.tick_params(axis="y", labelcolor=INK)
-        locator = AutoDateLocator(maxticks=6)
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
         axes.grid(visible=False, axis="y")
         axes.grid(visible=True, axis="x")
 

@@ -10,7 +10,6 @@ from recsys_cl.reporting.evidence import Difference
 from recsys_cl.reporting.table import simple
 from recsys_cl.reporting.text import figure, finite, percent, plain
 
-
 NOTE = "Filled where significant after Holm's correction for the whole table; the intervals themselves are not corrected."
 
 
@@ -40,7 +39,13 @@ def whiskers(title: str, differences: Sequence[Difference], baseline: str) -> Ch
     table = simple(
         ["recipe", "difference", "low", "high", "relative", "p (Holm)", "effect d"],
         [
-            [d.recipe, *(figure(v, "+.4f") for v in (d.mean, d.low, d.high)), percent(d.relative, "+.1f"), figure(d.p), figure(d.effect, ".2f")]
+            [
+                d.recipe,
+                *(figure(v, "+.4f") for v in (d.mean, d.low, d.high)),
+                percent(d.relative, "+.1f"),
+                figure(d.p),
+                figure(d.effect, ".2f"),
+            ]
             for d in reversed(known)
         ],
     )
@@ -49,4 +54,6 @@ def whiskers(title: str, differences: Sequence[Difference], baseline: str) -> Ch
 
 
 def _said(d: Difference) -> str:
-    return f"{d.recipe}: {figure(d.mean, '+.4f')} [{figure(d.low, '+.4f')}, {figure(d.high, '+.4f')}], p = {figure(d.p, '.3g')}."
+    return (
+        f"{d.recipe}: {figure(d.mean, '+.4f')} [{figure(d.low, '+.4f')}, {figure(d.high, '+.4f')}], p = {figure(d.p, '.3g')}."
+    )

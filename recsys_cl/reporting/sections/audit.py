@@ -10,6 +10,7 @@ from recsys_cl.reporting.charts.marks import Mark
 from recsys_cl.reporting.evidence import Evidence
 from recsys_cl.reporting.sections.section import Section
 from recsys_cl.reporting.table import simple
+from recsys_cl.reporting.text import ABSENT
 
 
 def audit(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa: ARG001 - one signature for all sections
@@ -33,4 +34,4 @@ def audit(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa: AR
 
 def _row(check: Mapping[str, Any]) -> list[object]:
     examples = ", ".join(e if isinstance(e, str) else json.dumps(e) for e in check.get("examples") or ())
-    return [str(check["name"]), str(check["verdict"]), check.get("count"), str(check.get("what", "")), examples or "–"]
+    return [str(check["name"]), str(check["verdict"]), check.get("count"), str(check.get("what", "")), examples or ABSENT]

@@ -14,9 +14,7 @@ def beyond(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:
     """Accuracy against coverage and against popularity; up and to the right is better on the left, up and left on the right."""
     metric, cover = evidence.metric, evidence.at("coverage")
     covered = {t.name: (t.test[cover], t.test[metric]) for t in evidence.trials if cover in t.test and metric in t.test}
-    popular = {
-        t.name: (t.popularity, t.test[metric]) for t in evidence.trials if t.popularity is not None and metric in t.test
-    }
+    popular = {t.name: (t.popularity, t.test[metric]) for t in evidence.trials if t.popularity is not None and metric in t.test}
     return Section(
         "beyond",
         "Beyond accuracy",

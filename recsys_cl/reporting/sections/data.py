@@ -15,7 +15,6 @@ from recsys_cl.reporting.evidence import Evidence
 from recsys_cl.reporting.sections.section import Section
 from recsys_cl.reporting.table import Table, simple
 
-
 PARTS = ("train", "valid", "test")
 COUNTS = ("interactions", "users", "items", "of_cold_users", "of_cold_items", "first", "last")
 """Of a part, in the order in which they are read."""
@@ -71,7 +70,9 @@ def _short(value: Any) -> Any:
 
 def _rows(rows: Mapping[str, Any] | None) -> list[Table]:
     known = {name: (rows or {})[name] for name in STEPS if name in (rows or {})}
-    return [simple(["step", "rows"], [[name.replace("_", " "), value] for name, value in known.items()], "Rows")] if known else []
+    return (
+        [simple(["step", "rows"], [[name.replace("_", " "), value] for name, value in known.items()], "Rows")] if known else []
+    )
 
 
 def _drift(drift: Mapping[str, Any] | None) -> list[Table]:

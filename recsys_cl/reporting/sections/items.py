@@ -15,7 +15,8 @@ def items(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa: AR
     return Section(
         "items",
         "Map of items",
-        "Item vectors in two dimensions; colours are the most frequent categories. Nearness in a projection is a hint, no proof.",
+        "Item vectors in two dimensions; colours are the most frequent categories. Nearness in a projection is a hint, "
+        "no proof.",
         [cloud(one) for one in evidence.maps],
         missing="No item vectors were kept with these runs.",
     )

@@ -18,8 +18,10 @@ def protocols(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa
     return Section(
         "protocols",
         "Protocols",
-        "" if found is None else f"Rank of each recipe by {found['metric']} under each way of splitting, its value below. "
-        "Kendall's τ compares the orders: 1 the same, −1 reversed.",
+        ""
+        if found is None
+        else f"Rank of each recipe by {found['metric']} under each way of splitting, its value below. "
+        "Kendall's τ compares the orders: 1 the same, -1 reversed.",
         tables=[] if found is None else [_ranks(found), _tau(found)],
         missing="Splits were not compared; recsys-cl compare-protocols does.",
     )
@@ -28,7 +30,10 @@ def protocols(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa
 def _ranks(found: Mapping[str, Any]) -> Table:
     names = [str(protocol["name"]) for protocol in found["protocols"]]
     rows = [
-        [Cell(recipe, recipe), *(Cell(compact(r[i]), r[i], figure(m[i])) for r, m in zip(found["ranks"], found["means"], strict=True))]
+        [
+            Cell(recipe, recipe),
+            *(Cell(compact(r[i]), r[i], figure(m[i])) for r, m in zip(found["ranks"], found["means"], strict=True)),
+        ]
         for i, recipe in enumerate(found["recipes"])
     ]
     return Table([Column("recipe", text=True), *(Column(name) for name in names)], rows, "Ranks", sortable=True)

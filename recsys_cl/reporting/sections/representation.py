@@ -19,7 +19,8 @@ def representation(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  #
     return Section(
         "representation",
         "Representation",
-        "Alignment: distance of partners, smaller is closer. Uniformity: smaller is more even. Effective rank: dimensions in use.",
+        "Alignment: distance of partners, smaller is closer. Uniformity: smaller is more even. Effective rank: dimensions "
+        "in use.",
         tables=[simple(heads, rows, sortable=True)] if measured else [],
         missing="The representation was not measured.",
     )

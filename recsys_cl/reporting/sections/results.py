@@ -11,7 +11,7 @@ from recsys_cl.reporting.charts.whiskers import whiskers
 from recsys_cl.reporting.evidence import Evidence, Trial
 from recsys_cl.reporting.sections.section import Section
 from recsys_cl.reporting.table import Cell, Column, Table
-from recsys_cl.reporting.text import duration, figure, finite
+from recsys_cl.reporting.text import ABSENT, between, duration, figure, finite
 
 
 def results(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:
@@ -20,8 +20,8 @@ def results(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:
     lead = "Exact ranking of the whole catalogue for every user of the test part; recipes and epochs were chosen on validation."
     if compared and compared.baseline:
         lead += (
-            f" Below each mean, its 95 % interval over users. ▲ higher and ▼ lower than the best baseline, {compared.baseline}, "
-            "at 5 % after Holm's correction for the whole table; without a mark the difference cannot be told from chance. "
+            f" Below each mean, its 95 % interval over users. ▲ higher and ▼ lower than the best baseline, "
+            f"{compared.baseline}, at 5 % after Holm's correction for the whole table; without a mark the difference cannot be told from chance. "
             "The best of a column is in bold."
         )
     return Section(
@@ -30,7 +30,9 @@ def results(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:
         lead,
         [_differences(evidence), _recall(evidence, looks)],
         [table(evidence)],
-        gaps=() if any(t.recall for t in evidence.trials) else ("Recall at every depth: no ranked lists were kept with these runs.",),
+        gaps=()
+        if any(t.recall for t in evidence.trials)
+        else ("Recall at every depth: no ranked lists were kept with these runs.",),
         notes=list(evidence.conventions.items()),
         charts_first=False,
     )
@@ -70,11 +72,12 @@ def _row(trial: Trial, evidence: Evidence, best: Mapping[str, float | None]) -> 
         value = trial.test.get(metric)
         found = compared.of(trial.name, metric) if compared else None
         low, high = trial.intervals.get(metric, (None, None))
-        interval = f"{figure(low)} – {figure(high)}" if finite(low) and finite(high) else ""
+        interval = between(low, high) if finite(low) and finite(high) else ""
         known = finite(value)
         cells.append(
-            Cell(figure(value), value if known else None, interval, found.mark if found else "", known and value == best[metric])
+            Cell(
+                figure(value), value if known else None, interval, found.mark if found else "", known and value == best[metric]
+            )
         )
-    spent = Cell(duration(trial.seconds), trial.seconds) if trial.seconds else Cell("–")
-    return [*cells, Cell(str(trial.epochs), trial.epochs) if trial.epochs else Cell("–"), spent]
-
+    spent = Cell(duration(trial.seconds), trial.seconds) if trial.seconds else Cell(ABSENT)
+    return [*cells, Cell(str(trial.epochs), trial.epochs) if trial.epochs else Cell(ABSENT), spent]
