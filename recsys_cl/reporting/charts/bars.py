@@ -40,7 +40,8 @@ def bars(
         f"{name} " + ", ".join(f"{group} {_value(height)}" for group, height in zip(groups, row, strict=True))
         for name, row in heights.items()
     )
-    table = simple(["recipe", *groups], [[name, *row] for name, row in heights.items()])
+    columns = zip(*heights.values(), strict=True)
+    table = simple(["", *heights], [[group, *column] for group, column in zip(groups, columns, strict=True)])
     legend = [(name, looks[name]) for name in heights] if len(heights) > 1 else []
     svg = drawing(draw, title, width=9.8 if wide else 4.7)
     return Chart(title, svg, f"{said}.", table, legend, wide)

@@ -91,19 +91,19 @@ def drawing(draw: Callable[[Canvas], None], salt: str, width: float = 4.7, heigh
 
 
 def _finished(text: str, titles: dict[str, list[str]]) -> str:
-    """Strip what the page has of its own, and put titles on the marks."""
+    """Put titles on the marks, and strip what the page has of its own or nothing points at."""
     ET.register_namespace("", _SVG)
     root = ET.fromstring(text[text.index("<svg") :])
-    for unwanted in ("metadata", "defs/{*}style"):
-        for parent, child in [(p, c) for p in root.iter() for c in p.findall(f"{{*}}{unwanted.split('/')[0]}")]:
-            if "/" not in unwanted or child.find("{*}style") is not None:
-                parent.remove(child)
-    for group in root.iter(f"{{{_SVG}}}g"):
-        found = titles.get(group.get("id", ""))
-        if found is not None:
-            _tell(group, found)
     root.attrib = {"viewBox": root.attrib["viewBox"], "class": "chart", "aria-hidden": "true", "focusable": "false"}
+    for parent in list(root.iter()):
+        for child in [each for each in parent if each.tag == f"{{{_SVG}}}metadata" or each.find("{*}style") is not None]:
+            parent.remove(child)
+        if parent.get("id") in titles:
+            _tell(parent, titles[parent.attrib["id"]])
+    pointed = set(re.findall(r"#([\w-]+)", " ".join(value for e in root.iter() for value in e.attrib.values())))
     for element in root.iter():
+        if element.get("id") not in pointed:
+            element.attrib.pop("id", None)
         if _XLINK in element.attrib:
             element.set("href", element.attrib.pop(_XLINK))
         _restyle(element)
@@ -113,7 +113,6 @@ def _finished(text: str, titles: dict[str, list[str]]) -> str:
 
 def _tell(group: ET.Element, titles: list[str]) -> None:
     """Markers are one ``use`` each; a bar is one ``path``."""
-    del group.attrib["id"]
     group.set("class", "told")
     drawn = list(group.iter(f"{{{_SVG}}}use")) or [e for e in group.iter(f"{{{_SVG}}}path")]
     if len(drawn) != len(titles):

@@ -21,7 +21,8 @@ def results(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:
     if compared and compared.baseline:
         lead += (
             f" Below each mean, its 95 % interval over users. ▲ higher and ▼ lower than the best baseline, "
-            f"{compared.baseline}, at 5 % after Holm's correction for the whole table; without a mark the difference cannot be told from chance. "
+            f"{compared.baseline}, at 5 % after Holm's correction for the whole table; without a mark the difference cannot "
+            "be told from chance. "
             "The best of a column is in bold."
         )
     return Section(
