@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-INK, SOFT, LINE = "#010203", "#010204", "#010205"
-"""Stand for the page's text, quiet text and rules until the SVG is written; matplotlib itself cannot say ``currentColor``."""
-COLOURS = {INK: "currentColor", SOFT: "var(--soft)", LINE: "var(--line)"} | {
-    f"#0c0d{n:02x}": f"var(--s{n})" for n in range(HUES)
-}
+INK, SOFT, LINE, PAPER = "#010203", "#010204", "#010205", "#010206"
+"""Stand for the page's text, quiet text, rules and ground until the SVG is written; matplotlib itself cannot say ``currentColor``."""
+COLOURS = {INK: "currentColor", SOFT: "var(--soft)", LINE: "var(--line)", PAPER: "var(--paper)"}
+COLOURS |= {f"#0c0d{n:02x}": f"var(--s{n})" for n in range(HUES)}
 STYLE = {
     "svg.fonttype": "none",  # text stays text, in the page's own typeface
     "font.family": "sans-serif",
@@ -122,7 +121,8 @@ def _tell(group: ET.Element, titles: list[str]) -> None:
 
 
 def _restyle(element: ET.Element) -> None:
-    """Sizes stay, typefaces are the page's."""
+    """Sizes stay, typefaces are the page's, and white space between elements means nothing."""
+    element.text, element.tail = (element.text or "").strip() or None, None
     style = element.get("style", "")
     if "font" in style:
         element.set("style", re.sub(r"font: (?:[\w]+ )?([\d.]+px)[^;]*", r"font-size: \1", style))

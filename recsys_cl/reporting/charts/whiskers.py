@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recsys_cl.reporting.charts.chart import Chart
-from recsys_cl.reporting.charts.drawing import INK, SOFT, Canvas, drawing
+from recsys_cl.reporting.charts.drawing import INK, PAPER, SOFT, Canvas, drawing
 from recsys_cl.reporting.evidence import Difference
 from recsys_cl.reporting.table import simple
 from recsys_cl.reporting.text import figure, finite, percent, plain
@@ -25,7 +25,7 @@ def whiskers(title: str, differences: Sequence[Difference], baseline: str) -> Ch
         for row, d in enumerate(known):
             colour = INK if d.mark else SOFT
             axes.plot([d.low, d.high], [row, row], color=colour, linewidth=1.6, solid_capstyle="round")
-            face = colour if d.mark else "none"
+            face = colour if d.mark else PAPER
             (dot,) = axes.plot([d.mean], [row], "o", markersize=6, markerfacecolor=face, markeredgecolor=colour)
             canvas.tell(dot, [_said(d)])
         axes.set_yticks(range(len(known)), [plain(d.recipe, 22) for d in known])
