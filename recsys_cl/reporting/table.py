@@ -48,6 +48,8 @@ class Table:
 
 def cell(value: object, form: str = ".4g") -> Cell:
     """A field that shows ``value``: numbers in one form, text as it is, a dash for what is missing or not finite."""
+    if isinstance(value, Cell):
+        return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Cell(figure(value, form), value if finite(value) else None)
     return Cell(ABSENT) if value is None else Cell(str(value), str(value))

@@ -17,7 +17,14 @@ SPLIT = {"name": "time", "split": {"use": "time"}}
 def trial(name: str, ndcg: float, *, parameters: int = 10) -> Trial:
     history = [{"step": n, "loss/bpr": 1 / n, "loss/l2": 0.01 * n, "valid/ndcg@20": ndcg - 0.1 / n} for n in range(1, 5)]
     segments = [
-        {"by": "item_popularity", "segment": name, "users": 90, "held_out": 400, "share": 0.5, "metrics": {"ndcg@20": value}}
+        {
+            "by": "item_popularity",
+            "segment": name,
+            "users": 90,
+            "held_out": 400,
+            "share": {"ndcg@20": value / 2},
+            "metrics": {"ndcg@20": value},
+        }
         for name, value in (("head", ndcg * 1.5), ("tail", ndcg / 2))
     ]
     return Trial(
@@ -135,7 +142,7 @@ def hostile() -> Evidence:
             whole.trials[2],
             name=LONG,
             segments=[
-                {"by": bad, "segment": s, "users": 1, "held_out": 1, "share": 1.0, "metrics": {"ndcg@20": 1.0}}
+                {"by": bad, "segment": s, "users": 1, "held_out": 1, "share": {"ndcg@20": 1.0}, "metrics": {"ndcg@20": 1.0}}
                 for s in (bad, LONG)
             ],
         ),

@@ -150,7 +150,7 @@ def test_no_number_is_printed_that_is_none(browser: Browser, whole: Evidence) ->
         seconds=nan,
         history=[{"step": n, "loss/bpr": (nan, 0.5, 0.4)[n], "valid/ndcg@20": (0.1, inf, 0.2)[n]} for n in range(3)],
         representation={"alignment": nan},
-        segments=[{**row, "share": nan, "metrics": {"ndcg@20": inf}} for row in whole.trials[1].segments],
+        segments=[{**row, "share": {"ndcg@20": nan}, "metrics": {"ndcg@20": inf}} for row in whole.trials[1].segments],
     )
     browser.show(render(replace(whole, trials=[whole.trials[0], spoilt, whole.trials[2]], data={**whole.data, "density": nan})))
     words = set(browser.ask("document.documentElement.textContent.toLowerCase()").replace("[", " ").replace(",", " ").split())

@@ -22,7 +22,7 @@ def bars(
     """One bar for each name in each group, ``heights[name]`` [groups]; None where nothing is finite."""
     if not any(finite(height) for row in heights.values() for height in row):
         return None
-    width, wide = 0.84 / len(heights), len(groups) * len(heights) > 36
+    width = 0.84 / len(heights)
 
     def draw(canvas: Canvas) -> None:
         for place, (name, row) in enumerate(heights.items()):
@@ -43,8 +43,7 @@ def bars(
     columns = zip(*heights.values(), strict=True)
     table = simple(["", *heights], [[group, *column] for group, column in zip(groups, columns, strict=True)])
     legend = [(name, looks[name]) for name in heights] if len(heights) > 1 else []
-    svg = drawing(draw, title, width=9.8 if wide else 4.7)
-    return Chart(title, svg, f"{said}.", table, legend, wide)
+    return Chart(title, drawing(draw, title), f"{said}.", table, legend)
 
 
 def _value(height: float | None) -> str:

@@ -18,5 +18,4 @@ class Chart:
     said: str
     table: Table
     legend: Sequence[tuple[str, Mark]] = ()
-    wide: bool = False
     note: str = ""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 INK, SOFT, LINE, PAPER = "#010203", "#010204", "#010205", "#010206"
-"""Stand for the page's text, quiet text, rules and ground until the SVG is written; matplotlib itself cannot say ``currentColor``."""
+"""Stand for the page's text, quiet text, rules and ground until the SVG is written; matplotlib cannot say ``currentColor``."""
 COLOURS = {INK: "currentColor", SOFT: "var(--soft)", LINE: "var(--line)", PAPER: "var(--paper)"}
 COLOURS |= {f"#0c0d{n:02x}": f"var(--s{n})" for n in range(HUES)}
 STYLE = {

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from recsys_cl.reporting.charts.chart import Chart
 from recsys_cl.reporting.charts.drawing import INK, PAPER, SOFT, Canvas, drawing
 from recsys_cl.reporting.evidence import Difference
-from recsys_cl.reporting.table import simple
+from recsys_cl.reporting.table import Cell, simple
 from recsys_cl.reporting.text import figure, finite, percent, plain
 
 NOTE = "Filled where significant after Holm's correction for the whole table; the intervals themselves are not corrected."
@@ -36,21 +36,15 @@ def whiskers(title: str, differences: Sequence[Difference], baseline: str) -> Ch
         axes.grid(visible=False, axis="y")
         canvas.label(f"difference in {known[0].metric} to {baseline}")
 
-    table = simple(
-        ["recipe", "difference", "low", "high", "relative", "p (Holm)", "effect d"],
-        [
-            [
-                d.recipe,
-                *(figure(v, "+.4f") for v in (d.mean, d.low, d.high)),
-                percent(d.relative, "+.1f"),
-                figure(d.p),
-                figure(d.effect, ".2f"),
-            ]
-            for d in reversed(known)
-        ],
-    )
+    heads = ["recipe", "difference", "low", "high", "relative", "p (Holm)", "effect d"]
+    table = simple(heads, [[d.recipe, *map(Cell, _fields(d))] for d in reversed(known)])
     height = 0.9 + 0.3 * len(known)
     return Chart(title, drawing(draw, title, height=height), " ".join(map(_said, reversed(known))), table, note=NOTE)
+
+
+def _fields(d: Difference) -> list[str]:
+    absolute = [figure(value, "+.4f") for value in (d.mean, d.low, d.high)]
+    return [*absolute, percent(d.relative, "+.1f"), figure(d.p), figure(d.effect, ".2f")]
 
 
 def _said(d: Difference) -> str:
