@@ -23,6 +23,9 @@ from recsys_cl.stages.store import Store
 from recsys_cl.stages.tracking import Tracking
 from recsys_cl.stages.train import TrainStage
 
+SECTIONS = ("audit",)
+"""Artifacts that the report has a section for, where a stage makes them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -96,17 +99,21 @@ def stages_of(
     names, metric = tuple(recipes), pipeline.registry.metric
     shown = tuple(each.name for each in build_metrics(pipeline.evaluation))
     how, where, seed = pipeline.evaluation, pipeline.runtime, pipeline.seed
-    return [
+    measured: list[Stage] = [
         IngestStage(pipeline.ingest, pipeline.seed),
         PrepareStage(pipeline.prepare),
         *(TrainStage(name, recipe, how, where, seed, tracking.training) for name, recipe in recipes.items()),
         *(EvaluateStage(name, recipe, how, where, seed, ledger) for name, recipe in recipes.items()),
+    ]
+    return [
+        *measured,
         ReportStage(
             pipeline.name,
             names,
             metric,
             shown,
             facts=_facts(pipeline),
+            extra=tuple(name for name in SECTIONS if any(name in stage.writes for stage in measured)),
             protocols=home / "protocols.json" if home else None,
             commands=(command,) if command else (),
         ),

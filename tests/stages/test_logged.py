@@ -97,7 +97,7 @@ def test_folders_lead_to_all_they_were_made_of(home: Path, result: Result, tmp_p
 
 
 def test_lineage_never_leads_to_the_test_part(home: Path, result: Result) -> None:
-    name, made = lineage(Path(evaluations(home)[1]))
+    name, made = lineage(Path(evaluations(home)[0]))
     assert name == "popular"
     assert {"train", "valid", "vocabulary", "data_report", "model/popular"} <= set(made)
     assert "test" not in made
@@ -127,7 +127,7 @@ def test_what_stands_on_other_data_is_refused_naming_both(home: Path, result: Re
     facts = json.loads((other / "metrics.json").read_text())
     changed = {**facts, "test_digest": "0" * 64, "digests": {**facts.get("digests", {}), "test": "0" * 64}}
     (other / "metrics.json").write_text(json.dumps(changed))
-    with pytest.raises(Refused, match=r"'recent-popular' and evaluation 'other' stand on different test parts"):
+    with pytest.raises(Refused, match=r"'popular' and evaluation 'other' stand on different test parts"):
         report_logged([ours, str(other)], tmp_path / "out", "ndcg@20", None)
     assert not (tmp_path / "out").exists()
 

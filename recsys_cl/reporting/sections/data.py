@@ -78,5 +78,10 @@ def _rows(rows: Mapping[str, Any] | None) -> list[Table]:
 def _drift(drift: Mapping[str, Any] | None) -> list[Table]:
     if not drift:
         return []
-    rows = [[str(c["name"]), c.get("value"), c.get("threshold"), str(c["verdict"])] for c in drift.get("checks", ())]
-    return [simple(["check", "value", "threshold", "verdict"], rows, f"Drift: {drift.get('verdict', 'unknown')}")]
+    rows = [
+        [str(c["name"]).replace("_", " "), *map(c.get, ("value", "warning", "threshold")), str(c["verdict"])]
+        for c in drift.get("checks", ())
+    ]
+    return [
+        simple(["check", "value", "warning above", "drift above", "verdict"], rows, f"Drift: {drift.get('verdict', 'unknown')}")
+    ]

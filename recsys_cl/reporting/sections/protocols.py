@@ -23,6 +23,7 @@ def protocols(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa
         else f"Rank of each recipe by {found['metric']} under each way of splitting, its value below. "
         "Kendall's τ compares the orders: 1 the same, -1 reversed.",
         tables=[] if found is None else [_ranks(found), _tau(found)],
+        gaps=[f"Left out: {one['name']}, {one['reason']}" for one in (found or {}).get("refused", ())],
         missing="Splits were not compared; recsys-cl compare-protocols does.",
     )
 

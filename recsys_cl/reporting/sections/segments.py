@@ -50,9 +50,8 @@ def _sizes(measured: list[Trial], metric: str) -> Table:
     for row in best.segments:
         share = _value(row, "share", metric)
         part = share / whole if share is not None and whole else None
-        rows.append(
-            [str(row["by"]).replace("_", " "), str(row["segment"]), row["users"], row["held_out"], Cell(percent(part), part)]
-        )
+        names = [str(row["by"]).replace("_", " "), str(row["segment"])]
+        rows.append([*names, row["users"], row["held_out"], Cell(percent(part), part)])
     return simple(["by", "segment", "users", "held out", "share"], rows, f"Sizes, and share of {metric} of {best.name}")
 
 
