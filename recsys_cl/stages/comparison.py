@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recsys_cl.stages.difference import LEVEL, UNCOMPARED, describe
-from recsys_cl.stages.measured import Measured, read_measured, refuse_unlike, refuse_unmeasured
+from recsys_cl.stages.measured import Measured, read_measured, refuse_other_metrics, refuse_unlike, refuse_unmeasured
 
 if TYPE_CHECKING:
     from torch import Generator
@@ -57,6 +57,7 @@ def compare_evaluations(
     """
     measured = [read_measured(folder, f"evaluation '{name}'") for name, folder in folders.items()]
     refuse_unlike(measured)
+    refuse_other_metrics(measured)
     refuse_unmeasured(metric, measured[0])
     by_name = dict(zip(folders, measured, strict=True))
     baselines = baselines_of({name: families[name] for name in folders})

@@ -71,7 +71,7 @@ def refuse_unlike(all_of_them: Sequence[Measured]) -> None:
     """Refuse evaluations that cannot be paired user by user; the message names two that differ, and in what.
 
     Raises:
-        Refused: other parts of the data, other users, or other metrics.
+        Refused: other parts of the data, other users, or other rules.
     """
     first = all_of_them[0]
     for other in all_of_them[1:]:
@@ -84,12 +84,45 @@ def refuse_unlike(all_of_them: Sequence[Measured]) -> None:
             strange = first.values.index.symmetric_difference(other.values.index)
             counts = f"{len(first.values)} and {len(other.values)}"
             raise Refused(f"{both} were measured on different users ({counts}; only one of them has {list(strange[:3])})")
-        missing = set(first.metrics) ^ set(other.metrics)
+        rules = [first.facts.get("conventions", {}), other.facts.get("conventions", {})]
+        for rule in sorted(rules[0].keys() & rules[1].keys()):
+            if rules[0][rule] != rules[1][rule]:
+                raise Refused(f"{both} were measured by different rules of {rule} ('{rules[0][rule]}' and '{rules[1][rule]}')")
+
+
+def refuse_other_metrics(all_of_them: Sequence[Measured]) -> None:
+    """Refuse evaluations that cannot stand in one table, naming two and the metrics that only one of them has."""
+    first = all_of_them[0]
+    for other in all_of_them[1:]:
+        missing = sorted(set(first.metrics) ^ set(other.metrics))
         if missing:
-            raise Refused(f"{both} were not measured alike: only one of them has {', '.join(sorted(missing))}")
+            raise Refused(f"{first.name} and {other.name}: only one of them has {', '.join(missing)}")
 
 
 def refuse_unmeasured(metric: str, measured: Measured) -> None:
     """Refuse a metric that is not there, with the nearest that is."""
     if metric not in measured.metrics:
         raise Refused(f"metric '{metric}' was not measured for {measured.name}; {nearest(metric, measured.metrics)}")
+
+
+def read_segment_values(measured: Measured) -> dict[tuple[str, str], pd.DataFrame]:
+    """Values by (division, segment), a row per user as in `Measured.values`; nothing where the folder keeps none.
+
+    Raises:
+        Refused: the file cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = measured.folder / "per_segment.parquet"
+    if not path.is_file():
+        return {}
+    try:
+        frame = pq.read_table(path, page_checksum_verification=True).to_pandas()
+        parts = frame.groupby(["by", "segment"], sort=False, observed=True)
+        return {
+            (str(by), str(segment)): part.set_index("user_id").sort_index().drop(columns=["by", "segment", "held_out"])
+            for (by, segment), part in parts
+        }
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise Refused(f"{measured.name}: {path}: {error}") from error

@@ -38,7 +38,7 @@ class RegisterStage:
     tracking: Tracking = field(repr=False)
 
     name: ClassVar[str] = "register"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     writes: ClassVar[tuple[str, ...]] = ("registration",)
 
     @property

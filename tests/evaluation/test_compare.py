@@ -95,8 +95,8 @@ def test_an_effect_is_found() -> None:
 
 def test_bootstrap_means_are_means_of_drawn_users() -> None:
     values = np.random.default_rng(1).random((13, 3))
-    drawn = torch.randint(13, (20, 13), generator=seeded(4)).numpy()
-    expected = np.stack([values[rows].mean(0) for rows in drawn])
+    counts = draw_counts(20, 13, seeded(4)).long()
+    expected = np.stack([values[torch.arange(13).repeat_interleave(row).numpy()].mean(0) for row in counts])
     assert bootstrap_means(values, 20, seeded(4)) == pytest.approx(expected, rel=1e-12)
 
 
@@ -142,10 +142,26 @@ def test_p_is_never_zero_and_no_difference_is_no_evidence() -> None:
 
 def test_weights_are_what_they_claim() -> None:
     counts, signs = draw_counts(50, 40, seeded()), draw_signs(50, 40, seeded())
-    assert counts.sum(1).tolist() == [40] * 50
-    assert abs(counts.var().item() - (1 - 1 / 40)) < 5 * (2 / 2000) ** 0.5  # nearly Poisson: variance 1, kurtosis 4
+    assert counts.shape == signs.shape == (50, 40)
+    assert abs(counts.mean().item() - 1) < 5 / 2000**0.5
+    assert abs(counts.var().item() - 1) < 5 * (3 / 2000) ** 0.5  # Poisson: variance 1, fourth moment 4
     assert signs.unique().tolist() == [-1, 1]
     assert abs(signs.mean().item()) < 5 / 2000**0.5
+
+
+def test_counts_are_poisson_and_no_bit_is_stuck() -> None:
+    counts = draw_counts(500, 400, seeded()).flatten().long()
+    expected = np.exp(-1) / np.cumprod([1, 1, 2, 3, 4, 5])
+    assert (np.abs(np.bincount(counts.numpy())[:6] / len(counts) - expected) < 5 * np.sqrt(expected / len(counts))).all()
+    by_user = draw_signs(2000, 64, seeded()).mean(0)
+    assert (by_user.abs() < 5 / 2000**0.5).all()
+    by_user = draw_counts(2000, 16, seeded()).mean(0)
+    assert ((by_user - 1).abs() < 5 / 2000**0.5).all()
+
+
+def test_a_resample_of_nobody_is_everybody() -> None:
+    assert (draw_counts(100, 1, seeded()) == 0).any()
+    assert bootstrap_means(np.array([[3.0]]), 100, seeded()).tolist() == [[3.0]] * 100
 
 
 def test_the_same_seed_is_the_same_table() -> None:

@@ -104,7 +104,7 @@ def test_vectors_of_everyone_know_train_and_valid(job):
 class Given(nn.Module):
     """Each user likes the one item of their own number, and is served alone."""
 
-    shape, steps, module = Shape(4, 5), 0, property(lambda self: self)
+    shape, steps, reads_histories, module = Shape(4, 5), 0, False, property(lambda self: self)
 
     def inference(self, users):
         yield from ((None, user) for user in users.split(1))

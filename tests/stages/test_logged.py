@@ -49,7 +49,7 @@ def result(home: Path) -> Result:
 
 def evaluations(home: Path) -> list[str]:
     return [
-        str(next((home / "data/small").glob(f"evaluate-{name}/*/evaluation-{name}"))) for name in ("recent-popular", "popular")
+        str(next((home / "data/small").glob(f"evaluate-{name}/*/evaluation-{name}"))) for name in ("popular", "recent-popular")
     ]
 
 

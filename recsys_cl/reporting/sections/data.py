@@ -78,10 +78,11 @@ def _rows(rows: Mapping[str, Any] | None) -> list[Table]:
 def _drift(drift: Mapping[str, Any] | None) -> list[Table]:
     if not drift:
         return []
-    rows = [
-        [str(c["name"]).replace("_", " "), *map(c.get, ("value", "warning", "threshold")), str(c["verdict"])]
-        for c in drift.get("checks", ())
-    ]
-    return [
-        simple(["check", "value", "warning above", "drift above", "verdict"], rows, f"Drift: {drift.get('verdict', 'unknown')}")
-    ]
+    heads = ["check", "value", "warning above", "drift above", "verdict"]
+    checks = drift.get("checks", ())
+    rows = [[_named(one), *map(one.get, ("value", "warning", "threshold")), str(one["verdict"])] for one in checks]
+    return [simple(heads, rows, f"Drift: {drift.get('verdict', 'unknown')}")] if rows else []
+
+
+def _named(check: Mapping[str, Any]) -> str:
+    return str(check["name"]).replace("_", " ")
