@@ -33,15 +33,23 @@ def compare(
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
-    """Subtract RUN_B from RUN_A, user by user: every metric, every segment, with intervals."""
+    """Subtract RUN_B from RUN_A, user by user: every metric, every segment, with intervals.
+
+    Runs of one recipe with four or more seeds, joined by commas, give intervals that hold for other seeds too.
+    """
     from recsys_cl.core.chance import generator
     from recsys_cl.stages.duel import compare_two
     from recsys_cl.stages.reference import fetched
+    from recsys_cl.stages.replication import compare_replicates
     from recsys_cl.stages.requirement import parse_requirement
 
     requirements = [parse_requirement(text) for text in require or ()]
-    with fetched((run_a, run_b), Path(), tracking_uri) as (ours, theirs):
-        found = compare_two(ours, theirs, requirements, metric or (), generator(0, "compare"))
+    ours, theirs = _runs(run_a), _runs(run_b)
+    with fetched((*ours, *theirs), Path(), tracking_uri) as runs:
+        if len(runs) == 2:
+            found = compare_two(runs[0], runs[1], requirements, metric or (), generator(0, "compare"))
+        else:
+            found = compare_replicates(runs[: len(ours)], runs[len(ours) :], requirements)
     _print(found)
     if as_json:
         print(json.dumps(found, allow_nan=False))
@@ -49,11 +57,16 @@ def compare(
         raise typer.Exit(1)
 
 
+def _runs(text: str) -> list[str]:
+    return [text] if Path(text).is_dir() else text.split(",")
+
+
 def _print(found: Mapping[str, Any]) -> None:
     from recsys_cl.console import Console
 
     out = Console().out
-    title = f"{found['a']['name']} minus {found['b']['name']}, paired over {found['users']:,} users"
+    seeds = f" and {found['seeds']} seeds" if "seeds" in found else ""
+    title = f"{found['a']['name']} minus {found['b']['name']}, paired over {found['users']:,} users{seeds}"
     out.print(_table(title, ("metric",), found["metrics"]))
     if found["segments"]:
         out.print(_table("by segment", ("by", "segment", "users", "metric"), found["segments"]))

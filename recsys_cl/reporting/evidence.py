@@ -115,6 +115,11 @@ class Evidence:
         )
 
     @property
+    def leak(self) -> bool:
+        """Whether the audit says that training knew something of the test part."""
+        return self.audit is not None and self.audit.get("verdict") == "leak"
+
+    @property
     def metrics(self) -> list[str]:
         """Names in the order of the first trial that has each."""
         return list(dict.fromkeys(name for trial in self.trials for name in trial.test))

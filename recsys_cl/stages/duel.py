@@ -14,7 +14,7 @@ from torch import Generator
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.stages.difference import LEVEL, describe
 from recsys_cl.stages.measured import Measured, read_segment_values, refuse_unlike
-from recsys_cl.stages.requirement import Requirement
+from recsys_cl.stages.requirement import Requirement, interval_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,18 +51,9 @@ def compare_two(
         Refused: other data, rules or users (naming both), or no common metric, or an unknown one is required.
     """
     refuse_unlike([ours, theirs])
-    metrics = [name for name in ours.metrics if name in theirs.metrics]
-    if not metrics:
-        raise Refused(f"{ours.name} and {theirs.name} have no metric in common")
-    asked = [(f"--require '{one.text}'", one.metric) for one in requirements] + [("--metric", name) for name in by_segment]
-    for option, name in asked:
-        if name not in metrics:
-            raise Refused(f"{option}: '{name}' was not measured; {nearest(name, metrics)}")
-    divided = list(dict.fromkeys(name for _, name in asked)) or _headline(metrics)
-    judged = [
-        requirement.judge(ours.values[requirement.metric].to_numpy(), theirs.values[requirement.metric].to_numpy(), rng)
-        for requirement in requirements
-    ]
+    metrics = common_metrics([ours, theirs], requirements, by_segment)
+    divided = list(dict.fromkeys((*(one.metric for one in requirements), *by_segment))) or _headline(metrics)
+    judged = [_judge(requirement, ours, theirs, rng) for requirement in requirements]
     segments, left_out = _by_segment(ours, theirs, divided, rng, resamples)
     return {
         **{side: {"name": each.name, "digests": each.digests} for side, each in (("a", ours), ("b", theirs))},
@@ -74,6 +65,30 @@ def compare_two(
         "requirements": judged,
         "holds": all(one["holds"] for one in judged),
     }
+
+
+def common_metrics(runs: Sequence[Measured], requirements: Sequence[Requirement], others: Sequence[str] = ()) -> list[str]:
+    """The metrics that all have, among them those that were asked for.
+
+    Raises:
+        Refused: there are none, or one that was asked for is not among them.
+    """
+    metrics = [name for name in runs[0].metrics if all(name in each.metrics for each in runs)]
+    if not metrics:
+        raise Refused(f"{' and '.join(each.name for each in runs)} have no metric in common")
+    for option, name in (
+        *((f"--require '{one.text}'", one.metric) for one in requirements),
+        *(("--metric", o) for o in others),
+    ):
+        if name not in metrics:
+            raise Refused(f"{option}: '{name}' was not measured; {nearest(name, metrics)}")
+    return metrics
+
+
+def _judge(requirement: Requirement, ours: Measured, theirs: Measured, rng: Generator) -> dict[str, Any]:
+    against = theirs.values[requirement.metric].to_numpy()
+    differences = ours.values[requirement.metric].to_numpy() - against
+    return requirement.judge(differences, interval_at(requirement.level, differences, rng), float(against.mean()))
 
 
 def _headline(metrics: Sequence[str]) -> Sequence[str]:

@@ -38,13 +38,13 @@ def lineage(folder: Path) -> tuple[str, dict[str, Path]]:
 
 
 def _related(other: Receipt, wanted: dict[str, str]) -> bool:
-    """Whether it made something of ``wanted``, or was made of the same train, valid and test parts and no model."""
+    """Whether it made something of ``wanted``, or looked at the same train, valid and test parts without being an evaluation."""
     facts = other.facts
     if any(wanted.get(name) == made["digest"] for name, made in facts["writes"].items()):
         return True
     reads = facts["reads"]
-    same = {"train", "valid", "test"} & reads.keys()
-    return "test" in same and all(reads[part] == wanted.get(part) for part in same) and set(reads) <= set(wanted)
+    looked = {"train", "valid", "test"} <= reads.keys() and all(reads[part] == wanted.get(part) for part in ("train", "test"))
+    return looked and not any(name.startswith("evaluation/") for name in facts["writes"])
 
 
 def _receipt(path: Path) -> Receipt | None:

@@ -114,6 +114,12 @@ def test_marks_intervals_and_openings_are_shown(whole: Evidence) -> None:
     assert "by +50.0\u00a0% [\u22123.0, 70.0] ndcg@20" in page, "a minus sign, and no line break before a percent sign"
 
 
+def test_a_leak_is_told_beside_the_headline(whole: Evidence) -> None:
+    assert "cannot be trusted" not in render(whole)
+    assert whole.audit is not None
+    assert "cannot be trusted" in render(replace(whole, audit={**whole.audit, "verdict": "leak"}))
+
+
 def test_the_same_evidence_gives_the_same_bytes(whole: Evidence) -> None:
     assert render(whole) == render(whole)
 

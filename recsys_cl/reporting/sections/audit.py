@@ -17,9 +17,11 @@ def audit(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa: AR
     """Every check with its verdict and count."""
     found = evidence.audit
     openings = evidence.counts.get("openings")
-    lead = "Only the evaluation opens the test part."
+    lead = f"Only the evaluation{' and this audit' if found else ''} may read the test part."
     if isinstance(openings, int):
-        lead += f" For this data set it was opened {openings:,} time{'' if openings == 1 else 's'}; each opening is counted."
+        lead += (
+            f" To measure models on it, it was opened {openings:,} time{'' if openings == 1 else 's'}; each opening is counted."
+        )
     if found is not None:
         lead = f"Verdict: {found.get('verdict', 'unknown')}. {lead}"
     rows = [] if found is None else [_row(check) for check in found.get("checks", ())]
