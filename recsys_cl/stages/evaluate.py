@@ -108,9 +108,9 @@ class EvaluateStage:
         write_segments(segments, verdict, user_ids, folder)
         return {"users": len(verdict.held_out.users), **verdict.means()}
 
-    def _open(self, digest: str, job: Job) -> int:
-        """Put on record that the test part is about to be read; how often it has been."""
+    def _open(self, digest: str, job: Job) -> int | None:
+        """Put on record that the test part is about to be read; how often it has been, None where nobody counts."""
         facts = {"experiment": self.experiment, "fingerprint": job.fingerprint}
-        openings = self.ledger.open(digest, facts) if self.ledger else 1
-        _log.info("opening the test part %s for '%s': opening %d of it", digest[:12], self.experiment, openings)
+        openings = self.ledger.open(digest, facts) if self.ledger else None
+        _log.info("opening the test part %s for '%s': opening %s of it", digest[:12], self.experiment, openings or "?")
         return openings
