@@ -38,12 +38,13 @@ def lineage(folder: Path) -> tuple[str, dict[str, Path]]:
 
 
 def _related(other: Receipt, wanted: dict[str, str]) -> bool:
-    """Whether it made something of ``wanted``, or looked at the same train, valid and test parts without being an evaluation."""
+    """Whether it made something of ``wanted``, or looked at the same three parts and is no evaluation."""
     facts = other.facts
     if any(wanted.get(name) == made["digest"] for name, made in facts["writes"].items()):
         return True
     reads = facts["reads"]
-    looked = {"train", "valid", "test"} <= reads.keys() and all(reads[part] == wanted.get(part) for part in ("train", "test"))
+    parts = {"train", "valid", "test"}
+    looked = parts <= reads.keys() and all(reads[part] == wanted.get(part) for part in parts)
     return looked and not any(name.startswith("evaluation/") for name in facts["writes"])
 
 

@@ -78,8 +78,8 @@ def evidence() -> Evidence:
         examples=[Example("u1", ["a"], {name: [("b", True), ("c", False)] for name in names})],
         maps=[ItemMap("xsimgcl", "PCA", "The two axes hold 60% of the variance.", points)],
         audit={
-            "verdict": "pass",
-            "checks": [{"name": "overlap", "verdict": "pass", "count": 0, "what": "of parts", "examples": []}],
+            "verdict": "ok",
+            "checks": [{"name": "overlap", "verdict": "ok", "count": 0, "what": "of parts", "examples": []}],
         },
         protocols={
             "metric": "ndcg@20",
