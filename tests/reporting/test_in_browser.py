@@ -99,6 +99,27 @@ def test_every_chart_has_marks_with_values_and_says_the_same_in_words(browser: B
     assert browser.ask("document.querySelectorAll('svg.chart use:not([href^=\"#\"])').length") == 0
 
 
+@pytest.mark.parametrize("width", [1200, 390])
+def test_a_mark_that_is_pointed_at_says_its_value(browser: Browser, page: str, width: int) -> None:
+    from selenium.webdriver import ActionChains
+
+    browser.show(page, width=width)
+    tip = "(t => t.hidden ? null : t.textContent)(document.querySelector('.tip'))"
+    assert browser.ask(tip) is None
+    mark = browser.ask("document.querySelector('#learning .told use:last-of-type')")
+    value = browser.driver.execute_script("return arguments[0].querySelector('title').textContent", mark)
+    browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", mark)
+    ActionChains(browser.driver).move_to_element(mark).perform()
+    assert browser.ask(tip) == value
+    inside = "(b => b.left >= 0 && b.right <= innerWidth && b.top >= 0)(document.querySelector('.tip').getBoundingClientRect())"
+    assert browser.ask(inside)
+    browser.driver.execute_script(
+        "document.querySelector('h1').dispatchEvent(new PointerEvent('pointerover', {bubbles: true}))"
+    )
+    assert browser.ask(tip) is None
+    assert browser.driver.execute_script("return arguments[0].querySelector('title').textContent", mark) == value
+
+
 @pytest.mark.parametrize("who", ["whole", "hostile"])
 def test_on_a_phone_the_page_does_not_scroll_sideways(browser: Browser, whole: Evidence, who: str) -> None:
     browser.show(render(whole if who == "whole" else hostile()), width=390)

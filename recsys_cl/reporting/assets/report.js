@@ -33,3 +33,29 @@ for (const table of document.querySelectorAll("table[data-depth]")) {
   table.closest(".scroll").before(bar);
   show(table.dataset.depth);
 }
+// What a mark says is shown at once, on a touch too; while it is, the browser's own slower tooltip has nothing to say.
+const tip = document.createElement("div");
+tip.className = "tip";
+tip.hidden = true;
+document.body.append(tip);
+let told = null;
+const hush = () => {
+  if (told) told.title.textContent = told.text;
+  told = null;
+  tip.hidden = true;
+};
+document.addEventListener("pointerover", (event) => {
+  const mark = event.target.closest("svg.chart .told use, svg.chart .told path");
+  const title = mark?.querySelector("title");
+  if (told?.title === title) return;
+  hush();
+  if (!title) return;
+  told = { title, text: title.textContent };
+  title.textContent = "";
+  tip.textContent = told.text;
+  tip.hidden = false;
+  const at = mark.getBoundingClientRect();
+  tip.style.left = `${Math.max(8, Math.min(at.left + at.width / 2 - tip.offsetWidth / 2, innerWidth - tip.offsetWidth - 8))}px`;
+  tip.style.top = `${at.top > tip.offsetHeight + 12 ? at.top - tip.offsetHeight - 8 : at.bottom + 8}px`;
+});
+document.addEventListener("scroll", hush, { passive: true });
