@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ from recsys_cl.stages.runner import Outcome, Status, run_stages
 from recsys_cl.stages.store import Store
 from recsys_cl.stages.tracking import Tracking
 from recsys_cl.stages.train import TrainStage
+
+SECTIONS = ("audit",)
+"""Artifacts that the report has a section for, where a stage makes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +87,41 @@ class Result:
         return lines
 
 
-def stages_of(pipeline: Pipeline, tracking: Tracking, ledger: Ledger | None = None) -> list[Stage]:
-    """Every stage of a pipeline, in an order in which each finds what it reads."""
+def stages_of(
+    pipeline: Pipeline, tracking: Tracking, ledger: Ledger | None = None, home: Path | None = None, command: str = ""
+) -> list[Stage]:
+    """Every stage of a pipeline, in an order in which each finds what it reads.
+
+    Args:
+        pipeline: what to do.
+        tracking: where runs are told.
+        ledger: where openings of the test part are recorded.
+        home: the folder of the pipeline's artifacts, for what the report finds beside them.
+        command: what was typed, for the report.
+    """
     recipes = pipeline.recipes()
     names, metric = tuple(recipes), pipeline.registry.metric
     shown = tuple(each.name for each in build_metrics(pipeline.evaluation))
     how, where, seed = pipeline.evaluation, pipeline.runtime, pipeline.seed
-    return [
+    measured: list[Stage] = [
         IngestStage(pipeline.ingest, pipeline.seed),
         PrepareStage(pipeline.prepare),
         *(TrainStage(name, recipe, how, where, seed, tracking.training) for name, recipe in recipes.items()),
         AuditStage(pipeline.prepare, names),
         *(EvaluateStage(name, recipe, how, where, seed, ledger) for name, recipe in recipes.items()),
-        ReportStage(pipeline.name, names, metric, shown, (("seed", str(pipeline.seed)),)),
+    ]
+    return [
+        *measured,
+        ReportStage(
+            pipeline.name,
+            names,
+            metric,
+            shown,
+            facts=_facts(pipeline),
+            extra=tuple(name for name in SECTIONS if any(name in stage.writes for stage in measured)),
+            protocols=home / "protocols.json" if home else None,
+            commands=(command,) if command else (),
+        ),
         RegisterStage(pipeline.registry.model or pipeline.name, names, metric, pipeline.registry.experiment or None, tracking),
     ]
 
@@ -114,7 +140,8 @@ def run_pipeline(
     tracking = Tracking(pipeline.name, Path(), tracking_uri)
     store = Store(data_dir.resolve() / pipeline.name)
     ledger = Ledger(data_dir.resolve() / FOLDER)
-    outcome = run_stages(stages_of(pipeline, tracking, ledger), store, watch, until, force)
+    command = shlex.join(["recsys-cl", "run", str(path), *(part for each in assignments for part in ("--set", each))])
+    outcome = run_stages(stages_of(pipeline, tracking, ledger, store.root, command), store, watch, until, force)
     return gather(pipeline, outcome, tracking, ledger)
 
 
@@ -130,6 +157,13 @@ def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking, ledger: Led
     openings = ledger.count(outcome.artifacts["test"].digest) if ledger and evaluated else 0
     audit = _json(artifacts["audit"]) if "audit" in artifacts else None
     return Result(pipeline.name, stages, tuple(lines), report, registered, tracking.address, openings, audit)
+
+
+def _facts(pipeline: Pipeline) -> tuple[tuple[str, str], ...]:
+    """Settings that the report quotes; those of the logs stay out, since addresses may hold credentials."""
+    groups = {"prepare": pipeline.prepare, "evaluation": pipeline.evaluation, "runtime": pipeline.runtime}
+    told = {name: json.dumps(group.model_dump(mode="json", exclude_none=True)) for name, group in groups.items()}
+    return (("seed", str(pipeline.seed)), *told.items())
 
 
 def _line(name: str, artifacts: Mapping[str, Path], run_id: str | None) -> Line:
