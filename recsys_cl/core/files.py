@@ -12,7 +12,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from recsys_cl.core.errors import Unavailable
+from recsys_cl.core.errors import RecsysError, Refused, Unavailable
+
+_INPUT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 @contextmanager
@@ -92,3 +94,9 @@ def storage_fault(path: Path, error: OSError) -> Unavailable:
     folder = next((p for p in (path, *path.parents) if p.exists()), Path("/"))
     free = shutil.disk_usage(folder).free / 2**20
     return Unavailable(f"cannot write {path}: {error.strerror or error} ({free:.0f} MiB free)")
+
+
+def read_fault(path: Path, error: OSError) -> RecsysError:
+    """Explain a failed read: what is absent or may not be read is the input's fault, a failing disk the environment's."""
+    kind = Refused if error.errno in _INPUT else Unavailable
+    return kind(f"cannot read {path}: {error.strerror or error}")
