@@ -83,7 +83,7 @@ def test_a_digest_that_is_not_known_must_be_given() -> None:
     with pytest.raises(Refused, match=r"ml-32m\.zip: not verified from here.*--sha256 ml-32m\.zip=DIGEST"):
         entry.with_digests({})
     assert entry.with_digests({"ml-32m.zip": "0" * 64}).files[0].sha256 == "0" * 64
-    with pytest.raises(Refused, match="no such file in this data set; did you mean 'ml-32m.zip'"):
+    with pytest.raises(Refused, match=r"no such file in this data set; did you mean 'ml-32m\.zip'"):
         entry.with_digests({"ml32m.zip": "0" * 64})
     with pytest.raises(Refused, match="64 hexadecimal"):
         entry.with_digests({"ml-32m.zip": "12"})
