@@ -66,20 +66,26 @@ def test_a_reader_sees_old_or_new_and_the_same_command_finishes(lab: tuple[Labor
 def test_killed_at_random_moments_the_same_command_goes_on_to_the_same_end(lab: tuple[Laboratory, dict[str, Ended]]) -> None:
     made, _ = lab
     made.back_to("finished")
-    new = made.visible()
+    new = by_stage(made.visible())
     made.back_to("before-ingest")
     chance, deaths = random.Random(6), 0
     for _ in range(200 if ALL else 12):
         ended = made.run("run", "small.toml", after=chance.uniform(0.05, 3.0))
         assert ended.code in (-9, 0), ended.said[-2000:]
         deaths += ended.code == -9
-        assert made.visible().items() <= new.items()
+        assert by_stage(made.visible()).items() <= new.items()
         if ended.code == 0:
             made.back_to("before-ingest")
     assert made.run("run", "small.toml").code == 0
     assert deaths > 3
-    assert made.visible() == new
+    assert by_stage(made.visible()) == new
     assert made.left_over() == []
+
+
+def by_stage(digests: dict[str, str]) -> dict[tuple[str, ...], str]:
+    """Without the fingerprints, which follow the seconds that a model notes of its training."""
+    parts = {tuple(name.split("/")): digest for name, digest in digests.items()}
+    return {(*name[:3], *name[4:]): digest for name, digest in parts.items()}
 
 
 def ended_rightly(ended: Ended, kind: str, folder: str, where: str) -> None:
