@@ -32,17 +32,17 @@ def midnight(text: ir.StringValue) -> ir.IntegerValue:
     year, rest = day.left(4).try_cast("int64"), day.substr(4)
     week, place = rest.substr(1, 2).try_cast("int64"), rest.substr(3, 1).try_cast("int64")
     monday, following = _first_monday(year), _first_monday(year + 1)
-    ordinal = rest.try_cast("int64")
+    weekly = ((week >= 1) & (monday + 7 * week <= following)).ifelse(monday + 7 * week + place - 8, None)
+    ordinal, first = rest.try_cast("int64"), _new_year(year)
+    counted = ordinal.between(1, _new_year(year + 1) - first).ifelse(first + ordinal - 1, None)
     calendar = (day.left(4) + "-" + day.substr(4, 2) + "-" + day.substr(6, 2) + " 00:00:00").try_cast("timestamp")
     return ibis.cases(
-        (rest.startswith("W"), ((week >= 1) & (monday + 7 * week <= following)).ifelse((monday + 7 * week + place - 8) * DAY, None)),
-        (rest.length() == 3, ordinal.between(1, _new_year(year + 1) - _new_year(year)).ifelse((_new_year(year) + ordinal - 1) * DAY, None)),
-        else_=epoch_microseconds(calendar),
-    )  # fmt: skip
+        (rest.startswith("W"), weekly * DAY), (rest.length() == 3, counted * DAY), else_=epoch_microseconds(calendar)
+    )
 
 
 def clock(text: ir.StringValue) -> ir.StringValue:
-    """The time of day in extended format with an offset, as the text goes on after ``1970-01-01``: nothing where it has none."""
+    """The time of day in extended format with an offset, as it would follow ``1970-01-01``; empty where there is none."""
     import ibis
 
     time = text.re_extract(r"[Tt ](.*)", 1)
