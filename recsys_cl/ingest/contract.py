@@ -14,6 +14,9 @@ LONGEST_ID = 1024  # bytes
 END = 4_102_444_800_000_000  # 2100-01-01 in microseconds after 1970
 _NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
 
+PLACE = 1 << 44
+"""More lines than a file can have, so that ``place = file * PLACE + line`` is one number, and the order of the log."""
+
 Rule = tuple[str, str, "ir.BooleanValue"]  # field, reason, whether it is broken
 
 
@@ -22,7 +25,7 @@ def judge(raw: ir.Table, unit: str, as_of: int | None) -> tuple[ir.Table, list[t
 
     ``fault`` is 0 for a good row, i for the i-th (from 1) pair (field, reason) of the list, -1 where the reader had found
     the row bad and ``field`` and ``reason`` say why. Of several broken rules the first counts. ``timestamp`` becomes
-    int64 microseconds after 1970 in UTC, ``rating`` and ``weight`` float64.
+    int64 microseconds after 1970 in UTC, ``rating`` and ``weight`` float64; ``file`` and ``line`` become one ``place``.
     """
     import ibis
 
@@ -41,8 +44,9 @@ def judge(raw: ir.Table, unit: str, as_of: int | None) -> tuple[ir.Table, list[t
     fault = ibis.cases((typed.reason.notnull(), -1), *verdicts, else_=0).cast("int16")
     optional = [name for name in ("rating", "event", "weight", "part") if name in raw.columns]
     values = {name: typed[f"{name}_value"] if name in numbers else typed[name].nullif("") for name in optional}
+    place = typed.file.cast("int64") * PLACE + typed.line
     judged = typed.select(
-        "user_id", "item_id", "file", "line", "field", "reason", timestamp=typed["time"], fault=fault, **values
+        "user_id", "item_id", "field", "reason", timestamp=typed["time"], place=place, fault=fault, **values
     )
     return judged, [(field, reason) for field, reason, _ in rules]
 
@@ -79,5 +83,5 @@ def _number(given: ir.Value) -> ir.FloatingValue:
     import ibis
 
     if not given.type().is_string():
-        return given.cast("float64")
-    return ibis.cases((given.re_search(_NUMBER), given.try_cast("float64")), else_=None)
+        return given.cast("float64") + 0.0  # there is but one zero
+    return ibis.cases((given.re_search(_NUMBER), given.try_cast("float64") + 0.0), else_=None)

@@ -14,13 +14,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys_cl.core.errors import Refused, nearest
-from recsys_cl.ingest.engine import Engine
+from recsys_cl.ingest.engine import ROW, Engine
 from recsys_cl.ingest.preparing.coded_log import PARTS, CodedLog
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-_ROW = "file_row_number"  # the place in the file, which is the order of the log
+
 
 
 def code(
@@ -108,7 +108,7 @@ def _coded(run: Engine, kept: ir.Table, ranks: dict[str, pa.Table]) -> dict[str,
     if "part" in kept.columns:
         kept = kept.mutate(part=kept.part.cases(*zip(PARTS, range(len(PARTS)), strict=True), else_=-1).cast("int8"))
         names.append("part")
-    return _columns(run, kept.order_by("timestamp", _ROW).select(*names))
+    return _columns(run, kept.order_by("timestamp", ROW).select(*names))
 
 
 def _columns(run: Engine, rows: ir.Table) -> dict[str, NDArray[Any]]:
