@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recsys_cl.ingest.engine import byte_length
+from recsys_cl.ingest.engine import byte_length, holds_control
 from recsys_cl.ingest.times import microseconds
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _id_rules(rows: ir.Table, name: str) -> list[Rule]:
     return [
         (name, "is missing", value.isnull()),
         (name, "is empty", value == ""),
-        (name, "holds a control character", value.re_search(r"\p{Cc}")),
+        (name, "holds a control character", holds_control(value)),
         (name, f"is longer than {LONGEST_ID} bytes", byte_length(value) > LONGEST_ID),
     ]
 

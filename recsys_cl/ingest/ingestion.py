@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from recsys_cl.ingest.ahead import ahead
 from recsys_cl.ingest.contract import judge
 from recsys_cl.ingest.engine import Engine, engine, mixed
 from recsys_cl.ingest.quarantine import quarantine
@@ -58,7 +59,7 @@ def ingest(log: RawLog, settings: Ingest, scratch: Path, out: Outputs, seen: Cal
     with engine(scratch, settings.memory_limit, settings.threads) as run:
         raw = ibis.table(ibis.Schema.from_pyarrow(log.schema), name="log_raw")
         judged, reasons = judge(raw, settings.timestamp_unit, _as_of(settings))
-        run.feed("log", _counted(log.batches, seen), log.schema, judged)
+        run.feed("log", _counted(ahead(log.batches), seen), log.schema, judged)
         rows = ibis.table(judged.schema(), name="log")
         counts = quarantine(run, rows, reasons, log.files, settings.max_bad_fraction, out.quarantine)
         good = rows.filter(rows.fault == 0)

@@ -69,7 +69,7 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path) -> Prepared:
     parts = split(log)
     _need_every_part(parts, settings.split.use, PARTS if getattr(split, "test", True) else PARTS[:-1])
     train = np.flatnonzero(parts == TRAIN)
-    core = kcore(log.users[train], log.items[train], settings.kcore)
+    core = kcore(log.users[train], log.items[train], settings.kcore, repeated=settings.repeats == "keep")
     counts |= {"repeats": len(once) - len(log), "outside_core": len(train) - int(core.sum())}
     if not core.any():
         raise Refused(f"prepare.kcore: none of the {len(train):,} train interactions lies in the core ({settings.kcore})")

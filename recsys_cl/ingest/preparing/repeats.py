@@ -17,11 +17,24 @@ def keep_one(log: CodedLog, repeats: Repeats) -> NDArray[np.bool_]:
     """
     if repeats == "keep":
         return np.ones(len(log), dtype=np.bool_)
-    pairs = log.pairs()
-    order = np.argsort(pairs, kind="stable")  # rows come in time order, so equal pairs stay in it
+    pairs, order = _grouped(log.pairs())
     changes = np.empty(len(log) + 1, dtype=np.bool_)
     changes[0] = changes[-1] = True
-    np.not_equal(pairs[order[1:]], pairs[order[:-1]], out=changes[1:-1])
+    np.not_equal(pairs[1:], pairs[:-1], out=changes[1:-1])
     rows = np.zeros(len(log), dtype=np.bool_)
     rows[order[changes[:-1] if repeats == "first" else changes[1:]]] = True
     return rows
+
+
+def _grouped(pairs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The pairs in rising order and the rows they come from; rows come in time order, and equal pairs stay in it.
+
+    Where a pair and its row fit into one number, sorting numbers is several times faster than sorting places.
+    """
+    bits = len(pairs).bit_length()
+    if int(pairs.max(initial=0)).bit_length() + bits > 63:
+        order = np.argsort(pairs, kind="stable")
+        return pairs[order], order
+    packed = (pairs << bits) | np.arange(len(pairs))
+    packed.sort()
+    return packed >> bits, packed & ((1 << bits) - 1)
