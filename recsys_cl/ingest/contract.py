@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recsys_cl.ingest.engine import byte_length, holds_control
+from recsys_cl.ingest.engine import byte_length
 from recsys_cl.ingest.times import microseconds
 
 if TYPE_CHECKING:
@@ -45,9 +45,7 @@ def judge(raw: ir.Table, unit: str, as_of: int | None) -> tuple[ir.Table, list[t
     optional = [name for name in ("rating", "event", "weight", "part") if name in raw.columns]
     values = {name: typed[f"{name}_value"] if name in numbers else typed[name].nullif("") for name in optional}
     place = typed.file.cast("int64") * PLACE + typed.line
-    judged = typed.select(
-        "user_id", "item_id", "field", "reason", timestamp=typed["time"], place=place, fault=fault, **values
-    )
+    judged = typed.select("user_id", "item_id", "field", "reason", timestamp=typed["time"], place=place, fault=fault, **values)
     return judged, [(field, reason) for field, reason, _ in rules]
 
 
@@ -56,7 +54,7 @@ def _id_rules(rows: ir.Table, name: str) -> list[Rule]:
     return [
         (name, "is missing", value.isnull()),
         (name, "is empty", value == ""),
-        (name, "holds a control character", holds_control(value)),
+        (name, "holds a control character", value.re_search(r"\p{Cc}")),
         (name, f"is longer than {LONGEST_ID} bytes", byte_length(value) > LONGEST_ID),
     ]
 

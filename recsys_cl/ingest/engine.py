@@ -1,7 +1,7 @@
 """What the relational half of ingestion asks of an engine; the expressions are Ibis, written once for all of them.
 
 An engine is one file in ``engines/``. It answers to what stands here, and gives the few functions that Ibis has no word
-for (``holds_control``, ``byte_length``, ``epoch_microseconds``, ``mixed``) a meaning in its own dialect.
+for (``byte_length``, ``epoch_microseconds``, ``mixed``) a meaning in its own dialect.
 """
 
 from __future__ import annotations
@@ -91,11 +91,6 @@ class Stream:
             raise
 
 
-def holds_control(text: ir.StringValue) -> ir.BooleanValue:
-    """Whether a text holds a control character (Unicode category Cc)."""
-    return _said("recsys_control", ("string",), text, gives="boolean")
-
-
 def byte_length(text: ir.StringValue) -> ir.IntegerValue:
     """The length of a text in bytes of UTF-8."""
     return _said("recsys_byte_length", ("string",), text)
@@ -114,7 +109,7 @@ def mixed(*values: ir.Value) -> ir.IntegerValue:
     return reduce(lambda number, value: _said("recsys_mixed", ("int64", str(value.type())), number, value), values, first)
 
 
-def _said(name: str, takes: tuple[str, ...], *values: ir.Value, gives: str = "int64") -> Any:
+def _said(name: str, takes: tuple[str, ...], *values: ir.Value) -> ir.IntegerValue:
     import ibis
 
     def one(x: object) -> int:  # only names and signatures of these two are used
@@ -125,4 +120,4 @@ def _said(name: str, takes: tuple[str, ...], *values: ir.Value, gives: str = "in
 
     function = one if len(takes) == 1 else two
     function.__name__ = name
-    return ibis.udf.scalar.builtin(function, signature=(takes, gives))(*values)
+    return ibis.udf.scalar.builtin(function, signature=(takes, "int64"))(*values)

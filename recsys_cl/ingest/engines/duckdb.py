@@ -1,6 +1,6 @@
 """DuckDB, embedded: runs within a memory limit and spills to a folder of its own.
 
-What Ibis cannot say here is said by macros: control characters and bytes of a text, the microseconds of a time, a number that tells rows apart.
+What Ibis cannot say here is said by macros: the bytes of a text, the microseconds of a time, a number that tells rows apart.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _SAYINGS = (
-    # Where all is plain ASCII, which costs a quarter of the expression to see, there is no control character.
-    "CREATE TEMP MACRO recsys_control(x) AS CASE WHEN x GLOB '*[^ -~]*' THEN regexp_matches(x, '\\p{Cc}') ELSE false END",
     "CREATE TEMP MACRO recsys_byte_length(x) AS strlen(x)",
     "CREATE TEMP MACRO recsys_epoch_us(x) AS epoch_us(x)",
     "CREATE TEMP MACRO recsys_mixed(x, y) AS hash(x, y)",

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 
-
-
 def code(
     run: Engine, interactions: Path, min_rating: float | None = None, events: tuple[str, ...] | None = None
 ) -> tuple[CodedLog, dict[str, int]]:

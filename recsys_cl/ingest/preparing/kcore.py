@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 from recsys_cl.ingest.prepare import KCore
 
 
-def kcore(
-    users: NDArray[np.int32], items: NDArray[np.int32], bounds: KCore, *, repeated: bool = True
-) -> NDArray[np.bool_]:
+def kcore(users: NDArray[np.int32], items: NDArray[np.int32], bounds: KCore, *, repeated: bool = True) -> NDArray[np.bool_]:
     """Which of the interactions ``users`` [N], ``items`` [N] lie in the core, [N].
 
     Removal goes on to a fixpoint, on distinct pairs: a repeat is no second partner. The answer is unique, whatever
