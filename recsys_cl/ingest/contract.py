@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from recsys_cl.ingest.engine import byte_length
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 LONGEST_ID = 1024  # bytes
 END = 4_102_444_800_000_000  # 2100-01-01 in microseconds after 1970
 _NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
+
+_LARGEST = sys.float_info.max  # isinf would be clearer, but Ibis writes it as false for Spark
 
 PLACE = 1 << 44
 """More lines than a file can have, so that ``place = file * PLACE + line`` is one number, and the order of the log."""
@@ -71,7 +74,7 @@ def _time_rules(rows: ir.Table, as_of: int | None) -> list[Rule]:
 def _number_rules(rows: ir.Table, name: str) -> list[Rule]:
     given, value = rows[name], rows[f"{name}_value"]
     absent = given.isnull() | (given == "") if given.type().is_string() else given.isnull()
-    wrong = ~absent & (value.isnull() | value.isnan() | value.isinf())
+    wrong = ~absent & (value.isnull() | value.isnan() | (value.abs() > _LARGEST))
     rules: list[Rule] = [(name, "is not a finite number", wrong)]
     return [*rules, (name, "is negative", value < 0)] if name == "weight" else rules
 

@@ -56,7 +56,7 @@ def ingest(log: RawLog, settings: Ingest, scratch: Path, out: Outputs, seen: Cal
     """
     import ibis
 
-    with engine(scratch, settings.memory_limit, settings.threads) as run:
+    with engine(scratch, settings.memory_limit, settings.threads, settings.engine) as run:
         raw = ibis.table(ibis.Schema.from_pyarrow(log.schema), name="log_raw")
         judged, reasons = judge(raw, settings.timestamp_unit, _as_of(settings))
         run.feed("log", _counted(ahead(log.batches), seen), log.schema, judged)

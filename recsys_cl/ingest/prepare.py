@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component, Settings
+from recsys_cl.ingest.engine import Kind
 
 Repeats = Literal["first", "last", "keep"]
 
@@ -31,6 +32,7 @@ class Prepare(Settings):
     repeats: Repeats = "first"  # of one user with one item, decided before the split
     split: Component = Component(use="time")
     kcore: KCore = KCore()
+    engine: Kind = "duckdb"  # what runs the relational half; the result does not depend on it
     memory_limit: str = Field(default="2GB", pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$")  # beyond it the engine spills
     threads: int | None = Field(default=None, ge=1)  # None: every core; the result does not depend on it
 

@@ -40,7 +40,7 @@ class IngestStage:
     @property
     def settings(self) -> Mapping[str, Any]:
         """The table ``[ingest]``, but for what cannot change the result."""
-        values = self.ingest.model_dump(mode="json", exclude={"memory_limit", "threads"})
+        values = self.ingest.model_dump(mode="json", exclude={"engine", "memory_limit", "threads"})
         chance = (
             {"seed": self.seed} if "seed" in inspect.signature(resolve(_SLOT, self.ingest.source.use, _KEY)).parameters else {}
         )

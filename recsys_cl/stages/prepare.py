@@ -28,7 +28,7 @@ class PrepareStage:
     @property
     def settings(self) -> Mapping[str, Any]:
         """The table ``[prepare]``, but for what cannot change the result."""
-        values: dict[str, Any] = json.loads(self.prepare.model_dump_json(exclude={"memory_limit", "threads"}))
+        values: dict[str, Any] = json.loads(self.prepare.model_dump_json(exclude={"engine", "memory_limit", "threads"}))
         return values
 
     def outside(self) -> Mapping[str, str]:

@@ -60,7 +60,7 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path) -> Prepared:
     Raises:
         Refused: a step leaves nothing, a part has no interactions, or the log lacks what a setting names.
     """
-    with engine(scratch, settings.memory_limit, settings.threads) as run:
+    with engine(scratch, settings.memory_limit, settings.threads, settings.engine) as run:
         log, counts = code(run, interactions, settings.min_rating, settings.events)
     once = keep_one(log, settings.repeats)
     if not once.all():
