@@ -90,6 +90,11 @@ class Stream:
             raise
 
 
+def distinct(rows: ir.Table, column: str) -> ir.Table:
+    """Each value of a column once. Ibis writes its own ``distinct`` wrongly for Spark where rows were filtered by others."""
+    return rows.group_by(column).aggregate(rows=rows.count()).select(column)
+
+
 def byte_length(text: ir.StringValue) -> ir.IntegerValue:
     """The length of a text in bytes of UTF-8."""
     return _said("recsys_byte_length", ("string",), text)

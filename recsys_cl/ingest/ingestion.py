@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from recsys_cl.ingest.ahead import ahead
 from recsys_cl.ingest.contract import judge
-from recsys_cl.ingest.engine import Engine, engine, mixed
+from recsys_cl.ingest.engine import Engine, distinct, engine, mixed
 from recsys_cl.ingest.quarantine import quarantine
 from recsys_cl.ingest.reading.item_table import clean_items
 from recsys_cl.ingest.settings import Ingest
@@ -104,8 +104,7 @@ def _typed(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.
 
 
 def _distinct_items(run: Engine, good: ir.Table) -> pa.Table:
-    ids = good.select("item_id").distinct()
-    return pa.Table.from_batches(run.stream(ids), pa.schema([("item_id", pa.string())]))
+    return pa.Table.from_batches(run.stream(distinct(good, "item_id")), pa.schema([("item_id", pa.string())]))
 
 
 def _write_items(table: pa.Table, path: Path) -> dict[str, int]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys_cl.core.errors import Refused, nearest
-from recsys_cl.ingest.engine import ROW, Engine
+from recsys_cl.ingest.engine import ROW, Engine, distinct
 from recsys_cl.ingest.preparing.coded_log import PARTS, CodedLog
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _need(log: ir.Table, column: str, key: str) -> None:
 
 
 def _need_events(run: Engine, log: ir.Table, events: tuple[str, ...]) -> None:
-    there = {event for event in run.all(log.select("event").distinct()).column(0).to_pylist() if event is not None}
+    there = {event for event in run.all(distinct(log, "event")).column(0).to_pylist() if event is not None}
     for event in events:
         if event not in there:
             raise Refused(f"prepare.events: the log has no event '{event}'; {nearest(event, there)}")
@@ -94,7 +94,7 @@ def _need_events(run: Engine, log: ir.Table, events: tuple[str, ...]) -> None:
 
 def _ranked(run: Engine, kept: ir.Table, name: str) -> pa.Table:
     """The distinct ids in byte order, beside their ranks."""
-    ids = run.all(kept.select(f"{name}_id").distinct().order_by(f"{name}_id"))
+    ids = run.all(distinct(kept, f"{name}_id").order_by(f"{name}_id"))
     return ids.append_column(name, pa.array(np.arange(len(ids), dtype=np.int32)))
 
 
