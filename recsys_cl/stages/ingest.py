@@ -33,7 +33,7 @@ class IngestStage:
     ingest: Ingest
     seed: int = 0
     name: str = "ingest"
-    version: int = 1
+    version: int = 2
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ("interactions", "items", "quarantine", "ingest_report")
 

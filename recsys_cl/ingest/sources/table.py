@@ -1,4 +1,4 @@
-"""A table of a database or warehouse, through the same door as files: DuckDB, SQLite, Postgres and whatever Ibis connects to."""
+"""A table of a database or warehouse, through the same door as files: whatever Ibis connects to."""
 
 from __future__ import annotations
 

@@ -44,9 +44,11 @@ def test_both_engines_give_the_same_digests_on_a_dirty_log(spark, ingest, conten
     for name in ("interactions", "items", "quarantine"):
         assert digest_file(mine.folder / name) == digest_file(theirs.folder / name)
     split = Component.model_validate({"use": "time", "valid": 0.2, "test": 0.2})
-    settings = {"split": split, "kcore": KCore(users=2, items=2), "min_rating": 1.0, "events": ("view", "buy")}
-    digests = [prepared(mine, tmp_path / kind, kind, settings) for kind in ("duckdb", "spark")]
-    assert digests[0] == digests[1]
+    plain = {"split": split, "kcore": KCore(users=2, items=2), "min_rating": 1.0, "events": ("view", "buy")}
+    weighed = {"split": split, "events": {"view": 0.1, "buy": 5.0}, "repeats": "sum", "min_weight": 0.3, "behaviours": True}
+    for name, settings in {"plain": plain, "weighed": weighed | {"session_gap": "5s", "max_events_per_day": 100}}.items():
+        digests = [prepared(mine, tmp_path / f"{name}-{kind}", kind, settings) for kind in ("duckdb", "spark")]
+        assert digests[0] == digests[1], name
 
 
 def test_a_log_of_many_parts_stays_in_order(spark, ingest):
