@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from recsys_cl.core.files import write_json
-from recsys_cl.core.protocols import Job
 from recsys_cl.ingest.prepare import Prepare
+
+if TYPE_CHECKING:
+    from recsys_cl.core.protocols import Job
 
 
 @dataclass(frozen=True)

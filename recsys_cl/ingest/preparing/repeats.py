@@ -53,6 +53,7 @@ def _weights(log: CodedLog) -> NDArray[np.float64]:
 
 def _reaching(weights: NDArray[np.float64], bounds: NDArray[np.int64], enough: float) -> NDArray[np.int64]:
     """The first place in each stretch, from one of ``bounds`` to the next, at which the weights so far sum to ``enough``."""
+    weights = np.minimum(weights, enough)  # more makes no difference here, and could overflow
     total = np.append(0.0, np.cumsum(weights))
     lengths = np.diff(bounds)
     so_far = total[1:] - np.repeat(total[bounds[:-1]], lengths)
