@@ -40,6 +40,7 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks.frame
 	$(BIN)/python -m benchmarks.evaluation
+	$(BIN)/python -m benchmarks.paired_statistics
 
 bench-ingest: $(READY)
 	$(BIN)/python -m benchmarks.ingest
