@@ -33,14 +33,14 @@ class IngestStage:
     ingest: Ingest
     seed: int = 0
     name: str = "ingest"
-    version: int = 2
+    version: int = 3
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ("interactions", "items", "quarantine", "ingest_report", "drift")
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """The table ``[ingest]``, but for what cannot change the result."""
-        values = self.ingest.model_dump(mode="json", exclude={"memory_limit", "threads"})
+        values = self.ingest.model_dump(mode="json", exclude={"engine", "memory_limit", "threads"})
         chance = (
             {"seed": self.seed} if "seed" in inspect.signature(resolve(_SLOT, self.ingest.source.use, _KEY)).parameters else {}
         )
