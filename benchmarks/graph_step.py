@@ -30,7 +30,7 @@ SETUPS = (
     Setup("lightgcn", 3),
     Setup("xsimgcl", 2, weight=0.2, temperature=0.15, eps=0.2, include_input=False),
     Setup("simgcl", 2, weight=0.5, temperature=0.2, eps=0.1, include_input=False),
-    Setup("sgl", 2, weight=0.1, temperature=0.2, rate=0.1),
+    Setup("sgl-edge", 2, weight=0.1, temperature=0.2, rate=0.1),
 )
 
 

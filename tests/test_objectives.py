@@ -27,6 +27,16 @@ def encoding(seed: int, layers: int = 0) -> Encoding:
     return Encoding(users, items, tuple(encoding(100 * seed + n + 1) for n in range(layers)))
 
 
+def with_everyone(seed: int, layers: int = 0) -> Encoding:
+    """The batch's rows cut from rows of all six users and ten items."""
+    rng = torch.Generator().manual_seed(seed)
+    whole = Encoding(*(torch.randn(count, 3, dtype=torch.float64, generator=rng) for count in (SHAPE.users, SHAPE.items)))
+    b = batch()
+    found = tuple(with_everyone(100 * seed + n + 1) for n in range(layers))
+    whole = Encoding(whole.users, whole.items, tuple(layer.everyone for layer in found))
+    return Encoding(whole.users[b.users], whole.items[b.items], found, whole)
+
+
 def batch(negative: torch.Tensor | None = None, *, catalogue: bool = False) -> Batch[None]:
     """Five pairs of four users and four positive items; items[4:] are only ever negatives."""
     items = torch.tensor([3, 0, 9, 6, 1, 2, 5])
@@ -56,6 +66,10 @@ CHOICES = {
         {"two_sided": True, "sides": "users"},
         {"between": "main", "sides": "items"},
         {"between": "layers", "layer": 2},
+        {"between": "self"},
+        {"between": "view", "two_sided": True},
+        {"between": "main", "negatives": "all", "two_sided": True},
+        {"between": "layers", "layer": 1, "negatives": "all", "similarity": "dot"},
     ],
     "l2": [{}],
     "mixed": [{"of": {"use": "bpr"}}],
@@ -84,9 +98,11 @@ def value(objective, main, views=(), negative=EACH, **how) -> float:
 )
 def test_contract(use, arguments, negative):
     objective = make(use, **arguments)
-    main = encoding(1, layers=3)
-    views = [encoding(2), encoding(3)][: objective.views]
+    given = with_everyone if getattr(objective, "everyone", False) else encoding
+    main = given(1, layers=3)
+    views = [given(2), given(3)][: objective.views]
     leaves = [main, *main.layers, *views]
+    leaves += [each.everyone for each in leaves if each.everyone]
     tensors = [t.requires_grad_() for e in leaves for t in (e.users, e.items)]
     kept = [t.detach().clone() for t in tensors]
 
@@ -104,11 +120,13 @@ def test_contract(use, arguments, negative):
     gradients = torch.autograd.grad(loss(), tensors, allow_unused=True)
     assert any(g is not None and g.abs().sum() > 0 for g in gradients)
     assert all(torch.equal(a, b) for a, b in zip(kept, tensors, strict=True))
-    same = [
-        Encoding(e.users.float(), e.items.float(), tuple(Encoding(x.users.float(), x.items.float()) for x in e.layers))
-        for e in (main, *views)
-    ]
+    same = [narrowed(e) for e in (main, *views)]
     assert objective(same[0], same[1:], batch(negative)).dtype == torch.float32
+
+
+def narrowed(e: Encoding) -> Encoding:
+    layers = tuple(narrowed(layer) for layer in e.layers)
+    return Encoding(e.users.float(), e.items.float(), layers, narrowed(e.everyone) if e.everyone else None)
 
 
 def dot(a, b) -> float:
@@ -337,6 +355,39 @@ def test_info_nce_pairs_what_it_says_it_pairs():
     assert value(make("info_nce", between="layers", base=0, layer=2, sides="users"), main) == pytest.approx(two, abs=1e-9)
 
 
+def test_the_view_may_ask_and_the_main_encoding_answer_and_anything_itself():
+    main, view = encoding(1), encoding(2)
+    assert value(make("info_nce", between="view", sides="users"), main, [view]) == pytest.approx(
+        slow_nce(view.users, main.users), abs=1e-9
+    )
+    expected = slow_nce(main.users, main.users) + slow_nce(main.items[:4], main.items[:4])
+    assert value(make("info_nce", between="self"), main) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("two_sided", [False, True])
+def test_all_users_and_items_are_negatives_where_asked_for(two_sided):
+    main, view, b = with_everyone(1), with_everyone(2), batch()
+
+    def slow(asking, everyone, ids) -> float:
+        total = 0.0
+        for row, own in zip(asking, ids.tolist(), strict=True):
+            cosine = [dot(row, x) / math.sqrt(dot(row, row) * dot(x, x)) for x in everyone]
+            total += math.log(sum(math.exp(c / 0.2) for c in cosine)) - cosine[own] / 0.2
+        return total / len(ids)
+
+    def way(one, other) -> float:
+        return slow(one.users, other.everyone.users, b.users) + slow(one.items[:4], other.everyone.items, b.items[:4])
+
+    expected = (way(main, view) + way(view, main)) / 2 if two_sided else way(main, view)
+    loss = make("info_nce", between="main", negatives="all", two_sided=two_sided)
+    assert loss.everyone
+    assert value(loss, main, [view]) == pytest.approx(expected, abs=1e-9)
+    with pytest.raises(Refused, match="negatives"):
+        loss(encoding(1), [encoding(2)], b)
+    with pytest.raises(Refused, match="sides"):
+        loss(main, [view], batch(catalogue=True))
+
+
 def test_identical_views_have_a_closed_form():
     eye = torch.eye(4, dtype=torch.float64)
     view = Encoding(eye, torch.cat((eye, eye[:3])))
@@ -344,9 +395,9 @@ def test_identical_views_have_a_closed_form():
     assert value(make("info_nce"), view, [view, view]) == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("between", ["views", "main", "layers"])
-def test_views_follow_between(between):
-    assert make("info_nce", between=between).views == {"views": 2, "main": 1, "layers": 0}[between]
+@pytest.mark.parametrize(("between", "views"), [("views", 2), ("main", 1), ("view", 1), ("layers", 0), ("self", 0)])
+def test_views_follow_between(between, views):
+    assert make("info_nce", between=between).views == views
 
 
 @pytest.mark.parametrize(

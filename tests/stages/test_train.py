@@ -142,7 +142,7 @@ def test_same_seed_same_bytes_and_another_seed_others(job_in):
     assert weights[0] == weights[1] != weights[2]
 
 
-@pytest.mark.parametrize("name", ["sgl", "cl4srec"])
+@pytest.mark.parametrize("name", ["sgl-edge", "cl4srec"])
 @pytest.mark.parametrize("refit", [False, True])
 def test_killed_between_epochs_it_ends_in_the_same_bytes(job_in, monkeypatch, name, refit):
     stage = _stage(name, epochs=4, refit=refit)
@@ -258,7 +258,7 @@ def test_the_seed_reaches_training_and_every_initial_weight(job_in, fits, data):
 
 def test_main_view_and_views_reach_the_method(data):
     train = load_interactions(data / "train", load_shape(data / "vocabulary"))
-    xsimgcl, sgl = (assemble(load_recipe(name), train, 1, CPU).method for name in ("xsimgcl", "sgl"))
+    xsimgcl, sgl = (assemble(load_recipe(name), train, 1, CPU).method for name in ("xsimgcl", "sgl-edge"))
     assert type(xsimgcl.main_view) is LayerNoiseView
     assert not xsimgcl.views
     assert sgl.main_view is None
@@ -282,7 +282,9 @@ def test_settings_that_decide_the_result_are_in_the_fingerprint_and_no_others():
 def test_two_recipes_with_one_encoder_begin_with_the_same_weights(data):
     shape = load_shape(data / "vocabulary")
     train = load_interactions(data / "train", shape)
-    tables = [assemble(load_recipe(name), train, 3, CPU).method.module.state_dict() for name in ("lightgcn", "sgl", "simgcl")]
+    tables = [
+        assemble(load_recipe(name), train, 3, CPU).method.module.state_dict() for name in ("lightgcn", "sgl-edge", "simgcl")
+    ]
     for name, value in tables[0].items():
         assert torch.equal(value, tables[1][name])
         assert torch.equal(value, tables[2][name])
