@@ -55,9 +55,12 @@ CHOICES = {
     "bce": [{}],
     "bpr": [{}, {"similarity": "cosine"}, {"similarity": "euclidean"}],
     "bsl": [{}, {"temperature": 0.5, "balance": 1.12, "similarity": "dot"}],
+    "ccl": [{"margin": -0.5}, {"margin": 0.1, "weight_negative": 2.0}],
+    "constraint": [{}, {"constant": 0.5, "degrees": 0.0, "weight_negative": 1.0}],
     "debiased": [{}],
     "decoupled": [{}, {"between": "main"}],
     "directau": [{"gamma": 2.0}],
+    "feature_contrast": [{"dim": 3}],
     "hardest": [{"of": {"use": "bpr"}}, {"of": {"use": "bsl", "temperature": 0.5}, "keep": 2, "similarity": "cosine"}],
     "gbce": [{}, {"calibration": 0.3, "similarity": "cosine"}],
     "hard_weighted": [{"prior": 0.1, "between": "layers"}],
@@ -73,14 +76,21 @@ CHOICES = {
     ],
     "l2": [{}],
     "mixed": [{"of": {"use": "bpr"}}],
+    "past_agreement": [{"dim": 3, "momentum": 0.4}],
     "psl": [{}, {"surrogate": "tanh", "similarity": "dot"}, {"surrogate": "atan"}, {"surrogate": "exp", "temperature": 0.5}],
-    "queue": [{"of": {"use": "softmax", "in_batch": True}, "size": 20, "dim": 3}],
+    "queue": [
+        {"of": {"use": "softmax", "in_batch": True}, "size": 20, "dim": 3},
+        {"of": {"use": "softmax", "in_batch": True}, "size": 20, "dim": 3, "keep": "view"},
+    ],
     "slatk": [{"k": 2}, {"k": 1, "weight_temperature": 0.3, "similarity": "dot"}],
     "softmax": [{}, {"similarity": "cosine", "temperature": 0.2, "log_q": True}, {"in_batch": True, "similarity": "euclidean"}],
     "sup_con": [{}, {"similarity": "dot", "temperature": 0.5}],
     "vicreg": [{"sides": "users"}],
 }
-STOPPED = {"slatk"}  # its threshold passes no gradient: finite differences see more, and a test of its own less
+STOPPED = {
+    "slatk",
+    "past_agreement",
+}  # threshold and target pass no gradient: finite differences see more, tests of their own less
 ALL = [(use, arguments) for use, choices in CHOICES.items() for arguments in choices]
 
 
@@ -89,7 +99,7 @@ def test_no_objective_is_untested():
 
 
 def value(objective, main, views=(), negative=EACH, **how) -> float:
-    return float(objective(main, views, batch(negative, **how)))
+    return objective(main, views, batch(negative, **how)).item()
 
 
 @pytest.mark.parametrize(
@@ -107,11 +117,14 @@ def test_contract(use, arguments, negative):
     kept = [t.detach().clone() for t in tensors]
 
     learned = isinstance(objective, torch.nn.Module)
-    state = copy.deepcopy(objective.state_dict()) if learned else {}
+    if learned:
+        objective.double()
+    weights = {name for name, _ in objective.named_parameters()} if learned else set()
+    state = {k: copy.deepcopy(v) for k, v in objective.state_dict().items() if k not in weights} if learned else {}
 
     def loss(*_):
         if learned:  # what it remembers and draws is put back
-            objective.load_state_dict(state)
+            objective.load_state_dict(state, strict=False)
         return objective(main, views, batch(negative))
 
     assert loss().shape == ()
@@ -121,6 +134,8 @@ def test_contract(use, arguments, negative):
     assert any(g is not None and g.abs().sum() > 0 for g in gradients)
     assert all(torch.equal(a, b) for a, b in zip(kept, tensors, strict=True))
     same = [narrowed(e) for e in (main, *views)]
+    if learned:
+        objective.float()
     assert objective(same[0], same[1:], batch(negative)).dtype == torch.float32
 
 
@@ -260,6 +275,110 @@ def test_a_query_left_without_negatives_costs_nothing(use):
     (gradient,) = torch.autograd.grad(loss, main.users)
     assert loss == 0
     assert gradient.abs().max() == 0
+
+
+def cosine(a, b) -> float:
+    return dot(a, b) / math.sqrt(dot(a, a) * dot(b, b))
+
+
+def test_ccl_counts_negatives_above_its_margin():
+    main, total = encoding(1), 0.0
+    for u, p, drawn in rows():
+        over = [max(0.0, cosine(main.users[u], main.items[n]) - 0.1) for n in drawn if n != p]
+        total += 1 - cosine(main.users[u], main.items[p]) + 2.0 * sum(over) / len(over)
+    assert value(make("ccl", margin=0.1, weight_negative=2.0), main) == pytest.approx(total / 5, abs=1e-9)
+    assert value(make("ccl", margin=0.999), main) < 2
+
+
+@pytest.mark.parametrize("negative", [EACH, SHARED], ids=["each", "shared"])
+def test_constraint_weighs_pairs_by_degrees(negative):
+    main, b, total = encoding(1), batch(negative), 0.0
+    users, items = ([ids.tolist().count(n) for n in range(10)] for ids in (LOG.users, LOG.items))
+
+    def weight(u, i) -> float:
+        user, item = users[int(b.users[u])], items[int(b.items[i])]
+        return 0.2 + 3.0 * math.sqrt(user + 1) / user / math.sqrt(item + 1)
+
+    for u, p, each in rows():
+        drawn = [n for n in (SHARED.tolist() if negative.dim() == 1 else each) if n != p]
+        hit = dot(main.users[u], main.items[p])
+        missed = [weight(u, n) * math.log1p(math.exp(dot(main.users[u], main.items[n]))) for n in drawn]
+        total += weight(u, p) * math.log1p(math.exp(-hit)) + 7.0 * sum(missed) / len(missed)
+    loss = make("constraint", constant=0.2, degrees=3.0, weight_negative=7.0)
+    assert value(loss, main, negative=negative) == pytest.approx(total / 5, abs=1e-6)
+
+
+def test_constraint_without_degrees_is_bce():
+    plain = make("constraint", constant=1.0, degrees=0.0, weight_negative=1.0)
+    assert value(plain, encoding(1)) == pytest.approx(value(make("bce"), encoding(1)), abs=1e-12)
+
+
+def test_feature_contrast_is_barlow_and_a_kernel_of_what_is_projected():
+    main, b = encoding(1), batch()
+    loss = make("feature_contrast", dim=3, redundancy=0.3, alpha=2.0, degree=3, offset=0.5).double()
+    sides = [main.users[b.query], main.items[b.positive]]
+    sides = [loss.projector(rows / rows.norm(dim=1, keepdim=True)) for rows in sides]
+    users, items = [((side - side.mean(0)) / side.var(0, unbiased=False).sqrt()).tolist() for side in sides]
+
+    def correlation(one, other, d, e) -> float:
+        return sum(x[d] * y[e] for x, y in zip(one, other, strict=True)) / 5
+
+    expected = 0.0
+    for d in range(3):
+        for e in range(3):
+            c = correlation(users, items, d, e)
+            expected += ((1 - c) ** 2 if d == e else 0.3 * c * c) / 3
+    for side in (users, items):
+        kernel = [(correlation(side, side, d, e) + 0.5) ** 3 for d in range(3) for e in range(3)]
+        expected += 2.0 * math.log(sum(kernel) / 9) / 2
+    assert value(loss, main) == pytest.approx(expected, abs=1e-9)
+
+
+def test_past_agreement_points_to_a_mixture_of_past_and_present():
+    loss, b = make("past_agreement", dim=3, momentum=0.4).double(), batch()
+    first, second = encoding(1), encoding(2)
+    value(loss, first)
+    assert torch.equal(loss.users[b.users], first.users)
+    assert torch.equal(loss.items[b.items[:4]], first.items[:4])
+    total = 0.0
+    for u, p, _ in rows():
+        user, item = 0.4 * first.users[u] + 0.6 * second.users[u], 0.4 * first.items[p] + 0.6 * second.items[p]
+        asked = cosine(loss.predictor(second.users[u]).detach(), item)
+        answered = cosine(loss.predictor(second.items[p]).detach(), user)
+        total += 1 - (asked + answered) / 2
+    assert value(loss, second) == pytest.approx(total / 5, abs=1e-9)
+
+
+def test_past_agreement_pulls_the_prediction_and_not_the_target():
+    main, b = encoding(1), batch()
+    for rows_ in (main.users, main.items):
+        rows_.requires_grad_()
+    loss = make("past_agreement", dim=3, momentum=0.0).double()
+    loss(main, (), b).backward()
+    total = 0.0
+    leaves = [x.detach().clone().requires_grad_() for x in (main.users, main.items)]
+    for u, p, _ in rows():
+        for one, other in ((leaves[0][u], main.items[p]), (leaves[1][p], main.users[u])):
+            predicted = loss.predictor(one)
+            total = total + 0.5 - (predicted @ other.detach()) / predicted.norm() / other.detach().norm() / 2
+    for leaf, given in zip(leaves, (main.users, main.items), strict=True):
+        (expected,) = torch.autograd.grad(total / 5, leaf, retain_graph=True)
+        assert torch.allclose(given.grad, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("use", ["feature_contrast", "past_agreement"])
+def test_dimensions_that_differ_are_refused(use):
+    with pytest.raises(Refused, match="dim"):
+        make(use, dim=4)(encoding(1), (), batch())
+
+
+def test_a_momentum_queue_keeps_what_the_target_made():
+    loss = make("queue", of={"use": "softmax", "in_batch": True}, size=6, dim=3, keep="view")
+    assert loss.views == 1
+    main, target = encoding(1), encoding(2)
+    loss(main, [target], batch(SHARED))
+    assert torch.equal(loss.vectors[:4], target.items[:4].float())
+    assert loss.ids[:4].tolist() == batch().items[:4].tolist()
 
 
 def test_directau_spreads_distinct_users_and_positives():

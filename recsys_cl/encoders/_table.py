@@ -9,8 +9,9 @@ from torch import Generator, Tensor, nn
 
 from recsys_cl.core.values import Shape
 
-Init = Literal["xavier", "normal"]
-"""``xavier``: uniform, each table's bound from its own size (SELFRec); ``normal``: deviation 0.1 (LightGCN-PyTorch)."""
+Init = Literal["xavier", "normal", "small"]
+"""``xavier``: uniform, each table's bound from its own size (SELFRec); ``normal``: deviation 0.1 (LightGCN-PyTorch);
+``small``: deviation 1e-4 (UltraGCN, SimpleX)."""
 
 
 def table(shape: Shape, dim: int, init: Init, rng: Generator) -> nn.Parameter:
@@ -20,7 +21,7 @@ def table(shape: Shape, dim: int, init: Init, rng: Generator) -> nn.Parameter:
         if init == "xavier":
             nn.init.xavier_uniform_(part, generator=rng)
         else:
-            nn.init.normal_(part, std=0.1, generator=rng)
+            nn.init.normal_(part, std=0.1 if init == "normal" else 1e-4, generator=rng)
     return nn.Parameter(values)
 
 

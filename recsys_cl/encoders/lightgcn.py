@@ -1,12 +1,13 @@
 """LightGCN: every layer averages neighbours, the result averages layers. He et al., 2020, arXiv:2002.02126.
 
 With graphs of fewer edges it is SGL (arXiv:2010.10783), with layer noise SimGCL (arXiv:2112.08679) and XSimGCL
-(arXiv:2209.02544).
+(arXiv:2209.02544), with a low-rank adjacency LightGCL (arXiv:2302.08191).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from pydantic import NonNegativeInt, PositiveInt
 from torch import Generator, Tensor, nn
@@ -26,6 +27,7 @@ class LightGCN(nn.Module):
         layers: propagation layers, 0 or more.
         include_input: count the table itself among the layers averaged. LightGCN and SGL do; SimGCL and XSimGCL do
             not (as in their authors' SELFRec).
+        combine: ``mean`` of the layers, or their ``sum`` (LightGCL), whose vectors are as many times as long.
         init: how the table begins, see ``encoders/_table.py``.
     """
 
@@ -37,6 +39,7 @@ class LightGCN(nn.Module):
         dim: PositiveInt = 64,
         layers: NonNegativeInt = 3,
         include_input: bool = True,
+        combine: Literal["mean", "sum"] = "mean",
         init: Init = "xavier",
     ) -> None:
         super().__init__()
@@ -46,7 +49,8 @@ class LightGCN(nn.Module):
         self.shape = shape
         self.layers = layers
         first = 0 if include_input else 1
-        self.shares = tuple(float(layer >= first) / (layers + 1 - first) for layer in range(layers + 1))
+        share = 1.0 if combine == "sum" else 1 / (layers + 1 - first)
+        self.shares = tuple(share * (layer >= first) for layer in range(layers + 1))
         self.table = table(shape, dim, init, rng)
 
     def forward(self, sources: Sequence[Graph], users: Tensor, items: Tensor | None = None) -> list[Encoding]:

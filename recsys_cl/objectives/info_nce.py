@@ -28,8 +28,8 @@ class InfoNCE:
         base: the layer opposite to it, 0 and 2 in NCL (Lin et al. 2022, arXiv:2202.06200); none: the main encoding.
         sides: ``both``, or only ``users`` (sequences) or ``items``.
         two_sided: also ask in the other direction and take the mean.
-        negatives: the ``batch``'s other rows, or ``all`` users and all items (SGL, eq. 10; LightGCL), of which no more than a
-            block of logits is ever held; the encoder then computes all rows in every step.
+        negatives: the ``batch``'s other rows, or ``all`` users and all items (SGL as its paper writes it; LightGCL). No more
+            than a block of those logits is ever held; the encoder then computes all rows in every step.
 
     Relations: ``softmax`` contrasts users with items; this contrasts users with users and items with items.
     """
