@@ -39,17 +39,23 @@ def factorise(adjacency: Adjacency, rank: int, rng: Generator) -> LowRank:
     As one symmetric matrix it has twice the rank: [[0, U S V^T], [V S U^T, 0]]. Exact where ``rank`` reaches the smaller of
     users and items. Halko, Martinsson and Tropp 2011, arXiv:0909.4061, algorithms 4.4 and 5.1.
     """
-    by_user, by_item = adjacency.sides()
-    shape, weights = adjacency.shape, adjacency.matrix.weights
+    shape = adjacency.shape
     count = min(rank + _SPARE, shape.users, shape.items)
-    guess = torch.randn(shape.items, count, dtype=torch.float64, generator=rng, device=rng.device).to(weights)
-    basis = torch.linalg.qr(propagate(by_user, guess)).Q
-    for _ in range(_POWERS):
-        basis = torch.linalg.qr(propagate(by_user, torch.linalg.qr(propagate(by_item, basis)).Q)).Q
-    inner, values, items = torch.linalg.svd(propagate(by_item, basis).T, full_matrices=False)
-    rank = min(rank, count)
-    users, items, values = (basis @ inner)[:, :rank], items[:rank].T, values[:rank]
+    guess = torch.randn(shape.items, count, dtype=torch.float64, generator=rng, device=rng.device)
+    users, values, items = _triplets(adjacency, guess.to(adjacency.matrix.weights), rank)
+    rank = values.numel()
     left, right = (users.new_zeros(shape.users + shape.items, 2 * rank) for _ in range(2))
     left[: shape.users, :rank], left[shape.users :, rank:] = users * values, items * values
     right[shape.users :, :rank], right[: shape.users, rank:] = items, users
     return LowRank(left, right)
+
+
+@full_precision
+def _triplets(adjacency: Adjacency, guess: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Left vectors [U, K], values [K] and right vectors [I, K] of the users' rows, K at most ``rank``."""
+    by_user, by_item = adjacency.sides()
+    basis = torch.linalg.qr(propagate(by_user, guess)).Q
+    for _ in range(_POWERS):
+        basis = torch.linalg.qr(propagate(by_user, torch.linalg.qr(propagate(by_item, basis)).Q)).Q
+    inner, values, items = torch.linalg.svd(propagate(by_item, basis).T, full_matrices=False)
+    return (basis @ inner)[:, :rank], values[:rank], items[:rank].T
