@@ -237,6 +237,18 @@ def test_bsl_balances_its_negatives():
     assert value(loss, main) == pytest.approx(expected, abs=1e-9)
 
 
+def test_bsl_takes_the_batchs_other_positives_where_none_are_drawn_and_it_is_told_to():
+    main, total = encoding(1), 0.0
+    for u, p, _ in rows():
+        others = [math.exp(cosine(main.users[u], main.items[n]) / 0.5) for n in range(4) if n != p]
+        total += 1.2 * math.log(sum(others) / 3) - cosine(main.users[u], main.items[p]) / 0.5
+    loss = make("bsl", temperature=0.5, balance=1.2, in_batch=True)
+    assert value(loss, main, negative=None) == pytest.approx(total / 5, abs=1e-9)
+    assert value(loss, main) == value(make("bsl", temperature=0.5, balance=1.2), main)
+    with pytest.raises(Refused, match="sampler"):
+        loss(main, (), batch(catalogue=True))
+
+
 @pytest.mark.parametrize(
     ("surrogate", "sigma"),
     [
