@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge
 from pydantic import PositiveInt
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.values import Encoding, Shape
 from recsys_cl.encoders._requests import only_edges
+from recsys_cl.encoders._table import Layers, refuse_beyond_memory
 from recsys_cl.ops.adjacency import Adjacency
 from recsys_cl.ops.carry import carry
 from recsys_cl.structures.graph import Graph
@@ -32,10 +34,11 @@ class EGCF(nn.Module):
         rng: Generator,
         *,
         dim: PositiveInt = 64,
-        layers: PositiveInt = 3,
+        layers: Annotated[Layers, Ge(1)] = 3,
         aggregate: Literal["parallel", "alternate"] = "parallel",
     ) -> None:
         super().__init__()
+        refuse_beyond_memory(4 * layers, shape, dim)  # both sides of both products are kept for the way back
         self.dim = dim
         self.layers = layers
         self.aggregate = aggregate

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import PositiveInt
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, Shape
-from recsys_cl.encoders._table import Init, nodes, table
+from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, table
 from recsys_cl.ops.layers import Request, layered
 from recsys_cl.structures.graph import Graph
 
@@ -37,7 +37,7 @@ class LightGCN(nn.Module):
         rng: Generator,
         *,
         dim: PositiveInt = 64,
-        layers: NonNegativeInt = 3,
+        layers: Layers = 3,
         include_input: bool = True,
         combine: Literal["mean", "sum"] = "mean",
         init: Init = "xavier",
@@ -45,7 +45,8 @@ class LightGCN(nn.Module):
         super().__init__()
         self.dim = dim
         if not layers and not include_input:
-            raise Refused("layers must be at least 1 where the table itself is left out (include_input = false)")
+            raise Refused("encoder.layers: must be at least 1 where the table itself is left out (include_input = false)")
+        refuse_beyond_memory(layers, shape, dim)
         self.shape = shape
         self.layers = layers
         first = 0 if include_input else 1

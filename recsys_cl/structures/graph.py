@@ -38,7 +38,7 @@ class Graph:
     def flow(self, layers: int) -> Flow:
         """How ``layers`` layers of an encoder carry the table along this graph."""
         if self.walk and len(self.walk) != layers:
-            raise Refused(f"the view gives {len(self.walk)} layers their own graph, the encoder has {layers}")
+            raise Refused(f"views: 'random_walk' gives {len(self.walk)} layers their own graph, encoder.layers is {layers}")
         if self.noise and self.low_rank:
             raise Refused("views: noise of layers is not defined where 'svd' gives their outputs; choose one of the two")
         return Flow(self.walk or (self.adjacency,) * layers, self.noise, self.low_rank, self.dropout)
