@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # One thread a test process: pytest already runs one process a core, and results do not depend on the machine.
 TEST_ENV := OMP_NUM_THREADS=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test check format bench bench-graph clean
 
 demo: $(READY)
 	$(BIN)/recsys-cl run pipelines/demo.toml
@@ -28,6 +28,9 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks.frame
 	$(BIN)/python -m benchmarks.evaluation
+
+bench-graph: $(READY)
+	$(BIN)/python -m benchmarks.graph
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

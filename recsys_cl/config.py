@@ -19,7 +19,7 @@ from recsys_cl.ingest.settings import Ingest
 from recsys_cl.training.plan import Plan
 
 CONTEXT = frozenset({"shape", "interactions", "rng", "sampler"})
-"""What the program offers to a recipe's components; all other constructor arguments are settings."""
+"""What the program offers to a recipe's components, to objectives the encoder's ``dim`` too; other arguments are settings."""
 
 
 BASELINES = ("popular", "recent-popular")
@@ -118,7 +118,7 @@ def _check_components(recipe: Recipe) -> None:
         component: Component | None = getattr(recipe, key)
         if component is not None:
             check(resolve(slot, component.use, f"{key}.use"), component, key, offered)
-    build("encoders", recipe.encoder, "encoder", **_smallest())
+    dim = build("encoders", recipe.encoder, "encoder", **_smallest()).dim
     for number, view in enumerate(recipe.views):
         build("views", view, f"views.{number}", **_smallest())
     if recipe.main_view is not None:
@@ -126,7 +126,7 @@ def _check_components(recipe: Recipe) -> None:
     for name, component in recipe.objectives.items():
         key = f"objectives.{name}"
         weight_of(component, key)
-        needed = build("objectives", without_weight(component), key, **_smallest()).views
+        needed = build("objectives", without_weight(component), key, **_smallest(), dim=dim).views
         if needed > len(recipe.views):
             raise Refused(
                 f"{key}: '{component.use}' reads {needed} views, but the recipe declares {len(recipe.views)} under [[views]]"

@@ -32,7 +32,7 @@ ADAPTED = {
     "lightgcn-slatk": {"sampler": EACH},
     # its vectors begin a thousandth of this test's steps long, and then stay where the first step has put them
     "simplex": {"sampler": EACH, "encoder": {"dropout": 0.0, "dim": 8, "init": "xavier"}},
-    "recdcl": {"encoder": {"dim": 8}, "objectives": {"features": {"dim": 8}, "past": {"dim": 8}}},
+    "recdcl": {"encoder": {"dim": 8}},
     "ultragcn": {"sampler": EACH},
 }
 

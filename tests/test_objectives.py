@@ -17,7 +17,8 @@ LOG = Interactions(SHAPE, torch.arange(12) % 6, torch.arange(12) * 3 % 10, torch
 
 def make(use: str, **arguments):
     rng = torch.Generator().manual_seed(0)
-    return build("objectives", Component(use=use, **arguments), f"objectives.{use}", shape=SHAPE, interactions=LOG, rng=rng)
+    key, offered = f"objectives.{use}", {"shape": SHAPE, "interactions": LOG, "rng": rng, "dim": 3}
+    return build("objectives", Component(use=use, **arguments), key, **offered)
 
 
 def encoding(seed: int, layers: int = 0) -> Encoding:
@@ -60,7 +61,7 @@ CHOICES = {
     "debiased": [{}],
     "decoupled": [{}, {"between": "main"}],
     "directau": [{"gamma": 2.0}],
-    "feature_contrast": [{"dim": 3}],
+    "feature_contrast": [{}],
     "hardest": [{"of": {"use": "bpr"}}, {"of": {"use": "bsl", "temperature": 0.5}, "keep": 2, "similarity": "cosine"}],
     "gbce": [{}, {"calibration": 0.3, "similarity": "cosine"}],
     "hard_weighted": [{"prior": 0.1, "between": "layers"}],
@@ -76,11 +77,11 @@ CHOICES = {
     ],
     "l2": [{}],
     "mixed": [{"of": {"use": "bpr"}}],
-    "past_agreement": [{"dim": 3, "momentum": 0.4}],
+    "past_agreement": [{"momentum": 0.4}],
     "psl": [{}, {"surrogate": "tanh", "similarity": "dot"}, {"surrogate": "atan"}, {"surrogate": "exp", "temperature": 0.5}],
     "queue": [
-        {"of": {"use": "softmax", "in_batch": True}, "size": 20, "dim": 3},
-        {"of": {"use": "softmax", "in_batch": True}, "size": 20, "dim": 3, "keep": "view"},
+        {"of": {"use": "softmax", "in_batch": True}, "size": 20},
+        {"of": {"use": "softmax", "in_batch": True}, "size": 20, "keep": "view"},
     ],
     "slatk": [{"k": 2}, {"k": 1, "weight_temperature": 0.3, "similarity": "dot"}],
     "softmax": [{}, {"similarity": "cosine", "temperature": 0.2, "log_q": True}, {"in_batch": True, "similarity": "euclidean"}],
@@ -327,7 +328,7 @@ def test_constraint_without_degrees_is_bce():
 
 def test_feature_contrast_is_barlow_and_a_kernel_of_what_is_projected():
     main, b = encoding(1), batch()
-    loss = make("feature_contrast", dim=3, redundancy=0.3, alpha=2.0, degree=3, offset=0.5).double()
+    loss = make("feature_contrast", redundancy=0.3, alpha=2.0, degree=3, offset=0.5).double()
     sides = [main.users[b.query], main.items[b.positive]]
     sides = [loss.projector(rows / rows.norm(dim=1, keepdim=True)) for rows in sides]
     users, items = [((side - side.mean(0)) / side.var(0, unbiased=False).sqrt()).tolist() for side in sides]
@@ -347,7 +348,7 @@ def test_feature_contrast_is_barlow_and_a_kernel_of_what_is_projected():
 
 
 def test_past_agreement_points_to_a_mixture_of_past_and_present():
-    loss, b = make("past_agreement", dim=3, momentum=0.4).double(), batch()
+    loss, b = make("past_agreement", momentum=0.4).double(), batch()
     first, second = encoding(1), encoding(2)
     value(loss, first)
     assert torch.equal(loss.users[b.users], first.users)
@@ -365,7 +366,7 @@ def test_past_agreement_pulls_the_prediction_and_not_the_target():
     main, b = encoding(1), batch()
     for rows_ in (main.users, main.items):
         rows_.requires_grad_()
-    loss = make("past_agreement", dim=3, momentum=0.0).double()
+    loss = make("past_agreement", momentum=0.0).double()
     loss(main, (), b).backward()
     total = 0.0
     leaves = [x.detach().clone().requires_grad_() for x in (main.users, main.items)]
@@ -378,14 +379,8 @@ def test_past_agreement_pulls_the_prediction_and_not_the_target():
         assert torch.allclose(given.grad, expected, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("use", ["feature_contrast", "past_agreement"])
-def test_dimensions_that_differ_are_refused(use):
-    with pytest.raises(Refused, match="dim"):
-        make(use, dim=4)(encoding(1), (), batch())
-
-
 def test_a_momentum_queue_keeps_what_the_target_made():
-    loss = make("queue", of={"use": "softmax", "in_batch": True}, size=6, dim=3, keep="view")
+    loss = make("queue", of={"use": "softmax", "in_batch": True}, size=6, keep="view")
     assert loss.views == 1
     main, target = encoding(1), encoding(2)
     loss(main, [target], batch(SHARED))
@@ -613,7 +608,7 @@ def test_mixed_never_takes_the_positive_while_there_is_another():
 
 def test_a_queue_offers_what_earlier_batches_met_and_prefers_the_present():
     old, new = encoding(1), encoding(2)
-    objective = make("queue", of={"use": "softmax"}, size=6, dim=3)
+    objective = make("queue", of={"use": "softmax"}, size=6)
     value(objective, old, negative=None)
     assert objective.ids.tolist() == [3, 0, 9, 6, -1, -1]
     later = Batch(None, torch.tensor([4, 0, 5, 2]), torch.tensor([9, 4, 1]), 2, torch.tensor([0, 1]), torch.tensor([0, 1]))
@@ -633,7 +628,7 @@ def test_a_queue_offers_what_earlier_batches_met_and_prefers_the_present():
 
 def test_what_wrappers_cannot_do_is_refused():
     for use, negative in (("hardest", None), ("mixed", None), ("queue", EACH)):
-        extra = {"size": 4, "dim": 3} if use == "queue" else {}
+        extra = {"size": 4} if use == "queue" else {}
         with pytest.raises(Refused, match="sampler"):
             make(use, of={"use": "bpr"}, **extra)(encoding(1), (), batch(negative))
     with pytest.raises(Refused, match=r"objectives\.of"):

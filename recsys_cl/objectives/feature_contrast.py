@@ -10,7 +10,6 @@ from pydantic import PositiveInt
 from torch import Generator, Tensor, nn
 from torch.nn.functional import embedding, normalize
 
-from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Batch, Encoding
 from recsys_cl.ops.decorrelation import barlow_twins, polynomial_uniformity
 from recsys_cl.ops.precision import full_precision
@@ -39,7 +38,7 @@ class FeatureContrast(nn.Module):
         self,
         *,
         rng: Generator,
-        dim: PositiveInt = 64,
+        dim: PositiveInt,
         redundancy: Annotated[float, Ge(0)] = 0.01,
         alpha: Annotated[float, Ge(0)] = 5.0,
         degree: PositiveInt = 4,
@@ -53,10 +52,6 @@ class FeatureContrast(nn.Module):
 
     def forward(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:  # noqa: ARG002
         """Loss of the batch's pairs; a pair is there as often as it was asked."""
-        if main.users.shape[-1] != self.dim:
-            raise Refused(
-                f"dim: the encoder's vectors have {main.users.shape[-1]} dimensions, 'feature_contrast' was given {self.dim}"
-            )
         return self._loss(embedding(batch.query, main.users), embedding(batch.positive, main.items))
 
     def _loss(self, users: Tensor, items: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ class PastAgreement(nn.Module):
     items: Tensor
 
     def __init__(
-        self, *, shape: Shape, rng: Generator, dim: PositiveInt = 64, momentum: Annotated[float, Ge(0), Lt(1)] = 0.1
+        self, *, shape: Shape, rng: Generator, dim: PositiveInt, momentum: Annotated[float, Ge(0), Lt(1)] = 0.1
     ) -> None:
         super().__init__()
         self.dim, self.momentum = dim, momentum
@@ -49,10 +49,6 @@ class PastAgreement(nn.Module):
         """Mean loss of the batch, between 0 and 2; afterwards the batch's vectors are the past."""
         if batch.items is None:
             raise Refused("source: 'past_agreement' needs items of its own batch, not the whole catalogue")
-        if main.users.shape[-1] != self.dim:
-            raise Refused(
-                f"dim: the encoder's vectors have {main.users.shape[-1]} dimensions, 'past_agreement' was given {self.dim}"
-            )
         ids = batch.items[: batch.positives]
         users = self._moved(self.users, batch.users, main.users)
         items = self._moved(self.items, ids, main.items[: batch.positives])

@@ -27,10 +27,10 @@ class Queue(nn.Module):
 
     Args:
         of: the objective that gets them; ``softmax``, with ``in_batch`` and ``log_q`` there.
+        dim: the encoder's.
         size: vectors kept, first in first out.
         keep: whose vectors: the ``main`` encoding's, or those of the first ``view``. Under the method ``bootstrap`` that is the
             target, whose weights follow slowly: the momentum queue of MoCo.
-        dim: length of a vector.
 
     Relations: in-batch negatives are a queue that remembers nothing.
     """
@@ -45,8 +45,8 @@ class Queue(nn.Module):
         interactions: Interactions,
         rng: Generator,
         of: Component,
+        dim: PositiveInt,
         size: PositiveInt,
-        dim: PositiveInt = 64,
         keep: Literal["main", "view"] = "main",
     ) -> None:
         super().__init__()

@@ -41,15 +41,19 @@ def assemble(recipe: Recipe, interactions: Interactions, seed: int, device: torc
 
     sampler = None if recipe.sampler is None else make("samplers", recipe.sampler, "sampler")
     feed: Feed[Any] = make("structures", recipe.source, "source", sampler=sampler)
+    encoder = make("encoders", recipe.encoder, "encoder")
     method: Method[Any] = make(
         "methods",
         recipe.method,
         "method",
-        encoder=make("encoders", recipe.encoder, "encoder"),
+        encoder=encoder,
         views=[make("views", view, f"views.{number}") for number, view in enumerate(recipe.views)],
         main_view=None if recipe.main_view is None else make("views", recipe.main_view, "main_view"),
         objectives={
-            name: (weight_of(part, f"objectives.{name}"), make("objectives", without_weight(part), f"objectives.{name}"))
+            name: (
+                weight_of(part, f"objectives.{name}"),
+                make("objectives", without_weight(part), f"objectives.{name}", dim=encoder.dim),
+            )
             for name, part in recipe.objectives.items()
         },
     )

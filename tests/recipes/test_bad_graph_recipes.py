@@ -48,7 +48,6 @@ def test_a_recipe_is_refused_by_its_key(name: str, change: dict[str, Any], named
 
 LATE: list[tuple[str, dict[str, Any], str]] = [
     ("sgl-walk", {"encoder": {"layers": 2}}, r"encoder\.layers is 2"),
-    ("recdcl", {"encoder": {"dim": 8}}, "dim: 'feature_contrast'"),
     ("xsimgcl", {"objectives": {"contrast": {"layer": 7}}}, "layer"),
     ("lightgcn", {"sampler": None}, "sampler"),
     ("sgl-edge", {"views": [{"use": "edge_drop", "rate": 0.999}] * 2}, r"views: rate 0\.999 left none"),
