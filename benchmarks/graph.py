@@ -83,7 +83,7 @@ def edges(laps: int, count: int) -> dict[str, Any]:
 
 def slope(sizes: list[int], costs: list[float]) -> float:
     """Least-squares slope of log cost against log size."""
-    x, y = ([math.log(value) for value in values] for values in (sizes, costs))
+    x, y = [math.log(size) for size in sizes], [math.log(cost) for cost in costs]
     middle_x, middle_y = sum(x) / len(x), sum(y) / len(y)
     above = sum((a - middle_x) * (b - middle_y) for a, b in zip(x, y, strict=True))
     return above / sum((a - middle_x) ** 2 for a in x)
