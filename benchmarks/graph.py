@@ -70,14 +70,13 @@ def edges(laps: int, count: int) -> dict[str, Any]:
     users, items, base = GOWALLA
     figures: dict[str, Any] = {"clock": "cpu_1t", "asked": ASKED["edges"]}
     for name, grows in (("nodes_fixed", False), ("nodes_too", True)):
-        cost = []
+        sizes, costs = [], []
         for factor in (1, 2, 4, 8):
             more = factor if grows else 1
             graph = made_up(users * more, items * more, base * factor)
-            cost.append(
-                {"edges": len(graph), "ms": step_cost(load_recipe("xsimgcl"), graph, laps, max(1, count // (2 * factor)))}
-            )
-        figures[name] = {"steps": cost, "slope": slope([row["edges"] for row in cost], [row["ms"] for row in cost])}
+            sizes.append(len(graph))
+            costs.append(step_cost(load_recipe("xsimgcl"), graph, laps, max(1, count // (2 * factor))))
+        figures[name] = {"edges": sizes, "ms": costs, "slope": slope(sizes, costs)}
     return figures
 
 

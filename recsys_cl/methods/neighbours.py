@@ -13,8 +13,8 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import embedding, softplus
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.protocols import Encoder, Objective, View
-from recsys_cl.core.values import Batch, Encoding, Interactions
+from recsys_cl.core.protocols import Encoder, FoldsIn, Objective, View
+from recsys_cl.core.values import Batch, Encoding, Fold, Interactions
 from recsys_cl.methods._encode import reads_everyone
 from recsys_cl.ops.co_occurrence import nearest_items
 
@@ -87,6 +87,10 @@ class Neighbours(nn.Module, Generic[S]):
         """Vectors of ``users`` [U, D] and of the whole catalogue [I, D] whose dot product is the score."""
         (encoding,) = self.encoder([source], users)
         return encoding
+
+    def fold_in(self, source: S) -> Fold | None:
+        """The encoder's rule, if it has one."""
+        return self.encoder.fold_in(source) if isinstance(self.encoder, FoldsIn) else None
 
     @property
     def module(self) -> nn.Module:
