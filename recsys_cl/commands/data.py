@@ -164,5 +164,6 @@ def _say(summary: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(summary, allow_nan=False))
         return
-    for name, value in (summary | {"drift": summary.get("drift", {}).get("verdict")}).items():
-        print(f"{name:<18} {value:,}" if isinstance(value, int) else f"{name:<18} {value}")
+    for name, value in summary.items():
+        shown = value["verdict"] if name == "drift" else value
+        print(f"{name:<18} {shown:,}" if isinstance(shown, int) else f"{name:<18} {shown}")
