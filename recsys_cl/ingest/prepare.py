@@ -36,8 +36,8 @@ class Prepare(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        build("ingest.splits", self.split, "prepare.split")
-        if self.repeats == "last" and self.split.use == "time":
+        split = build("ingest.splits", self.split, "prepare.split")
+        if self.repeats == "last" and getattr(split, "by_time", False):
             raise Refused(
                 "prepare.repeats: under a time split 'last' would let later events change train; use 'first' or 'keep'"
             )

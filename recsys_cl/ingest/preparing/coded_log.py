@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 TRAIN, VALID, TEST = 0, 1, 2
 PARTS = ("train", "valid", "test")
 """Part ``p`` is named ``PARTS[p]``, in splits, files and reports alike."""
+NOWHERE = -1
+"""The part of what a split leaves out: in a gap, or after the window that is looked at."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,5 +49,5 @@ class Split(Protocol):
     """Says of each interaction which part it belongs to; one kind of split is one file in ``splits/``."""
 
     def __call__(self, log: CodedLog) -> NDArray[np.int8]:
-        """Parts [N], each ``TRAIN``, ``VALID`` or ``TEST``."""
+        """Parts [N], each ``TRAIN``, ``VALID`` or ``TEST``, or ``NOWHERE`` for what it leaves out."""
         ...

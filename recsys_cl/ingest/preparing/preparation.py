@@ -19,7 +19,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Shape
 from recsys_cl.ingest.engine import engine
 from recsys_cl.ingest.prepare import Prepare
-from recsys_cl.ingest.preparing.coded_log import PARTS, TRAIN, CodedLog
+from recsys_cl.ingest.preparing.coded_log import NOWHERE, PARTS, TRAIN, CodedLog
 from recsys_cl.ingest.preparing.coding import code
 from recsys_cl.ingest.preparing.kcore import kcore
 from recsys_cl.ingest.preparing.repeats import keep_one
@@ -69,15 +69,17 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path) -> Prepared:
     parts = split(log)
     _need_every_part(parts, settings.split.use, PARTS if getattr(split, "test", True) else PARTS[:-1])
     train = np.flatnonzero(parts == TRAIN)
+    left_out = int((parts == NOWHERE).sum())
     core = kcore(log.users[train], log.items[train], settings.kcore)
     counts |= {"repeats": len(once) - len(log), "outside_core": len(train) - int(core.sum())}
+    counts |= {"left_out": left_out} if left_out else {}
     if not core.any():
         raise Refused(f"prepare.kcore: none of the {len(train):,} train interactions lies in the core ({settings.kcore})")
     return _renumbered(log, parts, train[core], counts)
 
 
 def _need_every_part(parts: NDArray[np.int8], use: str, needed: Sequence[str]) -> None:
-    sizes = np.bincount(parts, minlength=len(PARTS))
+    sizes = np.bincount(parts[parts != NOWHERE], minlength=len(PARTS))
     for name, size in zip(PARTS, sizes, strict=True):
         if size == 0 and name in needed:
             story = ", ".join(f"{n} {s:,}" for n, s in zip(PARTS, sizes, strict=True))
