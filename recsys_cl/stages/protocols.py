@@ -143,7 +143,8 @@ def _window(pipeline: Pipeline, label: str, split: Component, run: _Run) -> Wind
     tracking = Tracking(f"{pipeline.name}-protocols", Path(), run.tracking_uri, {"protocol": label})
 
     def told(stage: str, status: Status, seconds: float) -> None:
-        run.watch(stage if stage == "ingest" else f"{label}: {stage}", status, seconds)
+        if stage != "ingest":  # told of once, before the first protocol
+            run.watch(f"{label}: {stage}", status, seconds)
 
     artifacts = run_stages(stages_of(variant, tracking), run.store, told, until="evaluate").artifacts
     found = {name: _json(artifacts[f"evaluation/{name}"].path / "metrics.json") for name in pipeline.recipes()}

@@ -11,6 +11,7 @@ from recsys_cl.config import Recipe, Runtime
 from recsys_cl.core.files import digest_file, digest_json
 from recsys_cl.core.protocols import Job
 from recsys_cl.core.settings import Component
+from recsys_cl.core.version import VERSION
 from recsys_cl.evaluation.settings import Evaluation
 from recsys_cl.tuning.settings import Tune
 from recsys_cl.tuning.space import build_space, own
@@ -106,7 +107,7 @@ class TuneStage:
         shape = load_shape(job.reads["vocabulary"])
         train, valid = (load_interactions(job.reads[part], shape) for part in ("train", "valid"))
         data = {part: digest_file(job.reads[part]) for part in ("train", "valid")}
-        name = f"{self.experiment}-{digest_json([self.search, data])[:16]}"
+        name = f"{self.experiment}-{digest_json([self.search, data, self.version, VERSION])[:16]}"
         ranges, working = build_space(self.space), self.folder / name
         first, seed = own(self.recipe.settings(), ranges), self.seed if self.tune.seed is None else self.tune.seed
         epochs = self.recipe.training.epochs

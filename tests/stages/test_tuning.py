@@ -244,6 +244,18 @@ tune(Path({home!r}))
 """
 
 
+def reported(home: Path):
+    """What each trial of mf-bpr that ended by itself has reported, epoch by epoch."""
+    import optuna
+
+    storage = optuna.storages.RDBStorage(f"sqlite:///{home}/data/small/tune/studies.db")
+    (name,) = [each for each in optuna.get_all_study_names(storage) if each.startswith("mf-bpr")]
+    trials = optuna.load_study(study_name=name, storage=storage).get_trials()
+    storage.remove_session()
+    storage.engine.dispose()
+    return [trial.intermediate_values for trial in trials if trial.state.name != "FAIL"]
+
+
 @pytest.mark.slow
 def test_killed_in_the_middle_of_a_trial_the_same_command_goes_on_from_there(home: Path, tuning, tmp_path: Path) -> None:
     import mlflow
@@ -262,6 +274,7 @@ def test_killed_in_the_middle_of_a_trial_the_same_command_goes_on_from_there(hom
     assert results(resumed) == results(tuning)
     found = [next((folder / "data/small").glob("tune-mf-bpr/*/tuning-mf-bpr")) for folder in (tmp_path, home)]
     assert story(found[0]) == story(found[1]), "trial by trial"
+    assert reported(tmp_path) == reported(home), "the pruner has seen what it would have seen"
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
     runs = client.search_runs([client.get_experiment_by_name("small").experiment_id], max_results=1000)
     assert len(runs) == 1 + 1 + 3 * 8, "no trial has two runs"

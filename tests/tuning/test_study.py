@@ -83,6 +83,13 @@ def test_a_trial_whose_death_came_between_two_words_of_its_end_is_asked_for_agai
     assert search(tmp_path / "b", 4) == whole
 
 
+def test_a_death_before_the_first_trial_leaves_one_first_trial(tmp_path):
+    whole = search(tmp_path / "a", 3)
+    with study(tmp_path / "b") as made:
+        made._study.enqueue_trial(dict(OWN))  # the last thing its process did
+    assert search(tmp_path / "b", 3) == whole
+
+
 def test_how_a_trial_ended_is_kept(tmp_path):
     with study(tmp_path) as made:
         made.tell(made.ask(), "failed", None, {"reason": "diverged"})

@@ -100,6 +100,13 @@ def test_what_is_left_out_is_prepared_nowhere_and_counted(tmp_path):
     assert "left_out" not in prepare(log, Prepare(), tmp_path).counts
 
 
+def test_a_gap_that_takes_a_part_whole_is_refused(tmp_path):
+    log = write_log(tmp_path / "log.parquet", [(f"u{n % 4}", f"i{n}", n) for n in range(20)])
+    split = Component.model_validate({"use": "time", "valid": 0.1, "test": 0.1, "gap": "2s"})
+    with pytest.raises(Refused, match=r"leaves valid without interactions \(train 14, valid 0, test 2\)"):
+        prepare(log, Prepare(split=split), tmp_path)
+
+
 def test_a_repeat_that_is_later_may_not_change_train():
     with pytest.raises(Refused, match="'last' would let later events change train"):
         Prepare(split=Component(use="rolling"), repeats="last")
