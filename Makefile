@@ -28,6 +28,7 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks.frame
 	$(BIN)/python -m benchmarks.evaluation
+	$(BIN)/python -m benchmarks.paired_statistics
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

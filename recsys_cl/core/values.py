@@ -103,6 +103,14 @@ class Encoding:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """How somebody the model has not met becomes a vector: the rows of the n distinct items met, summed, over n ** exponent."""
+
+    rows: Tensor  # [I, D]
+    exponent: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Batch(Generic[S]):
     """One training step: what to read, which rows to ask the encoder for, and which row should answer which.
 

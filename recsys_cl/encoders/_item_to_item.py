@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Encoding, Interactions, Shape
+from recsys_cl.core.values import Encoding, Fold, Interactions, Shape
 from recsys_cl.ops.ragged import owners, spans
 
 
@@ -48,3 +49,7 @@ class ItemToItem(nn.Module):
         history = self.weights.new_zeros(len(users), self.weights.shape[1])
         history[owners(lengths), self.met[spans(begin, lengths)]] = 1
         return Encoding(history, self.weights if items is None else self.weights[items])
+
+    def fold(self) -> Fold:
+        """One row of ones is the sum of the unit vectors of what was met."""
+        return Fold(torch.eye(len(self.weights), device=self.weights.device), exponent=0)

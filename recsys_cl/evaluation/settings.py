@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 
 class Evaluation(Settings):
-    """Every metric is computed at every depth."""
+    """Every metric is computed at every depth, over all users and by segment."""
 
     metrics: tuple[str, ...] = Field(("recall", "ndcg", "precision", "hit_rate", "mrr", "map", "coverage"), min_length=1)
     ks: tuple[PositiveInt, ...] = Field((10, 20), min_length=1)
     exclude_seen: bool = True
     memory_mib: PositiveInt = 1024
+    segments: tuple[str, ...] = ()  # columns of the item or user table
 
     @property
     def budget(self) -> int:

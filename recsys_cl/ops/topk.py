@@ -127,13 +127,12 @@ def _rows(items: int, k: int, exclude: Ragged | None, budget: int, device: torch
 
 
 def _require_finite(users: Tensor, items: Tensor, model: str) -> None:
+    bound = float(users.shape[1])
     for side, vectors in (("user", users), ("item", items)):
-        bad = ~torch.isfinite(vectors).all(1)
-        if bad.any():
-            raise Refused(
-                f"{model}: {int(bad.sum())} of {len(vectors)} {side} vectors are not finite, so neither are the scores"
-            )
-    if users.numel() and items.numel():
-        bound = float(users.abs().amax()) * float(items.abs().amax()) * users.shape[1]
-        if bound > torch.finfo(torch.float32).max:
-            raise Refused(f"{model}: vectors are so long that their scores may overflow, up to {bound:.0e}")
+        low, high = (float(end) for end in vectors.aminmax()) if vectors.numel() else (0.0, 0.0)  # makes no copy
+        if not math.isfinite(low) or not math.isfinite(high):
+            bad = int((~torch.isfinite(vectors)).any(1).sum())
+            raise Refused(f"{model}: {bad} of {len(vectors)} {side} vectors are not finite, so neither are the scores")
+        bound *= max(-low, high)
+    if bound > torch.finfo(torch.float32).max:
+        raise Refused(f"{model}: vectors are so long that their scores may overflow, up to {bound:.0e}")

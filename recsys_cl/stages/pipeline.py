@@ -13,6 +13,7 @@ from recsys_cl.core.protocols import Stage
 from recsys_cl.evaluation.settings import build_metrics
 from recsys_cl.stages.evaluate import EvaluateStage
 from recsys_cl.stages.ingest import IngestStage
+from recsys_cl.stages.openings import FOLDER, Ledger
 from recsys_cl.stages.prepare import PrepareStage
 from recsys_cl.stages.register import RegisterStage
 from recsys_cl.stages.report import ReportStage
@@ -44,6 +45,7 @@ class Result:
     report: Path | None
     model: Mapping[str, Any] | None
     tracking_uri: str
+    openings: int = 0  # of the test part, ever
 
     def as_json(self) -> dict[str, Any]:
         """The machine's view; metric keys like ``recall@20``."""
@@ -61,13 +63,15 @@ class Result:
                 }
                 for line in self.experiments
             ],
+            "test_openings": self.openings,
             "report": str(self.report) if self.report else None,
             "model": dict(self.model) if self.model else None,
         }
 
     def places(self) -> list[str]:
-        """Where report, runs and model are; one line each."""
-        lines = [f"report  {self.report}"] if self.report else []
+        """How often the test part was opened; where report, runs and model are; one line each."""
+        lines = [f"test    opened {self.openings} times so far"] if self.openings else []
+        lines += [f"report  {self.report}"] if self.report else []
         if self.model:
             model, aliases = self.model, ", ".join(self.model["aliases"]) or "no alias"
             lines.append(f"run     {model['run_id']} in experiment '{self.pipeline}' of {self.tracking_uri}")
@@ -75,7 +79,7 @@ class Result:
         return lines
 
 
-def stages_of(pipeline: Pipeline, tracking: Tracking) -> list[Stage]:
+def stages_of(pipeline: Pipeline, tracking: Tracking, ledger: Ledger | None = None) -> list[Stage]:
     """Every stage of a pipeline, in an order in which each finds what it reads."""
     recipes = pipeline.recipes()
     names, metric = tuple(recipes), pipeline.registry.metric
@@ -85,7 +89,7 @@ def stages_of(pipeline: Pipeline, tracking: Tracking) -> list[Stage]:
         IngestStage(pipeline.ingest, pipeline.seed),
         PrepareStage(pipeline.prepare),
         *(TrainStage(name, recipe, how, where, seed, tracking.training) for name, recipe in recipes.items()),
-        *(EvaluateStage(name, recipe, how, where, seed) for name, recipe in recipes.items()),
+        *(EvaluateStage(name, recipe, how, where, seed, ledger) for name, recipe in recipes.items()),
         ReportStage(pipeline.name, names, metric, shown, (("seed", str(pipeline.seed)),)),
         RegisterStage(pipeline.registry.model or pipeline.name, names, metric, pipeline.registry.experiment or None, tracking),
     ]
@@ -104,11 +108,12 @@ def run_pipeline(
     pipeline = load_pipeline(path, assignments)
     tracking = Tracking(pipeline.name, Path(), tracking_uri)
     store = Store(data_dir.resolve() / pipeline.name)
-    outcome = run_stages(stages_of(pipeline, tracking), store, watch, until, force)
-    return gather(pipeline, outcome, tracking)
+    ledger = Ledger(data_dir.resolve() / FOLDER)
+    outcome = run_stages(stages_of(pipeline, tracking, ledger), store, watch, until, force)
+    return gather(pipeline, outcome, tracking, ledger)
 
 
-def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking) -> Result:
+def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking, ledger: Ledger | None = None) -> Result:
     """What the artifacts of a run say, as far as it went."""
     artifacts = {name: artifact.path for name, artifact in outcome.artifacts.items()}
     registered = _json(artifacts["registration"]) if "registration" in artifacts else None
@@ -116,7 +121,9 @@ def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking) -> Result:
     lines = [_line(name, artifacts, runs.get(name)) for name in pipeline.recipes() if f"model/{name}" in artifacts]
     report = artifacts["report"] / "index.html" if "report" in artifacts else None
     stages = tuple((done.stage.name, done.status, done.seconds) for done in outcome.done)
-    return Result(pipeline.name, stages, tuple(lines), report, registered, tracking.address)
+    evaluated = ledger is not None and any(f"evaluation/{line.recipe}" in artifacts for line in lines)
+    openings = ledger.count(outcome.artifacts["test"].digest) if ledger and evaluated else 0
+    return Result(pipeline.name, stages, tuple(lines), report, registered, tracking.address, openings)
 
 
 def _line(name: str, artifacts: Mapping[str, Path], run_id: str | None) -> Line:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from recsys_cl.serving.bundle import Bundle
     from recsys_cl.tracking.registry import Registration
 
+EVIDENCE = ("metrics.json", "per_user.parquet", "segments.json", "per_segment.parquet")
+"""What a run keeps of its evaluation: all that is needed to compare it with another."""
+
 
 @dataclass(frozen=True)
 class RegisterStage:
@@ -35,7 +38,7 @@ class RegisterStage:
     tracking: Tracking = field(repr=False)
 
     name: ClassVar[str] = "register"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     writes: ClassVar[tuple[str, ...]] = ("registration",)
 
     @property
@@ -102,8 +105,9 @@ class RegisterStage:
         )
         for file in (model / "recipe.json", model / "summary.json", model / "history.jsonl"):
             run.attach(file, "training")
-        for file in (evaluation / "metrics.json", evaluation / "per_user.parquet"):
-            run.attach(file, "evaluation")
+        for kept in (evaluation / name for name in EVIDENCE):
+            if kept.exists():
+                run.attach(kept, "evaluation")
         run.attach(job.reads["report"], "report")
         return run.run_id
 

@@ -63,7 +63,7 @@ class TrainStage:
         """All that decides the weights and what is said of them; memory and threads do not."""
         return {
             "recipe": self.recipe.settings(),
-            "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib"}),
+            "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib", "segments"}),
             "runtime": self.runtime.model_dump(mode="json", exclude={"threads"}),
             "seed": self.seed,
         }

@@ -17,8 +17,8 @@ from torch import Tensor
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import write_json
 from recsys_cl.core.protocols import Feed, Method, Metric
-from recsys_cl.core.values import Encoding, Interactions, Ranking
-from recsys_cl.evaluation.encode import encode_all
+from recsys_cl.core.values import Encoding, Fold, Interactions, Ranking
+from recsys_cl.evaluation.encode import encode_all, fold_in
 from recsys_cl.evaluation.held_out import HeldOut, hold_out
 from recsys_cl.evaluation.rank import rank
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
@@ -41,6 +41,7 @@ class Verdict:
     ranking: Ranking
     scores: Tensor  # [U, K] of the ranked items
     encoding: Encoding  # of all users and items of the vocabulary
+    fold: Fold | None  # how people outside it get a vector, where the method has a rule
     values: Mapping[str, Tensor]  # metric name -> [U]
     conventions: Mapping[str, str]
 
@@ -79,10 +80,10 @@ def judge_test(
     k = max(metric.k for metric in metrics)
     ranking, scores = rank(asking, held_out.truth, held_out.seen, k, evaluation.budget, model, held_out.popularity)
     values = {metric.name: metric(ranking) for metric in metrics}
-    return Verdict(held_out, ranking, scores, encoding, values, _conventions(metrics, evaluation))
+    return Verdict(held_out, ranking, scores, encoding, fold_in(method, feed), values, _conventions(metrics, evaluation))
 
 
-def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts: Mapping[str, float | str]) -> None:
+def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts: Mapping[str, Any]) -> None:
     """Write ``metrics.json``, ``per_user.parquet``, ``recommendations.parquet`` and ``vectors.safetensors``.
 
     Args:
@@ -102,8 +103,15 @@ def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts
     per_user |= {name: values.cpu().numpy() for name, values in verdict.values.items()}
     _write(pa.table(per_user), folder / "per_user.parquet")
     _write(_lists(verdict), folder / "recommendations.parquet")
-    vectors = {"users": verdict.encoding.users, "items": verdict.encoding.items}
-    save_file({name: v.detach().float().cpu().contiguous() for name, v in vectors.items()}, folder / "vectors.safetensors")
+    save_file(vectors_of(verdict.encoding, verdict.fold), folder / "vectors.safetensors")
+
+
+def vectors_of(encoding: Encoding, fold: Fold | None) -> dict[str, Tensor]:
+    """What ``vectors.safetensors`` holds: ``users`` [U, D], ``items`` [I, D]; with a rule, ``fold`` [I, D] and its exponent."""
+    vectors = {"users": encoding.users, "items": encoding.items}
+    if fold is not None:
+        vectors |= {"fold": fold.rows, "fold_exponent": torch.tensor(fold.exponent)}
+    return {name: value.detach().float().cpu().contiguous() for name, value in vectors.items()}
 
 
 def count_rows(path: Path) -> int:
