@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsys_cl.core.files import write_json
+from recsys_cl.tuning.finished import Finished, best
 from recsys_cl.tuning.fragment import fragment
 from recsys_cl.tuning.space import change
-from recsys_cl.tuning.study import Finished, best
 
 if TYPE_CHECKING:
     from recsys_cl.stages.tune import TuneStage

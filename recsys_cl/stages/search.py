@@ -17,9 +17,10 @@ from recsys_cl.core.values import Interactions
 from recsys_cl.stages.fitting import Fitted, Fitting
 from recsys_cl.tracking.jsonl import JsonLines, replay
 from recsys_cl.tracking.tee import Tee
+from recsys_cl.tuning.finished import best
 from recsys_cl.tuning.pruning import Pruned, Pruning
 from recsys_cl.tuning.space import change
-from recsys_cl.tuning.study import Study, Trial, best
+from recsys_cl.tuning.study import Study, Trial
 
 if TYPE_CHECKING:
     from recsys_cl.stages.tune import TuneStage

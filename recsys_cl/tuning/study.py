@@ -6,15 +6,16 @@ depends on the finished trials alone. A trial whose process died is closed and a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 from recsys_cl.core.chance import derive
 from recsys_cl.core.errors import Unavailable
+from recsys_cl.tuning.finished import Finished, State
 from recsys_cl.tuning.settings import Pruner
 from recsys_cl.tuning.trial import Range, Value
 
@@ -29,17 +30,6 @@ class Trial:
     number: int  # finished trials before it
     values: Mapping[str, Value]
     handle: Any  # Optuna's
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """One trial that counts."""
-
-    number: int
-    state: Literal["complete", "pruned", "failed"]
-    value: float | None  # of the metric; None unless complete
-    values: Mapping[str, Value]
-    facts: Mapping[str, Any] = field(default_factory=dict)  # what was told when it ended
 
 
 class Study:
@@ -115,9 +105,7 @@ class Study:
             handle = self._study.ask()
             return Trial(number, {name: each(handle, name) for name, each in self._ranges.items()}, handle)
 
-    def tell(
-        self, trial: Trial, state: Literal["complete", "pruned", "failed"], value: float | None, facts: Mapping[str, Any]
-    ) -> None:
+    def tell(self, trial: Trial, state: State, value: float | None, facts: Mapping[str, Any]) -> None:
         """End a trial; ``facts`` are JSON-able and kept with it."""
         from optuna.trial import TrialState
 
@@ -146,19 +134,13 @@ def need_optuna() -> None:
         raise Unavailable("optuna is not installed; pip install 'recsys-cl[tune]'") from error
 
 
-def best(finished: Sequence[Finished]) -> Finished | None:
-    """The complete trial with the largest value, of equals the first; None where none is complete."""
-    complete = [trial for trial in finished if trial.value is not None]
-    return max(complete, key=lambda trial: trial.value or 0.0, default=None)
-
-
 def _counts(trial: Any) -> bool:
     """Whether it ended by itself: one whose process died is closed as failed, but was never told so."""
     return trial.state.name in ("COMPLETE", "PRUNED") or (trial.state.name == "FAIL" and trial.user_attrs.get(_FAILED, False))
 
 
 def _finished(number: int, trial: Any) -> Finished:
-    states: dict[str, Literal["complete", "pruned", "failed"]] = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+    states: dict[str, State] = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
     state = states[trial.state.name]
     value = trial.value if state == "complete" else None
     return Finished(number, state, value, dict(trial.params), trial.user_attrs["facts"])

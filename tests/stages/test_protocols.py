@@ -13,8 +13,9 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
 from recsys_cl.evaluation.agreement import kendall, ranks
 from recsys_cl.ingest.protocols import Protocols, windows_of
+from recsys_cl.stages.compared import markdown
 from recsys_cl.stages.pipeline import run_pipeline
-from recsys_cl.stages.protocols import compare_protocols, markdown
+from recsys_cl.stages.protocols import compare_protocols
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = """

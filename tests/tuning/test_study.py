@@ -8,9 +8,10 @@ import pytest
 
 from recsys_cl.core.errors import Unavailable
 from recsys_cl.core.settings import Component
+from recsys_cl.tuning.finished import best
 from recsys_cl.tuning.pruning import Pruned, Pruning
 from recsys_cl.tuning.space import build_space
-from recsys_cl.tuning.study import Study, best
+from recsys_cl.tuning.study import Study
 
 RANGES = build_space(
     {
