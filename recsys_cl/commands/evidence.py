@@ -28,45 +28,48 @@ def compare(
         ),
     ] = None,
     metric: Annotated[
-        list[str] | None, typer.Option(help="Show these by segment; by default the last ndcg. Repeatable.")
+        list[str] | None, typer.Option(help="Divide this by segment; by default what is required, or ndcg. Repeatable.")
     ] = None,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
-    """Subtract RUN_B from RUN_A, user by user: every metric, every segment, with intervals."""
+    """Subtract RUN_B from RUN_A, user by user: every metric, every segment, with intervals.
+
+    Runs of one recipe with four or more seeds, joined by commas, give intervals that hold for other seeds too.
+    """
     from recsys_cl.core.chance import generator
-    from recsys_cl.stages.duel import compare_runs
+    from recsys_cl.stages.duel import compare_two
+    from recsys_cl.stages.reference import fetched
+    from recsys_cl.stages.replication import compare_replicates
     from recsys_cl.stages.requirement import parse_requirement
 
     requirements = [parse_requirement(text) for text in require or ()]
-    found = compare_runs((run_a, run_b), requirements, Path(), tracking_uri, generator(0, "compare"))
-    shown = _shown(metric or [one.metric for one in requirements], [row["metric"] for row in found["metrics"]])
-    _print(found, shown)
+    ours, theirs = _runs(run_a), _runs(run_b)
+    with fetched((*ours, *theirs), Path(), tracking_uri) as runs:
+        if len(runs) == 2:
+            found = compare_two(runs[0], runs[1], requirements, metric or (), generator(0, "compare"))
+        else:
+            found = compare_replicates(runs[: len(ours)], runs[len(ours) :], requirements)
+    _print(found)
     if as_json:
         print(json.dumps(found, allow_nan=False))
     if not found["holds"]:
         raise typer.Exit(1)
 
 
-def _shown(asked: Sequence[str], measured: Sequence[str]) -> Sequence[str]:
-    """The metrics to show by segment."""
-    from recsys_cl.core.errors import Refused, nearest
-
-    for name in asked:
-        if name not in measured:
-            raise Refused(f"--metric {name}: was not measured; {nearest(name, measured)}")
-    return asked or [name for name in measured if name.startswith("ndcg@")][-1:] or measured[:1]
+def _runs(text: str) -> list[str]:
+    return [text] if Path(text).is_dir() else text.split(",")
 
 
-def _print(found: Mapping[str, Any], shown: Sequence[str]) -> None:
+def _print(found: Mapping[str, Any]) -> None:
     from recsys_cl.console import Console
 
     out = Console().out
-    title = f"{found['a']['name']} minus {found['b']['name']}, paired over {found['users']:,} users"
+    seeds = f" and {found['seeds']} seeds" if "seeds" in found else ""
+    title = f"{found['a']['name']} minus {found['b']['name']}, paired over {found['users']:,} users{seeds}"
     out.print(_table(title, ("metric",), found["metrics"]))
-    segments = [row for row in found["segments"] if row["metric"] in shown]
-    if segments:
-        out.print(_table("by segment", ("by", "segment", "users", "metric"), segments))
+    if found["segments"]:
+        out.print(_table("by segment", ("by", "segment", "users", "metric"), found["segments"]))
     for one in found["requirements"]:
         verdict = "holds" if one["holds"] else "does not hold"
         low, high = one["interval"]

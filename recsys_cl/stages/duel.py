@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +13,8 @@ from torch import Generator
 
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.stages.difference import LEVEL, describe
-from recsys_cl.stages.measured import Measured, read_measured, read_segment_values, refuse_unlike
-from recsys_cl.stages.reference import evaluation_of
-from recsys_cl.stages.requirement import Requirement
+from recsys_cl.stages.measured import Measured, read_segment_values, refuse_unlike
+from recsys_cl.stages.requirement import Requirement, interval_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,34 +22,17 @@ if TYPE_CHECKING:
     from recsys_cl.evaluation.compare import Difference
 
 
-def compare_runs(
-    references: tuple[str, str], requirements: Sequence[Requirement], root: Path, tracking_uri: str | None, rng: Generator
-) -> dict[str, Any]:
-    """Fetch two evaluations and `compare_two` of them.
-
-    Args:
-        references: run ids, ``models:/NAME/VERSION`` or folders.
-        requirements: what must hold of the first minus the second.
-        root: where ``mlruns/`` lies, unless ``tracking_uri`` names another store; it is opened only if it is needed.
-        tracking_uri: the store that knows the runs.
-        rng: for the resamples.
-    """
-    from recsys_cl.tracking.store import open_known
-
-    store = cache(lambda: open_known(root, tracking_uri))
-    with TemporaryDirectory() as scratch:
-        found = []
-        for number, reference in enumerate(references):
-            place = Path(scratch) / str(number)
-            place.mkdir()
-            found.append(read_measured(evaluation_of(reference, store, place), reference))
-        return compare_two(found[0], found[1], requirements, rng)
-
-
 def compare_two(
-    ours: Measured, theirs: Measured, requirements: Sequence[Requirement], rng: Generator, resamples: int = 2000
+    ours: Measured,
+    theirs: Measured,
+    requirements: Sequence[Requirement],
+    by_segment: Sequence[str],
+    rng: Generator,
+    resamples: int = 2000,
 ) -> dict[str, Any]:
-    """The first minus the second, paired user by user.
+    """The first minus the second, paired user by user: every metric, and by segment those of ``by_segment``.
+
+    Without any of the latter, those that are required, or else the last ndcg: few, because every row weakens the others.
 
     Returns:
         JSON-able::
@@ -65,24 +45,16 @@ def compare_two(
              "holds": true}                          # all of them; true without any
 
         A row of ``metrics`` and ``segments`` goes on as in `recsys_cl.stages.difference.describe`. ``adjusted_p`` is corrected
-        (Holm) for all metrics, and for all segments and metrics, respectively.
+        (Holm) for all rows of its table.
 
     Raises:
         Refused: other data, rules or users (naming both), or no common metric, or an unknown one is required.
     """
     refuse_unlike([ours, theirs])
-    metrics = [name for name in ours.metrics if name in theirs.metrics]
-    if not metrics:
-        raise Refused(f"{ours.name} and {theirs.name} have no metric in common")
-    for requirement in requirements:
-        name = requirement.metric
-        if name not in metrics:
-            raise Refused(f"--require '{requirement.text}': '{name}' was not measured; {nearest(name, metrics)}")
-    judged = [
-        requirement.judge(ours.values[requirement.metric].to_numpy(), theirs.values[requirement.metric].to_numpy(), rng)
-        for requirement in requirements
-    ]
-    segments, left_out = _by_segment(ours, theirs, metrics, rng, resamples)
+    metrics = common_metrics([ours, theirs], requirements, by_segment)
+    divided = list(dict.fromkeys((*(one.metric for one in requirements), *by_segment))) or _headline(metrics)
+    judged = [_judge(requirement, ours, theirs, rng) for requirement in requirements]
+    segments, left_out = _by_segment(ours, theirs, divided, rng, resamples)
     return {
         **{side: {"name": each.name, "digests": each.digests} for side, each in (("a", ours), ("b", theirs))},
         "users": len(ours.values),
@@ -95,10 +67,38 @@ def compare_two(
     }
 
 
+def common_metrics(runs: Sequence[Measured], requirements: Sequence[Requirement], others: Sequence[str] = ()) -> list[str]:
+    """The metrics that all have, among them those that were asked for.
+
+    Raises:
+        Refused: there are none, or one that was asked for is not among them.
+    """
+    metrics = [name for name in runs[0].metrics if all(name in each.metrics for each in runs)]
+    if not metrics:
+        raise Refused(f"{' and '.join(each.name for each in runs)} have no metric in common")
+    for option, name in (
+        *((f"--require '{one.text}'", one.metric) for one in requirements),
+        *(("--metric", o) for o in others),
+    ):
+        if name not in metrics:
+            raise Refused(f"{option}: '{name}' was not measured; {nearest(name, metrics)}")
+    return metrics
+
+
+def _judge(requirement: Requirement, ours: Measured, theirs: Measured, rng: Generator) -> dict[str, Any]:
+    against = theirs.values[requirement.metric].to_numpy()
+    differences = ours.values[requirement.metric].to_numpy() - against
+    return requirement.judge(differences, interval_at(requirement.level, differences, rng), float(against.mean()))
+
+
+def _headline(metrics: Sequence[str]) -> Sequence[str]:
+    return [name for name in metrics if name.startswith("ndcg@")][-1:] or metrics[:1]
+
+
 def _by_segment(
     ours: Measured, theirs: Measured, metrics: Sequence[str], rng: Generator, resamples: int
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    mine, other = (read_segment_values(each) for each in (ours, theirs))
+    mine, other = (_divided(read_segment_values(each)) for each in (ours, theirs))
     pairs, left_out = [], [f"{by}: {segment}" for by, segment in other if (by, segment) not in mine]
     for (by, segment), values in mine.items():
         against = other.get((by, segment))
@@ -108,6 +108,12 @@ def _by_segment(
         there = [name for name in metrics if name in values and name in against and values[name].notna().all()]
         pairs.append(({"by": by, "segment": segment, "users": len(values)}, values[there], against[there]))
     return _table(pairs, rng, resamples), left_out
+
+
+def _divided(values: Mapping[tuple[str, str], pd.DataFrame]) -> Mapping[tuple[str, str], pd.DataFrame]:
+    """Without divisions of which only one segment holds anybody; they say what the whole says."""
+    segments = Counter(by for by, _ in values)
+    return {(by, segment): frame for (by, segment), frame in values.items() if segments[by] > 1}
 
 
 def _table(

@@ -21,8 +21,8 @@ class PrepareStage:
     prepare: Prepare
 
     name: ClassVar[str] = "prepare"
-    version: ClassVar[int] = 1
-    reads: ClassVar[tuple[str, ...]] = ("interactions", "items")
+    version: ClassVar[int] = 2
+    reads: ClassVar[tuple[str, ...]] = ("interactions", "items", "drift")
     writes: ClassVar[tuple[str, ...]] = ("train", "valid", "test", "vocabulary", "data_report")
 
     @property
@@ -47,5 +47,6 @@ class PrepareStage:
         for name, part in zip(PARTS, prepared.parts, strict=True):
             write_part(part, job.out(name))
         write_vocabulary(prepared, job.reads["items"], job.out("vocabulary"))
-        write_json(job.out("data_report"), data_report(prepared))
+        drift = json.loads(job.reads["drift"].read_text("utf-8"))
+        write_json(job.out("data_report"), {**data_report(prepared), "drift": drift})
         return {"users": prepared.shape.users, "items": prepared.shape.items, **prepared.counts}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys_cl.config import Pipeline, load_pipeline
-from recsys_cl.core.errors import Refused
+from recsys_cl.core.errors import Refused, Unavailable
 from recsys_cl.core.files import atomic_write, write_json
 from recsys_cl.core.settings import Component
 from recsys_cl.ingest.protocols import has_clock, needs_clock, windows_of
@@ -29,6 +29,7 @@ class _Run:
     """What stays the same from one protocol to the next."""
 
     store: Store
+    log: str  # digest of what was ingested
     tracking_uri: str | None
     watch: Watch
 
@@ -48,11 +49,13 @@ def compare_protocols(
 
     Raises:
         Refused: the pipeline, the log, or every protocol.
+        Unavailable: the log changed meanwhile, or the disk or the tracking store is not there.
     """
     pipeline = load_pipeline(path, assignments)
     store = Store(data_dir.resolve() / pipeline.name)
-    run_stages([IngestStage(pipeline.ingest, pipeline.seed)], store, watch)  # what is wrong with the log is no protocol's fault
-    run, measured, refused = _Run(store, tracking_uri, watch), [], {}
+    # First of all and alone: what is wrong with the log is no protocol's fault.
+    log = run_stages([IngestStage(pipeline.ingest, pipeline.seed)], store, watch).artifacts["interactions"]
+    run, measured, refused = _Run(store, log.digest, tracking_uri, watch), [], {}
     for name, split in pipeline.protocols.of(pipeline.prepare.split).items():
         try:
             measured.append(_measure(pipeline, name, split, run))
@@ -89,6 +92,8 @@ def _window(pipeline: Pipeline, label: str, split: Component, run: _Run) -> Wind
             run.watch(f"{label}: {stage}", status, seconds)
 
     artifacts = run_stages(stages_of(variant, tracking), run.store, told, until="evaluate").artifacts
+    if artifacts["interactions"].digest != run.log:
+        raise Unavailable("the log changed while protocols were compared; run the same command again")
     found = {name: _json(artifacts[f"evaluation/{name}"].path / "metrics.json") for name in pipeline.recipes()}
     means = {name: float(each["test"][_metric(pipeline)]) for name, each in found.items()}
     return Window(split, int(next(iter(found.values()))["users"]), means)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from recsys_cl.core.errors import Refused
+from recsys_cl.stages.measured import Measured, read_measured
 
 if TYPE_CHECKING:
     from recsys_cl.tracking.store import Store
@@ -16,6 +20,27 @@ NEEDED = ("metrics.json", "per_user.parquet")
 OPTIONAL = ("segments.json", "per_segment.parquet")
 
 _RUN = re.compile(r"[0-9a-f]{32}")
+
+
+@contextmanager
+def fetched(references: Sequence[str], root: Path, tracking_uri: str | None) -> Iterator[list[Measured]]:
+    """The evaluations meant, each under the name it was asked for by; copies are removed when the block ends.
+
+    Args:
+        references: as in `evaluation_of`.
+        root: where ``mlruns/`` lies, unless ``tracking_uri`` names another store; it is opened only if it is needed.
+        tracking_uri: the store that knows the runs.
+    """
+    from recsys_cl.tracking.store import open_known
+
+    store = cache(lambda: open_known(root, tracking_uri))
+    with TemporaryDirectory() as scratch:
+        found = []
+        for number, reference in enumerate(references):
+            place = Path(scratch) / str(number)
+            place.mkdir()
+            found.append(read_measured(evaluation_of(reference, store, place), reference))
+        yield found
 
 
 def evaluation_of(reference: str, store: Callable[[], Store], scratch: Path) -> Path:

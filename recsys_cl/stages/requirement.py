@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Generator
 
 from recsys_cl.core.errors import Refused
+
+if TYPE_CHECKING:
+    from recsys_cl.evaluation.compare import Interval
 
 _FORM = re.compile(
     r"\s*(?P<metric>[^\s<>]+)\s*(?P<sign>[<>])\s*(?P<bound>[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)\s*(?P<relative>%?)"
@@ -33,17 +36,19 @@ class Requirement:
     relative: bool
     level: float  # of the interval, between 0 and 1
 
-    def judge(self, ours: NDArray[np.float64], theirs: NDArray[np.float64], rng: Generator) -> dict[str, Any]:
-        """Whether it holds for values [U] of the same users, and on what grounds.
+    def judge(self, differences: NDArray[np.float64], found: Interval, against: float) -> dict[str, Any]:
+        """Whether it holds, and on what grounds.
 
         Few users, or few that differ, prove nothing: then it does not hold, and ``reliable`` is false.
-        """
-        from recsys_cl.evaluation.compare import bootstrap_intervals, reliable
 
-        differences = ours - theirs
-        resamples = int(np.clip(100 / (1 - self.level), *_RESAMPLES))
-        [found] = bootstrap_intervals(differences[:, None], rng, resamples, self.level)
-        bound = self.bound / 100 * float(theirs.mean()) if self.relative else self.bound
+        Args:
+            differences: of each user [U].
+            found: their mean with an interval of the level asked for.
+            against: the mean of what was subtracted.
+        """
+        from recsys_cl.evaluation.compare import reliable
+
+        bound = self.bound / 100 * against if self.relative else self.bound
         beyond = found.low > bound if self.above else found.high < bound
         sure = reliable(differences)
         return {
@@ -58,6 +63,14 @@ class Requirement:
             "reliable": sure,
             "holds": bool(beyond and sure),
         }
+
+
+def interval_at(level: float, differences: NDArray[np.float64], rng: Generator) -> Interval:
+    """The mean of ``differences`` [U] with an interval, of resamples enough for its ends."""
+    from recsys_cl.evaluation.compare import bootstrap_intervals
+
+    [found] = bootstrap_intervals(differences[:, None], rng, int(np.clip(100 / (1 - level), *_RESAMPLES)), level)
+    return found
 
 
 def parse_requirement(text: str) -> Requirement:

@@ -17,7 +17,8 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import write_json
 from recsys_cl.serving.load import SHA256
 from recsys_cl.serving.manifest import digest_folder
-from recsys_cl.stages.duel import compare_runs
+from recsys_cl.stages.duel import compare_two
+from recsys_cl.stages.reference import fetched
 from recsys_cl.stages.requirement import parse_requirement
 from recsys_cl.tracking.experiment import open_experiment
 from recsys_cl.tracking.registry import appoint, log_model, register
@@ -53,9 +54,10 @@ def add(root, name, gain=0.0, users=USERS, digests=None, segments="both", metric
     return str(folder)
 
 
-def duel(one, other, *claims, root=Path("nowhere")):
+def duel(one, other, *claims, root=Path("nowhere"), metrics=()):
     requirements = [parse_requirement(claim) for claim in claims]
-    return compare_runs((one, other), requirements, root, None, torch.Generator().manual_seed(0))
+    with fetched((one, other), root, None) as (ours, theirs):
+        return compare_two(ours, theirs, requirements, metrics, torch.Generator().manual_seed(0))
 
 
 def row(rows, **facts):
@@ -86,6 +88,24 @@ def test_the_other_way_round_is_the_other_sign(tmp_path):
     one, other = duel(better, base)["metrics"][0], duel(base, better)["metrics"][0]
     assert one["difference"] == pytest.approx(-other["difference"])
     assert (other["mark"], one["p"]) == ("lower", pytest.approx(other["p"]))
+
+
+def test_segments_are_divided_by_what_is_asked_or_required(tmp_path):
+    better, base = add(tmp_path, "better", 0.1), add(tmp_path, "base")
+    assert {one["metric"] for one in duel(better, base)["segments"]} == {"ndcg@20"}
+    assert duel(better, base, metrics=["recall@20"])["segments"] == [], "it does not speak of segments here"
+    assert {one["metric"] for one in duel(better, base, "recall@20 > 0 at 95%", metrics=["ndcg@20"])["segments"]} == {"ndcg@20"}
+    with pytest.raises(Refused, match="--metric: 'ndgc@20' was not measured; did you mean 'ndcg@20'"):
+        duel(better, base, metrics=["ndgc@20"])
+
+
+def test_a_division_into_one_segment_says_nothing_new(tmp_path):
+    whole = [add(tmp_path, name, gain) for name, gain in (("better", 0.1), ("base", 0.0))]
+    for folder in whole:
+        path = Path(folder) / "per_segment.parquet"
+        values = pd.read_parquet(path)
+        pd.concat([values, values[values["segment"] == "head"].assign(by="cold users", segment="known")]).to_parquet(path)
+    assert {one["by"] for one in duel(*whole)["segments"]} == {"item popularity"}
 
 
 def test_holm_pays_for_all_segments_together(tmp_path):

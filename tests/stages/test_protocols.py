@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys_cl.core.errors import Refused
+from recsys_cl.core.errors import Refused, Unavailable
 from recsys_cl.core.settings import Component
 from recsys_cl.evaluation.agreement import kendall, ranks
 from recsys_cl.ingest.protocols import Protocols, windows_of
@@ -165,6 +165,27 @@ def test_a_log_without_a_clock_is_split_by_none(tmp_path: Path) -> None:
     assert "places in each user's list" in compared.refused["a"]
     with pytest.raises(Refused, match=r"can carry no protocol: a: times of source 'sequences'"):
         compare(tmp_path, 'protocols.splits={a={use="time"}}')
+
+
+@pytest.mark.slow
+def test_protocols_are_compared_on_one_log(tmp_path: Path) -> None:
+    rows = [f"u{user},i{(user * 5 + n) % 9},{1_600_000_000 + 86_400 * n + user}" for user in range(15) for n in range(8)]
+    head, tail = PIPELINE.split("[ingest.source]")
+    write(tmp_path, f'{head}[ingest.source]\nuse = "csv"\npath = "{tmp_path}/log.csv"\n' + tail[tail.index("\n[prepare]") :])
+    (tmp_path / "log.csv").write_text("\n".join(["user_id,item_id,timestamp", *rows]) + "\n")
+
+    class Growing(Watch):
+        def __call__(self, stage, status, seconds):
+            if (stage, status) == ("b: prepare", "done"):
+                (tmp_path / "log.csv").write_text("\n".join(["user_id,item_id,timestamp", *rows[1:]]) + "\n")
+
+    changes = (
+        'protocols.splits={a={use="ratio", valid=0.2, test=0.2}, b={use="leave_last_out"}, c={use="time"}}',
+        "experiments=[{recipe='ease'}]",
+    )
+    with pytest.raises(Unavailable, match="the log changed"):
+        compare(tmp_path, *changes, watch=Growing())
+    assert [each.name for each in compare(tmp_path, *changes).measured] == ["a", "b", "c"]
 
 
 def test_a_bad_log_is_the_logs_fault_and_no_protocols(tmp_path: Path) -> None:

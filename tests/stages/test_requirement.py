@@ -7,15 +7,19 @@ import pytest
 import torch
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.stages.requirement import parse_requirement
+from recsys_cl.stages.requirement import interval_at, parse_requirement
 
-THEIRS = np.full(600, 0.5)
 NOISE = np.random.default_rng(0).normal(0, 0.1, 600)
 NOISE -= NOISE.mean()
 
 
 def judge(text, gain, users=600):
-    return parse_requirement(text).judge((THEIRS + NOISE + gain)[:users], THEIRS[:users], torch.Generator().manual_seed(0))
+    return decide(text, (NOISE + gain)[:users])
+
+
+def decide(text, differences):
+    claim = parse_requirement(text)
+    return claim.judge(differences, interval_at(claim.level, differences, torch.Generator().manual_seed(0)), 0.5)
 
 
 @pytest.mark.parametrize(
@@ -73,5 +77,5 @@ def test_few_users_prove_nothing():
     found = judge("m > 0 at 95%", 0.5, users=499)
     assert found["interval"][0] > 0
     assert (found["reliable"], found["holds"], found["users"]) == (False, False, 499)
-    few = parse_requirement("m > 0 at 95%").judge(THEIRS + (np.arange(600) < 29), THEIRS, torch.Generator())
+    few = decide("m > 0 at 95%", (np.arange(600) < 29).astype(float))
     assert (few["decided"], few["holds"]) == (29, False)
