@@ -58,7 +58,7 @@ def windows_of(split: Component) -> list[Component]:
 
 def needs_clock(split: Component) -> bool:
     """Whether the split compares times of different users."""
-    return bool(getattr(resolve("ingest.splits", split.use, "protocols.splits"), "by_time", False))
+    return getattr(resolve("ingest.splits", split.use, "protocols.splits"), "order", "") == "global"
 
 
 def has_clock(source: Component) -> bool:

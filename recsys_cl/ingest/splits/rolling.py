@@ -25,7 +25,7 @@ class Rolling:
         gap: so long before valid, and before test, events are in no part.
     """
 
-    by_time: ClassVar[bool] = True
+    order: ClassVar[str] = "global"
 
     def __init__(self, window: int = 1, windows: int = 3, length: float | str = 0.1, *, gap: str = "0d") -> None:
         if not 1 <= window <= windows:

@@ -28,7 +28,7 @@ class GlobalTime:
     a filter or the removal of repeats takes out, so the cut depends on the clock alone and never on who met what later.
     """
 
-    by_time: ClassVar[bool] = True  # what reads a clock needs a log that has one
+    order: ClassVar[str] = "global"  # what is promised of time across parts; an audit holds the split to it
 
     def __init__(self, valid: float | str = 0.1, test: float | str = 0.1, *, gap: str = "0d") -> None:
         if isinstance(valid, str) != isinstance(test, str):
