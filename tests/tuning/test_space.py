@@ -109,13 +109,13 @@ def test_own_values_outside_the_range_are_not_taken():
 
 
 def test_a_change_in_a_list_takes_the_list_with_it():
-    settings = load_recipe("sgl").settings()
+    settings = load_recipe("sgl-edge").settings()
     before = dict(leaves(settings))
     key = next(key for key in before if key.startswith("views.1.") and isinstance(before[key], float))
     changed = change(settings, {key: 0.25, key.replace("views.1", "views.0"): 0.75})
     assert dict(leaves(settings)) == before, "the input is not edited"
     assert [row["use"] for row in changed["views"]] == [row["use"] for row in settings["views"]]
-    altered = dict(leaves(alter(load_recipe("sgl"), changed, "sgl").settings()))
+    altered = dict(leaves(alter(load_recipe("sgl-edge"), changed, "sgl").settings()))
     assert {name: value for name, value in altered.items() if before[name] != value} == {
         key: 0.25,
         key.replace("views.1", "views.0"): 0.75,
