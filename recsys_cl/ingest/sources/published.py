@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +33,8 @@ class Published:
         items: an item table (.csv, .jsonl or .parquet).
         item_columns: ``item_id``, ``title``, ``category`` -> the item table's names, where they differ.
     """
+
+    timed: ClassVar[bool] = False  # times of different users mean nothing
 
     def __init__(
         self,

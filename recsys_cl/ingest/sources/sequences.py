@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +30,8 @@ class Sequences:
         items: an item table (.csv, .jsonl or .parquet).
         item_columns: ``item_id``, ``title``, ``category`` -> the item table's names, where they differ.
     """
+
+    timed: ClassVar[bool] = False  # times of different users mean nothing
 
     def __init__(self, path: str | list[str], items: str | None = None, item_columns: dict[str, str] | None = None) -> None:
         self.path, self.items, self.item_columns = path, items, item_columns or {}
