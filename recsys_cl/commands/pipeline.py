@@ -52,6 +52,6 @@ def attach(app: typer.Typer) -> None:
     app.command()(run)
     _stage_command(app, "prepare", "Split, filter and number the interactions.")
     _stage_command(app, "train", "Train every experiment's recipe.")
+    _stage_command(app, "audit", "Look for what could have told the models of the test part.")
     _stage_command(app, "evaluate", "Rank the full catalogue for the held-out test part.")
-    _stage_command(app, "report", "Write the HTML report.")
     _stage_command(app, "register", "Register the recipe that is best on validation.")
