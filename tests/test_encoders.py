@@ -88,6 +88,8 @@ CASES = [
     Case("recent_popular", nothing, learns=False),
     Case("svd", nothing, {"dim": 3}, learns=False),
     Case("item_knn", nothing, {"neighbours": 2}, learns=False),
+    Case("markov", nothing, {"smoothing": 0.5}, learns=False),
+    Case("ials", nothing, {"dim": 3, "sweeps": 2}, learns=False),
     Case("ease", nothing, {"l2": 2.0}, learns=False),
 ]
 

@@ -20,7 +20,13 @@ STRONG = frozenset({"mf-softmax", "sasrec-softmax"})
 
 
 def compare_evaluations(
-    folders: Mapping[str, Path], families: Mapping[str, str], metric: str, rng: Generator, resamples: int = 2000
+    folders: Mapping[str, Path],
+    families: Mapping[str, str],
+    metric: str,
+    rng: Generator,
+    *,
+    resamples: int = 2000,
+    chosen: str | None = None,
 ) -> dict[str, Any]:
     """Every recipe and metric against the best baseline of ``metric``.
 
@@ -34,6 +40,7 @@ def compare_evaluations(
         metric: what the headline is about.
         rng: for the resamples.
         resamples: of the bootstrap and of the sign flips.
+        chosen: whom validation prefers and the headline is about; by default whoever is best on the test part.
 
     Returns:
         JSON-able::
@@ -56,12 +63,7 @@ def compare_evaluations(
     Raises:
         Refused: nothing was measured, other data, users or metrics (naming both), or an unknown metric.
     """
-    if not folders:
-        raise Refused("there is no evaluation to compare")
-    measured = [read_measured(folder, f"evaluation '{name}'") for name, folder in folders.items()]
-    refuse_unlike(measured)
-    refuse_other_metrics(measured)
-    refuse_unmeasured(metric, measured[0])
+    measured = _read(folders, metric)
     by_name = dict(zip(folders, measured, strict=True))
     baselines = baselines_of({name: families[name] for name in folders})
     best = max(baselines, key=lambda name: by_name[name].means()[metric], default=None)
@@ -76,9 +78,19 @@ def compare_evaluations(
         "confidence": 1 - LEVEL,
         "baselines": baselines,
         "best_baseline": best,
-        "headline": headline([row for row in rows if row["metric"] == metric], baselines, best),
+        "headline": headline([row for row in rows if row["metric"] == metric], baselines, best, chosen),
         "rows": rows,
     }
+
+
+def _read(folders: Mapping[str, Path], metric: str) -> list[Measured]:
+    if not folders:
+        raise Refused("there is no evaluation to compare")
+    measured = [read_measured(folder, f"evaluation '{name}'") for name, folder in folders.items()]
+    refuse_unlike(measured)
+    refuse_other_metrics(measured)
+    refuse_unmeasured(metric, measured[0])
+    return measured
 
 
 def baselines_of(families: Mapping[str, str]) -> list[str]:
@@ -89,7 +101,7 @@ def baselines_of(families: Mapping[str, str]) -> list[str]:
     return [name for name in families if name in plain or (judged and name in strong)]
 
 
-def headline(rows: Sequence[Mapping[str, Any]], baselines: Collection[str], best: str | None) -> str:
+def headline(rows: Sequence[Mapping[str, Any]], baselines: Collection[str], best: str | None, chosen: str | None = None) -> str:
     """The one honest sentence about the ``rows`` of one metric."""
     judged = [row for row in rows if row["recipe"] not in baselines]
     if best is None or not judged:
@@ -97,11 +109,16 @@ def headline(rows: Sequence[Mapping[str, Any]], baselines: Collection[str], best
         what = "No baseline was measured" if best is None else "Only baselines were measured"
         return f"{what}; {leader['recipe']} leads with {leader['mean']:.4f} {leader['metric']}."
     winners = [row for row in judged if row["mark"] == "higher"]
-    first = max(winners or judged, key=lambda row: row["mean"])
-    if winners:
+    preferred = [row for row in judged if row["recipe"] == chosen]
+    first = max(preferred or winners or judged, key=lambda row: row["mean"])
+    if first["mark"] == "higher":
         return f"{first['recipe']} beats the best baseline, {best}, by {_said(first)}."
+    if winners:
+        other = max(winners, key=lambda row: row["mean"])["recipe"]
+        return f"{first['recipe']}, chosen on validation, does not beat {best}: {_said(first)}; {other} does, in hindsight."
     verdict = f"No recipe beats {best} here" if first["reliable"] else f"Too few users to say whether any recipe beats {best}"
-    return f"{verdict}: {first['recipe']}, the best of them, is at {_said(first)}."
+    what = "chosen on validation" if preferred else "the best of them"
+    return f"{verdict}: {first['recipe']}, {what}, is at {_said(first)}."
 
 
 def _said(row: Mapping[str, Any]) -> str:

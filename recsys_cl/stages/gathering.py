@@ -89,10 +89,13 @@ def compared(trials: Sequence[Trial], folders: Mapping[str, Path], metric: str) 
     """Every recipe against the best baseline, and how often the test part was opened."""
     from recsys_cl.core.chance import generator
     from recsys_cl.reporting.evidence import Comparison, Difference
-    from recsys_cl.stages.comparison import compare_evaluations
+    from recsys_cl.stages.comparison import baselines_of, compare_evaluations
 
     families = {trial.name: trial.family for trial in trials}
-    found = compare_evaluations(folders, families, metric, generator(0, "report", "comparison"))
+    judged = families.keys() - set(baselines_of(families))
+    valid = {trial.name: trial.valid[metric] for trial in trials if trial.name in judged and metric in trial.valid}
+    chosen = max(valid, key=lambda name: valid[name], default=None)
+    found = compare_evaluations(folders, families, metric, generator(0, "report", "comparison"), chosen=chosen)
     shown = {name for trial in trials for name in trial.test}
     differences = [
         Difference(

@@ -95,10 +95,8 @@ class SequenceFeed:
         batch_size: PositiveInt = 256,
         max_length: PositiveInt = 50,
     ) -> None:
-        self.shape = shape
-        self.sampler = sampler
-        self.batch_size = batch_size
-        self.max_length = max_length
+        self.shape, self.sampler = shape, sampler
+        self.batch_size, self.max_length = batch_size, max_length
         histories = interactions.by_user()
         self.offsets = histories.offsets
         self.tokens = torch.cat((histories.values, histories.values.new_tensor([shape.items])))  # the last one: an unknown item

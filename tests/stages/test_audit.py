@@ -30,7 +30,8 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     pd.DataFrame({"item_id": [f"i{n}" for n in range(31)], "title": [f"T{n // 2}" for n in range(31)]}).to_parquet(
         folder / "items"
     )
-    return {"interactions": folder / "interactions", "items": folder / "items"}
+    write_json(folder / "drift", {"verdict": "ok", "against": None, "checks": []})
+    return {name: folder / name for name in ("interactions", "items", "drift")}
 
 
 def prepared(logs: dict[str, Path], scratch: Path, prepare: Prepare) -> Job:

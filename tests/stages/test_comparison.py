@@ -18,7 +18,7 @@ from recsys_cl.stages.difference import describe
 
 USERS = 800
 VALUES = np.linspace(0.1, 0.9, USERS)
-FAMILIES = {"popular": "baseline", "ease": "baseline", "mf-softmax": "graph", "xsimgcl": "graph"}
+FAMILIES = {"popular": "baseline", "ease": "baseline"} | dict.fromkeys(("mf-softmax", "xsimgcl", "simgcl", "sgl-edge"), "graph")
 
 
 def noise(name, scale=0.05):
@@ -43,9 +43,9 @@ def add(root, name, gain, users=USERS, digest="d" * 64, metrics=("ndcg@20", "rec
     return folder
 
 
-def table(root, gains, families=FAMILIES, metric="ndcg@20", **shared):
+def table(root, gains, families=FAMILIES, metric="ndcg@20", chosen=None, **shared):
     folders = {name: add(root, name, gain, **shared) for name, gain in gains.items()}
-    return compare_evaluations(folders, families, metric, torch.Generator().manual_seed(0), resamples=500)
+    return compare_evaluations(folders, families, metric, torch.Generator().manual_seed(0), resamples=500, chosen=chosen)
 
 
 def row(found, recipe, metric="ndcg@20"):
@@ -69,6 +69,16 @@ def test_what_does_not_win_is_not_said_to(tmp_path):
     found = table(tmp_path, {"popular": 0.0, "ease": 0.2, "xsimgcl": 0.1})
     assert found["headline"].startswith("No recipe beats ease here: xsimgcl, the best of them, is at -14.3 % [")
     assert row(found, "xsimgcl")["mark"] == "lower"
+
+
+def test_the_headline_is_about_what_validation_chose(tmp_path):
+    gains = {"popular": 0.0, "xsimgcl": 0.2, "sgl-edge": 0.3, "simgcl": -0.1}
+    assert table(tmp_path, gains, chosen="xsimgcl")["headline"].startswith("xsimgcl beats the best baseline, popular, by +")
+    told = table(tmp_path / "worse", gains, chosen="simgcl")["headline"]
+    assert told.startswith("simgcl, chosen on validation, does not beat popular: -")
+    assert told.endswith("; sgl-edge does, in hindsight.")
+    alone = table(tmp_path / "alone", {"popular": 0.0, "simgcl": -0.1, "sgl-edge": -0.05}, chosen="simgcl")["headline"]
+    assert alone.startswith("No recipe beats popular here: simgcl, chosen on validation, is at -")
 
 
 def test_a_difference_within_chance_has_no_mark(tmp_path):

@@ -77,10 +77,10 @@ def run(home, ledger, until, force=None):
     return run_stages(stages, Store(home / "data"), lambda *_: None, until, force)
 
 
-def test_no_stage_but_evaluate_is_handed_the_test_part(home):
+def test_only_evaluate_and_the_audit_are_handed_the_test_part(home):
     stages = stages_of(load_pipeline(home / "tiny.toml"), Tracking("tiny", home))
     reading = {stage.name for stage in stages if "test" in stage.reads}
-    assert reading == {"evaluate/popular", "evaluate/recent-popular", "evaluate/mf-bpr"}
+    assert reading == {"audit", "evaluate/popular", "evaluate/recent-popular", "evaluate/mf-bpr"}
 
 
 def test_training_needs_no_test_part_and_evaluating_is_recorded_once_a_model(home):

@@ -242,8 +242,8 @@ def test_divergence_leaves_no_model(job_in):
 @pytest.mark.parametrize(("precision", "kind"), [("bf16", Bfloat16), ("fp32", Contrastive)])
 def test_precision_wraps_the_method_and_keeps_its_weights(job_in, fits, precision, kind):
     folder = _model(_stage("lightgcn", epochs=1, precision=precision), job_in())
-    ((method, _),) = fits
-    assert type(method) is kind
+    ((watched, _),) = fits
+    assert type(watched._method) is kind
     weights = load_file(folder / "weights.safetensors")
     assert list(weights) == ["encoder.table"]
     assert weights["encoder.table"].dtype == torch.float32
