@@ -294,12 +294,15 @@ def cosine(a, b) -> float:
     return dot(a, b) / math.sqrt(dot(a, a) * dot(b, b))
 
 
-def test_ccl_counts_negatives_above_its_margin():
+@pytest.mark.parametrize("negative", [EACH, SHARED], ids=["each", "shared"])
+def test_ccl_counts_negatives_above_its_margin(negative):
     main, total = encoding(1), 0.0
-    for u, p, drawn in rows():
+    for u, p, each in rows():
+        drawn = SHARED.tolist() if negative.dim() == 1 else each
         over = [max(0.0, cosine(main.users[u], main.items[n]) - 0.1) for n in drawn if n != p]
         total += 1 - cosine(main.users[u], main.items[p]) + 2.0 * sum(over) / len(over)
-    assert value(make("ccl", margin=0.1, weight_negative=2.0), main) == pytest.approx(total / 5, abs=1e-9)
+    loss = make("ccl", margin=0.1, weight_negative=2.0)
+    assert value(loss, main, negative=negative) == pytest.approx(total / 5, abs=1e-9)
     assert value(make("ccl", margin=0.999), main) < 2
 
 
