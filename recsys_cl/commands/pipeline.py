@@ -14,7 +14,9 @@ from recsys_cl.commands.options import AsJson, Assignments, DataDir, Force, Pipe
 def run(
     pipeline: PipelineFile,
     set_: Assignments = None,
-    until: Annotated[str | None, typer.Option(metavar="STAGE", help="The last stage to run, e.g. train or train/sgl.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="STAGE", help="The last stage to run, e.g. train or train/sgl-edge.")
+    ] = None,
     force: Force = None,
     data_dir: DataDir = Path("data"),
     tracking_uri: TrackingUri = None,
@@ -50,6 +52,6 @@ def attach(app: typer.Typer) -> None:
     app.command()(run)
     _stage_command(app, "prepare", "Split, filter and number the interactions.")
     _stage_command(app, "train", "Train every experiment's recipe.")
+    _stage_command(app, "audit", "Look for what could have told the models of the test part.")
     _stage_command(app, "evaluate", "Rank the full catalogue for the held-out test part.")
-    _stage_command(app, "report", "Write the HTML report.")
     _stage_command(app, "register", "Register the recipe that is best on validation.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import json
@@ -12,7 +13,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from recsys_cl.core.errors import Unavailable
+from recsys_cl.core.errors import RecsysError, Refused, Unavailable
+
+_INPUT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG)
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
 
 
 @contextmanager
@@ -20,7 +24,7 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a scratch file that becomes ``path`` when the block ends well; a crash leaves the old file or the new one."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with scratch.open(mode, encoding=None if "b" in mode else "utf-8") as stream:
             yield stream
             stream.flush()
@@ -50,10 +54,11 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def commit_folder(scratch: Path, final: Path) -> None:
+def commit_folder(scratch: Path, final: Path, *, instead: bool = False) -> None:
     """Make a finished scratch folder visible as ``final`` in one rename; both lie on the same file system.
 
-    Where ``final`` exists already another process has committed the same content, and the scratch is removed.
+    Where ``final`` exists already another process has committed the same content, and the scratch is removed;
+    with ``instead`` the two change places first, so that a reader finds the old folder or the new one at any moment.
     """
     try:
         for path in sorted(scratch.rglob("*")):
@@ -63,16 +68,36 @@ def commit_folder(scratch: Path, final: Path) -> None:
             else:
                 sync_folder(path)
         sync_folder(scratch)
-        final.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(final.parent)
         try:
             scratch.rename(final)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
+            if instead:
+                _exchange(scratch, final)
             shutil.rmtree(scratch)
         sync_folder(final.parent)
     except OSError as error:
         raise storage_fault(final, error) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` and what is missing above it, each durable in the one that holds it."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in reversed(missing):
+        sync_folder(each.parent)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Two folders change names in one step; on a file system that cannot, in two."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)  # Linux
+    if rename is None or rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) != 0:
+        aside = one.with_name(f"{one.name}.old")
+        other.rename(aside)
+        one.rename(other)
+        aside.rename(one)
 
 
 def digest_file(path: Path) -> str:
@@ -89,6 +114,16 @@ def digest_json(value: object) -> str:
 
 def storage_fault(path: Path, error: OSError) -> Unavailable:
     """Explain a failed write: which path, why, and how much space is left there."""
+    return Unavailable(f"cannot write {path}: {error.strerror or error} ({free_space(path)})")
+
+
+def free_space(path: Path) -> str:
+    """How much space is left where ``path`` lies or would lie."""
     folder = next((p for p in (path, *path.parents) if p.exists()), Path("/"))
-    free = shutil.disk_usage(folder).free / 2**20
-    return Unavailable(f"cannot write {path}: {error.strerror or error} ({free:.0f} MiB free)")
+    return f"{shutil.disk_usage(folder).free / 2**20:.0f} MiB free"
+
+
+def read_fault(path: Path, error: OSError) -> RecsysError:
+    """Explain a failed read: what is absent or may not be read is the input's fault, a failing disk the environment's."""
+    kind = Refused if error.errno in _INPUT else Unavailable
+    return kind(f"cannot read {path}: {error.strerror or error}")

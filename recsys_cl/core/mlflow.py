@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from recsys_cl.core.errors import Unavailable
+from recsys_cl.core.files import free_space
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -54,6 +56,7 @@ def set_environment() -> None:
     """Telemetry, progress bars and pickle off, unless the user has decided otherwise. Must run before MLflow is imported."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # tracebacks of what `explained` says in a sentence
 
 
 @contextmanager
@@ -66,7 +69,9 @@ def explained(uri: str) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise Unavailable(f"tracking store {without_credentials(uri)}: {without_credentials(reason, uri)}") from error
+        path = sqlite_path(uri)
+        room = f" ({free_space(path)})" if path else ""
+        raise Unavailable(f"tracking store {without_credentials(uri)}: {without_credentials(reason, uri)}{room}") from error
 
 
 def without_credentials(text: str, uri: str | None = None) -> str:

@@ -39,7 +39,10 @@ class View(Protocol[S]):
 
 
 class Objective(Protocol):
-    """A scalar to minimise. ``views`` is how many augmented encodings it reads (the first so many of the recipe's)."""
+    """A scalar to minimise. ``views`` is how many augmented encodings it reads (the first so many of the recipe's).
+
+    One that also says ``everyone = True`` finds all users and items in ``Encoding.everyone`` of all it reads.
+    """
 
     views: int
 
@@ -109,8 +112,9 @@ class Metric(Protocol):
     """One value per user; means, intervals and tests come later. ``name`` is like ``recall@20``."""
 
     name: str
-    k: int  # how much of each list it reads
+    k: int  # how much of each list it reads; 0: none of it
     convention: str  # denominator, discount and the like in one line; logged beside the values
+    reads: tuple[str, ...]  # the optional fields of a Ranking that it needs
 
     def __call__(self, ranking: Ranking) -> Tensor:
         """Values [U], float64."""

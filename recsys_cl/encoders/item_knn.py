@@ -36,7 +36,7 @@ class ItemKNN(nn.Module):
             raise Refused(f"shrink: must not be negative, got {shrink}")
         refuse_beyond(limit_mib, interactions.shape)
         self.dim = interactions.shape.items
-        self.model = ItemToItem(interactions, _nearest(_cosines(met(interactions), shrink), neighbours))
+        self.model = ItemToItem(interactions.by_user(), _nearest(_cosines(met(interactions), shrink), neighbours))
 
     def forward(self, sources: Sequence[object], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
         """Whatever the sources, users [Q, I] and items [M, I]."""

@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 
 from recsys_cl.core.protocols import Metric
-from recsys_cl.core.values import Ragged, Ranking
+from recsys_cl.core.values import Ragged, Ranking, Shape
+
+_PER_USER = frozenset({"history", "standing"})
+"""What a metric may read of a ranking that has a part for each user, besides the lists."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +59,12 @@ def user_segments(division: Division, values: Mapping[str, Tensor], held_out: Te
     return found
 
 
+def about_hits(metrics: Sequence[Metric], ranking: Ranking) -> list[Metric]:
+    """The metrics that are 0 for everyone without hits: those that speak of what was held out (not coverage, novelty, ...)."""
+    nothing = replace(ranking, hits=torch.zeros_like(ranking.hits))
+    return [metric for metric in metrics if not metric(nothing).any()]
+
+
 def item_segments(division: Division, ranking: Ranking, truth: Ragged, metrics: Sequence[Metric]) -> list[Segment]:
     """Metrics by what was held out.
 
@@ -63,24 +72,22 @@ def item_segments(division: Division, ranking: Ranking, truth: Ragged, metrics: 
     ``share`` divides every user's value among the segments in proportion to what the hits of each would be worth alone; that
     is exact for sums over hits (recall, precision, ndcg), and for others (hit rate, mrr, map) it leaves nothing out.
 
-    Metrics that are not 0 without hits (coverage, novelty, ...) do not speak of what was held out, and are left out.
-
     Args:
         division: a label for each item.
         ranking: of U users.
         truth: their held-out items, U rows.
-        metrics: what to compute.
+        metrics: what to compute; see `about_hits`.
     """
     counts = _held_out(division, truth)
-    nothing = replace(ranking, hits=torch.zeros_like(ranking.hits))
-    about_hits = [metric for metric in metrics if not metric(nothing).any()]
-    inside = [_hits_in(number, division, ranking) for number in range(len(division.labels))]
-    shares = {metric.name: _divide(metric, ranking, inside) for metric in about_hits}
+    inside = [ranking.hits & (division.of[ranking.items] == number) for number in range(len(division.labels))]
+    only = [_values(metrics, ranking, hits, count) for hits, count in zip(inside, counts, strict=True)]
+    worth = [_values(metrics, ranking, hits, ranking.held_out) for hits in inside]
+    hits = torch.stack([hits.sum(1) for hits in inside]).double()
+    shares = {m.name: _divide(m(ranking), torch.stack([each[m.name] for each in worth]), hits) for m in metrics}
     found = []
     for number, label in enumerate(division.labels):
         rows = counts[number].nonzero().flatten()
-        alone = replace(ranking, hits=inside[number], held_out=counts[number])
-        values = {metric.name: metric(alone)[rows] for metric in about_hits}
+        values = {name: each[rows] for name, each in only[number].items()}
         share = {name: parts[number] for name, parts in shares.items()}
         found.append(Segment(division.by, label, rows, counts[number][rows], values, share))
     return found
@@ -93,16 +100,24 @@ def _held_out(division: Division, truth: Ragged) -> Tensor:
     return torch.bincount(labels * users + row, minlength=len(division.labels) * users).view(-1, users)
 
 
-def _hits_in(number: int, division: Division, ranking: Ranking) -> Tensor:
-    """The hits [U, K] on items of one segment."""
-    return ranking.hits & (division.of[ranking.items] == number)  # -1, after the end of a list, is never a hit
+def _values(metrics: Sequence[Metric], ranking: Ranking, hits: Tensor, held_out: Tensor) -> dict[str, Tensor]:
+    """Values [U] of metrics that are 0 without hits, so that only who has some need be asked."""
+    whole = replace(ranking, hits=hits, held_out=held_out)
+    rows = hits.any(1).nonzero().flatten()
+    shape = Shape(len(rows), ranking.shape.items)
+    some = replace(whole, items=ranking.items[rows], hits=hits[rows], held_out=held_out[rows], shape=shape)
+    found = {}
+    for metric in metrics:
+        if _PER_USER.intersection(getattr(metric, "reads", ())):
+            found[metric.name] = metric(whole)
+        else:
+            found[metric.name] = torch.zeros(len(hits), dtype=torch.float64, device=hits.device)
+            found[metric.name][rows] = metric(some)
+    return found
 
 
-def _divide(metric: Metric, ranking: Ranking, inside: Sequence[Tensor]) -> list[float]:
-    """The mean of a metric as a sum over segments."""
-    whole = metric(ranking)
-    alone = torch.stack([metric(replace(ranking, hits=hits)) for hits in inside])  # [S, U]
-    hits = torch.stack([hits.sum(1) for hits in inside]).double()
-    weights = torch.where(alone.sum(0) > 0, alone, hits)  # hits that are worth nothing alone are worth the same
+def _divide(whole: Tensor, alone: Tensor, hits: Tensor) -> list[float]:
+    """The mean of ``whole`` [U] as a sum over segments, by what hits are worth ``alone`` [S, U], else by ``hits``."""
+    weights = torch.where(alone.sum(0) > 0, alone, hits)
     parts = whole * weights / weights.sum(0).clamp(min=torch.finfo(torch.float64).tiny)
     return [float(part) for part in parts.sum(1) / len(whole)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,9 +34,10 @@ def quarantine(run: Engine, rows: ir.Table, reasons: Reasons, files: Sequence[st
     bad = rows.filter(rows.fault != 0).order_by("place", "fault")
     counts = run.one(rows.aggregate(rows_in=rows.count(), rows_quarantined=(rows.fault != 0).sum().fill_null(0)))
     total, wrong = counts["rows_in"], counts["rows_quarantined"]
+    files = [os.fsencode(name).decode("utf-8", "backslashreplace") for name in files]  # a name may be any bytes
     if total == 0:
         raise Refused(f"the log holds no rows: {', '.join(files[:3])}{', …' if len(files) > 3 else ''}")
-    if wrong > limit * total or wrong == total:
+    if wrong > Fraction(repr(limit)) * total or wrong == total:  # 0.29 * 100 is less than 29 in floating point
         first = next(row for batch in _named(run.stream(bad.limit(1)), reasons, files) for row in batch.to_pylist())
         example = f"the first is {first['file']}: line {first['line']}: {first['field']}: {first['reason']}"
         raise Refused(f"{wrong} of {total} rows are bad, and max_bad_fraction is {limit:g}; {example}")

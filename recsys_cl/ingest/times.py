@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recsys_cl.ingest.engine import epoch_microseconds
+from recsys_cl.ingest.rarer_times import RARER, clock, midnight
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 FACTORS = {"s": 1_000_000, "ms": 1_000, "us": 1}
-_DIGITS = r"^[0-9]{1,18}\z"
+_DIGITS = r"^0*[0-9]{1,18}\z"
 _ISO = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"([Tt ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.,][0-9]+)?)?([Zz]|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?)?\z"
@@ -20,8 +21,10 @@ _ISO = (
 def microseconds(value: ir.Value, unit: str) -> ir.IntegerValue:
     """The time of each row, int64; null where the text is no time, negative where it cannot be expressed.
 
-    Text is ASCII digits (an epoch number in ``unit``) or ISO 8601 in its extended form: a date, perhaps with minutes,
-    seconds, a fraction (cut off after microseconds) and an offset; no offset means UTC.
+    Text is ASCII digits (an epoch number in ``unit``, ``20240131`` too) or ISO 8601: a whole date (``2024-01-31``,
+    ``2024-W05-3``, ``2024-031``), alone or with ``T`` or a blank and hours, minutes, seconds, a fraction of a second (point or
+    comma, cut off after microseconds) and an offset; in basic format too where a time follows (``20240131T1200Z``).
+    No offset means UTC. No months or years alone, no signed years, no fractions of minutes, no hour 24, no second 60.
     """
     import ibis
 
@@ -32,6 +35,7 @@ def microseconds(value: ir.Value, unit: str) -> ir.IntegerValue:
     return ibis.cases(
         (value.re_search(_DIGITS), _scaled(value.try_cast("int64"), unit)),
         (value.re_search(_ISO), _iso(value)),
+        (value.re_search(RARER), midnight(value) + _iso("1970-01-01" + clock(value))),
         else_=ibis.null("int64"),
     )
 

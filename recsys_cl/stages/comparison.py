@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recsys_cl.core.errors import Refused
 from recsys_cl.stages.difference import LEVEL, UNCOMPARED, describe
 from recsys_cl.stages.measured import Measured, read_measured, refuse_other_metrics, refuse_unlike, refuse_unmeasured
 
@@ -55,6 +56,8 @@ def compare_evaluations(
     Raises:
         Refused: nothing was measured, other data, users or metrics (naming both), or an unknown metric.
     """
+    if not folders:
+        raise Refused("there is no evaluation to compare")
     measured = [read_measured(folder, f"evaluation '{name}'") for name, folder in folders.items()]
     refuse_unlike(measured)
     refuse_other_metrics(measured)
@@ -63,7 +66,7 @@ def compare_evaluations(
     baselines = baselines_of({name: families[name] for name in folders})
     best = max(baselines, key=lambda name: by_name[name].means()[metric], default=None)
     rows = _rows(by_name, best, rng, resamples)
-    openings = [each.facts["test_openings"] for each in measured if "test_openings" in each.facts]
+    openings = [each.facts["test_openings"] for each in measured if each.facts.get("test_openings") is not None]
     return {
         "metric": metric,
         "users": len(measured[0].values),

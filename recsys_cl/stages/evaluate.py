@@ -39,7 +39,7 @@ class EvaluateStage:
     seed: int
     ledger: Ledger | None = field(default=None, compare=False)
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     @property
     def name(self) -> str:
@@ -76,10 +76,10 @@ class EvaluateStage:
         Raises:
             Refused: nobody can be evaluated, a score would not be finite, or the weights are not this recipe's.
         """
-        from recsys_cl.ingest.dataset import load_interactions, load_shape, load_users
+        from recsys_cl.ingest.dataset import load_categories, load_interactions, load_shape, load_users
         from recsys_cl.stages.assemble import assemble, device_of
         from recsys_cl.stages.segmenting import segments_of, write_segments
-        from recsys_cl.stages.verdict import count_rows, judge_test, load_weights, write_verdict
+        from recsys_cl.stages.verdict import count_rows, judge_test, load_weights, write_representation, write_verdict
 
         began = perf_counter()
         digests = {part: digest_file(job.reads[part]) for part in ("train", "valid", "test")}
@@ -91,7 +91,8 @@ class EvaluateStage:
         known = train.then(valid).to(device)
         made = assemble(self.recipe, known, self.seed, device)
         load_weights(made.method, job.reads[f"model/{self.experiment}"] / "weights.safetensors")
-        verdict = judge_test(made.method, made.feed, test.to(device), known, self.evaluation, self.experiment)
+        categories = load_categories(vocabulary, self.evaluation.category, self.evaluation.category_separator, device)
+        verdict = judge_test(made.method, made.feed, test.to(device), known, self.evaluation, self.experiment, categories)
 
         user_ids = load_users(vocabulary)["user_id"].to_list()
         cold_users = count_rows(job.reads["test"]) - len(test)
@@ -106,11 +107,12 @@ class EvaluateStage:
         folder = job.out(self.writes[0])
         write_verdict(verdict, user_ids, folder, facts)
         write_segments(segments, verdict, user_ids, folder)
+        write_representation(verdict, known, categories, self.seed, folder)
         return {"users": len(verdict.held_out.users), **verdict.means()}
 
-    def _open(self, digest: str, job: Job) -> int:
-        """Put on record that the test part is about to be read; how often it has been."""
+    def _open(self, digest: str, job: Job) -> int | None:
+        """Put on record that the test part is about to be read; how often it has been, None where nobody counts."""
         facts = {"experiment": self.experiment, "fingerprint": job.fingerprint}
-        openings = self.ledger.open(digest, facts) if self.ledger else 1
-        _log.info("opening the test part %s for '%s': opening %d of it", digest[:12], self.experiment, openings)
+        openings = self.ledger.open(digest, facts) if self.ledger else None
+        _log.info("opening the test part %s for '%s': opening %s of it", digest[:12], self.experiment, openings or "?")
         return openings

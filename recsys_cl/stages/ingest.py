@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from recsys_cl.core.build import build, resolve
-from recsys_cl.core.files import digest_file, storage_fault, write_json
+from recsys_cl.core.files import digest_file, read_fault, storage_fault, write_json
 from recsys_cl.ingest.ingestion import Outputs, ingest
 from recsys_cl.ingest.settings import Ingest
 
@@ -48,7 +48,7 @@ class IngestStage:
 
     def outside(self) -> Mapping[str, str]:
         """SHA-256 of each file of the source, by its path."""
-        return {path.as_posix(): digest_file(path) for path in self._source().files()}
+        return {path.as_posix(): _digest(path) for path in self._source().files()}
 
     def run(self, job: Job) -> Mapping[str, float]:
         """Ingest; nothing is left in the scratch folder but the artifacts."""
@@ -68,6 +68,13 @@ class IngestStage:
     def _source(self) -> Source:
         source: Source = build(_SLOT, self.ingest.source, _KEY, seed=self.seed)
         return source
+
+
+def _digest(path: Path) -> str:
+    try:
+        return digest_file(path)
+    except OSError as error:
+        raise read_fault(path, error) from error
 
 
 @contextmanager

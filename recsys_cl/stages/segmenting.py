@@ -14,7 +14,7 @@ from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.files import write_json
 from recsys_cl.core.values import Interactions
 from recsys_cl.evaluation.divisions import cold_items, column, history_length, item_age, item_popularity
-from recsys_cl.evaluation.segments import Division, Segment, item_segments, user_segments
+from recsys_cl.evaluation.segments import Division, Segment, about_hits, item_segments, user_segments
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 from recsys_cl.ingest.dataset import load_items, load_users
 from recsys_cl.stages.verdict import Verdict
@@ -36,7 +36,8 @@ def segments_of(
     Raises:
         Refused: ``evaluation.segments`` names an unknown column, or one that cannot be divided by.
     """
-    metrics, ranking, held_out = build_metrics(evaluation), verdict.ranking, verdict.held_out
+    ranking, held_out = verdict.ranking, verdict.held_out
+    metrics = about_hits(build_metrics(evaluation), ranking)
     items = [item_popularity(train), item_age(train), cold_items(train.shape.items)]
     users = [history_length(held_out.users, known)]
     for division, of_items in _columns(vocabulary, evaluation.segments):
@@ -66,7 +67,7 @@ def write_segments(segments: Sequence[Segment], verdict: Verdict, user_ids: Sequ
             *((name, pa.float64()) for name in verdict.values),
         ]
     )
-    with pq.ParquetWriter(folder / "per_segment.parquet", schema, write_page_checksum=True) as file:
+    with pq.ParquetWriter(folder / "per_segment.parquet", schema, compression="zstd", write_page_checksum=True) as file:
         for segment in segments:
             if len(segment.rows):
                 file.write_table(_table(segment, ids, schema))

@@ -95,8 +95,7 @@ class Store:
                 "seconds": round((ended - began).total_seconds(), 3),
             }
             write_json(scratch / "out" / RECEIPT, receipt)
-            shutil.rmtree(final, ignore_errors=True)  # only there when the stage was forced to run again
-            commit_folder(scratch / "out", final)
+            commit_folder(scratch / "out", final, instead=True)  # something is there when the stage was forced to run again
             shutil.rmtree(scratch)
         except OSError as error:
             raise storage_fault(scratch, error) from error

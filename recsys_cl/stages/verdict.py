@@ -14,13 +14,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from recsys_cl.core.chance import generator
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import write_json
 from recsys_cl.core.protocols import Feed, Method, Metric
-from recsys_cl.core.values import Encoding, Fold, Interactions, Ranking
+from recsys_cl.core.values import Encoding, Fold, Interactions, Ragged, Ranking
 from recsys_cl.evaluation.encode import encode_all, fold_in
 from recsys_cl.evaluation.held_out import HeldOut, hold_out
-from recsys_cl.evaluation.rank import rank
+from recsys_cl.evaluation.measure import measure
+from recsys_cl.evaluation.representation import representation
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 
 PROTOCOL = {
@@ -59,7 +61,13 @@ def load_weights(method: Method[Any], path: Path) -> None:
 
 
 def judge_test(
-    method: Method[Any], feed: Feed[Any], test: Interactions, known: Interactions, evaluation: Evaluation, model: str
+    method: Method[Any],
+    feed: Feed[Any],
+    test: Interactions,
+    known: Interactions,
+    evaluation: Evaluation,
+    model: str,
+    categories: Ragged | None = None,
 ) -> Verdict:
     """Rank the catalogue for everyone with something in ``test``, by what was ``known`` before.
 
@@ -70,6 +78,7 @@ def judge_test(
         known: everything before it; left out of the lists if the settings say so.
         evaluation: metrics, depths, memory.
         model: its name, for messages.
+        categories: of each item, for the metrics that read them.
     """
     metrics = build_metrics(evaluation)
     held_out = hold_out(test, known, exclude_seen=evaluation.exclude_seen)
@@ -77,10 +86,9 @@ def judge_test(
     if not torch.isfinite(encoding.users).all():
         raise Refused(f"{model}: user vectors are not finite")
     asking = Encoding(encoding.users[held_out.users], encoding.items)
-    k = max(metric.k for metric in metrics)
-    ranking, scores = rank(asking, held_out.truth, held_out.seen, k, evaluation.budget, model, held_out.popularity)
-    values = {metric.name: metric(ranking) for metric in metrics}
-    return Verdict(held_out, ranking, scores, encoding, fold_in(method, feed), values, _conventions(metrics, evaluation))
+    found = measure(asking, held_out, metrics, evaluation.budget, model, categories)
+    conventions = _conventions(metrics, evaluation)
+    return Verdict(held_out, found.ranking, found.scores, encoding, fold_in(method, feed), found.values, conventions)
 
 
 def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts: Mapping[str, Any]) -> None:
@@ -114,6 +122,14 @@ def vectors_of(encoding: Encoding, fold: Fold | None) -> dict[str, Tensor]:
     return {name: value.detach().float().cpu().contiguous() for name, value in vectors.items()}
 
 
+def write_representation(verdict: Verdict, known: Interactions, categories: Ragged | None, seed: int, folder: Path) -> None:
+    """Write ``representation.json``: what the vectors of all users and items are like."""
+    encoding, popularity, rng = verdict.encoding, verdict.held_out.popularity, generator(seed, "representation")
+    write_json(
+        folder / "representation.json", representation(encoding.users, encoding.items, known, popularity, categories, rng)
+    )
+
+
 def count_rows(path: Path) -> int:
     """Rows of a Parquet file, those of cold users included."""
     return int(pq.read_metadata(path).num_rows)
@@ -136,7 +152,7 @@ def _lists(verdict: Verdict) -> pa.Table:
 
 def _conventions(metrics: Sequence[Metric], evaluation: Evaluation) -> dict[str, str]:
     mask = "items of the history are never recommended" if evaluation.exclude_seen else "none: known items may come again"
-    return {**PROTOCOL, "mask": mask, **{metric.name.rpartition("@")[0]: metric.convention for metric in metrics}}
+    return {**PROTOCOL, "mask": mask, **{metric.name.partition("@")[0]: metric.convention for metric in metrics}}
 
 
 def _write(table: pa.Table, path: Path) -> None:

@@ -15,11 +15,16 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, Interactions, Ragged, Ranking, Shape
 from recsys_cl.evaluation.divisions import cold_items, column, history_length, item_age, item_popularity
 from recsys_cl.evaluation.rank import rank
-from recsys_cl.evaluation.segments import Division, item_segments, user_segments
+from recsys_cl.evaluation.segments import Division, about_hits, user_segments
+from recsys_cl.evaluation.segments import item_segments as of_hits
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 
 ABOUT_HITS = ("recall", "capped_recall", "ndcg", "precision", "hit_rate", "mrr", "map", "uncapped_map", "r_precision")
 METRICS = build_metrics(Evaluation(metrics=(*ABOUT_HITS, "coverage", "novelty"), ks=(1, 4)))
+
+
+def item_segments(division, ranking, truth, metrics):
+    return of_hits(division, ranking, truth, about_hits(metrics, ranking))
 
 
 def interactions(shape, rows):
@@ -119,6 +124,27 @@ def test_what_no_segment_earns_alone_is_shared_by_hits():
     truth = Ragged(torch.tensor([0, 1]), torch.tensor([0, 2]))
     rows = item_segments(Division("by", ("a", "b"), torch.tensor([0, 1, 1, 1, 1])), ranking, truth, [Pairs()])
     assert [dict(row.share) for row in rows] == [{"pairs@3": 0.5}, {"pairs@3": 0.5}]
+
+
+class Remembering(Pairs):
+    """Reads a part of the ranking that has a row for each user, and so must be given all rows."""
+
+    reads = ("history",)
+
+    def __call__(self, ranking):
+        assert len(ranking.items) == 2
+        return ranking.hits.any(1).double()
+
+
+def test_a_metric_that_reads_histories_is_given_all_rows():
+    ranking = Ranking(torch.tensor([[0], [1]]), torch.tensor([[True], [False]]), torch.tensor([1, 1]), Shape(2, 2))
+    [row] = item_segments(
+        Division("by", ("all",), torch.zeros(3, dtype=torch.int64)),
+        ranking,
+        Ragged(torch.tensor([0, 0]), torch.arange(3)),
+        [Remembering()],
+    )
+    assert row.values["pairs@3"].tolist() == [1, 0]
 
 
 def test_popularity_is_divided_by_thirds_of_the_interactions():

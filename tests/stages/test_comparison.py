@@ -159,11 +159,21 @@ def test_what_cannot_be_paired_is_refused_naming_both(tmp_path):
         folder = add(tmp_path, name, 0.1, **wrong)
         with pytest.raises(Refused, match=message):
             compare_evaluations({**folders, name: folder}, FAMILIES, "ndcg@20", torch.Generator())
+    with pytest.raises(Refused, match="no evaluation to compare"):
+        compare_evaluations({}, FAMILIES, "ndcg@20", torch.Generator())
     with pytest.raises(Refused, match="did you mean 'ndcg@20'"):
         compare_evaluations(folders, FAMILIES, "ndcg@2", torch.Generator())
     (folders["popular"] / "per_user.parquet").write_bytes(b"broken")
     with pytest.raises(Refused, match=r"'popular': .* is not an evaluation"):
         compare_evaluations(folders, FAMILIES, "ndcg@20", torch.Generator())
+
+
+def test_the_openings_are_those_when_the_last_was_measured(tmp_path):
+    folders = {
+        name: add(tmp_path, name, 0.1, test_openings=count) for name, count in (("popular", 3), ("xsimgcl", 4), ("ease", None))
+    }
+    assert compare_evaluations(folders, FAMILIES, "ndcg@20", torch.Generator(), resamples=20)["test_openings"] == 4
+    assert compare_evaluations({"ease": folders["ease"]}, FAMILIES, "ndcg@20", torch.Generator())["test_openings"] is None
 
 
 def test_the_same_seed_is_the_same_table_in_any_order_of_rows(tmp_path):

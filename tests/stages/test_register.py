@@ -65,7 +65,8 @@ def reads(tmp_path):
         )
     (folder / "report").mkdir()
     (folder / "report" / "index.html").write_text("<p>report</p>")
-    found = {name: folder / name for name in ("vocabulary", "train", "valid", "report")}
+    write_json(folder / "audit", {"verdict": "warning", "checks": [{"verdict": "ok"}, {"verdict": "warning"}]})
+    found = {name: folder / name for name in ("vocabulary", "train", "valid", "audit", "report")}
     for name in VALID:
         found |= {f"model/{name}": write_model(folder, name), f"evaluation/{name}": write_evaluation(folder, name)}
     return found

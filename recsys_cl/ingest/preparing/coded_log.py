@@ -61,6 +61,8 @@ class CodedLog:
 class Split(Protocol):
     """Says of each interaction which part it belongs to; one kind of split is one file in ``splits/``."""
 
+    order: str  # what it promises of time: "global" (one clock for all), "user" (each user's own) or "none"
+
     def __call__(self, log: CodedLog) -> NDArray[np.int8]:
         """Parts [N], each ``TRAIN``, ``VALID`` or ``TEST``."""
         ...

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from recsys_cl.ingest.reading.records import Layout, Rows, careful_rows
-from recsys_cl.ingest.reading.text import Block, blocks
+from recsys_cl.ingest.reading.text import BOM, Block, blocks
 
 
 def read_rows(path: Path, layout: Layout, wanted: Sequence[int]) -> Iterator[Rows]:
@@ -32,6 +32,8 @@ def plain_rows(data: bytes, line: int, layout: Layout, wanted: Sequence[int]) ->
     """All rows of a block in which every line is one whole record, plainly quoted; None if it is not like that."""
     count = data.count(b"\n") + (not data.endswith(b"\n"))
     if data.count(b"\r") != data.count(b"\r\n") or (b'"' in data and not _plainly_quoted(data, layout.delimiter)):
+        return None
+    if data.startswith(BOM):  # text here, but Arrow would drop it
         return None
     kept = [str(position) for position in wanted]
     try:

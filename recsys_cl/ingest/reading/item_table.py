@@ -89,7 +89,7 @@ def _jsonl(path: Path, _: Mapping[str, str]) -> pa.Table:
 def _objects(path: Path) -> Iterator[dict[str, Any]]:
     for block in blocks(path):
         for number, text in enumerate(block.data.decode().split("\n"), start=block.line):
-            if text and not text.isspace():
+            if text.strip(" \t\r"):
                 try:
                     record = decode(text)
                     json.dumps(record, ensure_ascii=False).encode()

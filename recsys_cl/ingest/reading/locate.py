@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
+from typing import NoReturn
 
 from recsys_cl.core.errors import Refused, nearest
+from recsys_cl.core.files import read_fault
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_NO_FILE = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
 def locate(paths: str | Sequence[str], endings: Sequence[str]) -> list[Path]:
     """Every file named, sorted by name, each once; a folder stands for its files with one of ``endings``, at any depth.
 
     ``${NAME}`` is an environment variable and ``${NAME:-fallback}`` one that may be absent; ``~`` is the home folder.
+    Endings are matched in any case. What begins with ``.`` or ``_`` inside a folder is another tool's and passed over.
 
     Raises:
-        Refused: a path that names no file.
+        Refused: a path that names no file, or something that is none: a pipe, a device, a link to nothing.
     """
     given = [paths] if isinstance(paths, str) else list(paths)
     if not given:
         raise Refused("ingest.source.path: an empty list names no file")
-    return sorted({path for text in given for path in _named(expand(text), endings)}, key=lambda path: path.as_posix())
+    try:
+        found = {path for text in given for path in _named(expand(text), endings)}
+    except OSError as error:
+        raise read_fault(Path(error.filename or given[0]), error) from error
+    return sorted(found, key=lambda path: path.as_posix())
 
 
 def expand(text: str) -> str:
@@ -36,37 +45,79 @@ def expand(text: str) -> str:
             raise Refused(f"{text}: the environment variable {match[1]} is not set")
         return found
 
-    return str(Path(_VARIABLE.sub(value, text)).expanduser())
+    try:
+        return str(Path(_VARIABLE.sub(value, text)).expanduser())
+    except RuntimeError as error:  # the home folder of somebody who has none
+        raise Refused(f"{text}: {error}") from error
 
 
 def existing(text: str) -> Path:
     """The one file that ``text`` names."""
     path = Path(expand(text))
-    if not path.is_file():
-        raise Refused(f"{path}: {_absence(path)}")
-    return path
+    try:
+        return _regular(path) if os.path.lexists(path) and not path.is_dir() else _absent(path)
+    except OSError as error:
+        raise read_fault(path, error) from error
 
 
 def _named(text: str, endings: Sequence[str]) -> list[Path]:
+    if "\0" in text:
+        raise Refused(f"{text!r}: no path holds a zero byte")
     path = Path(text)
-    if path.is_dir():
-        found = [inside for inside in path.rglob("*") if inside.is_file() and inside.name.endswith(tuple(endings))]
-        if not found:
-            raise Refused(f"{path}: no file in this folder ends in {' or '.join(endings)}")
-        return found
-    if path.exists():
-        return [path]
-    if has_magic(text):
-        found = [Path(match) for match in glob(text, recursive=True) if Path(match).is_file()]  # noqa: PTH207 - may be absolute
-        if found:
-            return found
+    if os.path.lexists(path):
+        return _inside(path, endings) if path.is_dir() else [_regular(path)]
+    if not has_magic(text):
+        _absent(path)
+    matches = [Path(match) for match in glob(text, recursive=True)]  # noqa: PTH207 - may be absolute
+    found = [path for match in matches for path in (_listed(match, endings) if match.is_dir() else [_regular(match)])]
+    if not found:
         raise Refused(f"{text}: no file matches")
-    raise Refused(f"{path}: {_absence(path)}")
+    return found
 
 
-def _absence(path: Path) -> str:
+def _inside(folder: Path, endings: Sequence[str]) -> list[Path]:
+    found = list(_listed(folder, endings))
+    if not found:
+        raise Refused(f"{folder}: no file in this folder ends in {' or '.join(endings)}")
+    return found
+
+
+def _listed(folder: Path, endings: Sequence[str]) -> Iterator[Path]:
+    """The folder's logs at any depth, through links but no folder twice."""
+    seen: set[Path] = set()
+    for root, folders, names in os.walk(folder, onerror=_fail, followlinks=True):
+        here = Path(root)
+        if here.resolve() in seen:
+            folders.clear()
+            continue
+        seen.add(here.resolve())
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
+        for name in names:
+            if name.lower().endswith(tuple(endings)) and not name.startswith((".", "_")):
+                yield _regular(here / name)
+
+
+def _regular(path: Path) -> Path:
+    """The path, if a file of bytes is there: whatever else would hang, never end, or be lost without a word."""
+    try:
+        kind = stat.S_IFMT(path.stat().st_mode)
+    except OSError as error:
+        if path.is_symlink():
+            raise Refused(f"{path}: a link to nothing") from error
+        raise
+    if kind != stat.S_IFREG:
+        raise Refused(f"{path}: {_NO_FILE.get(kind, 'a folder')}, where a file is needed")
+    return path
+
+
+def _fail(error: OSError) -> NoReturn:
+    raise error
+
+
+def _absent(path: Path) -> NoReturn:
     if path.is_dir():
-        return "a folder, where a file is needed"
+        raise Refused(f"{path}: a folder, where a file is needed")
     if not path.parent.is_dir():
-        return "no such file, nor its folder"
-    return f"no such file; {nearest(path.name, [beside.name for beside in path.parent.iterdir()][:1000])}"
+        raise Refused(f"{path}: no such file, nor its folder")
+    beside = [name.name for name in path.parent.iterdir()][:1000]
+    raise Refused(f"{path}: no such file; {nearest(path.name, beside)}")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys_cl.core.errors import Refused, Unavailable
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.files import read_fault
 
 ROWS = 1 << 17  # rows in a batch
 _BUFFER = 1 << 20  # bytes read at a time, of each column
@@ -39,7 +40,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
             yield file
     except OSError as error:
         if error.errno is not None:
-            raise Unavailable(f"cannot read {path}: {error.strerror or error}") from error
+            raise read_fault(path, error) from error
         raise Refused(f"{path}: not readable as Parquet: {_first_line(error)}") from error
     except pa.ArrowException as error:
         raise Refused(f"{path}: not readable as Parquet: {_first_line(error)}") from error

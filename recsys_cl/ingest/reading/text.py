@@ -12,7 +12,8 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from recsys_cl.core.errors import Refused, Unavailable
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.files import read_fault
 
 BLOCK = 8 << 20  # bytes read at a time
 LONGEST = 16 << 20  # bytes in one line; more is no log
@@ -25,7 +26,7 @@ _FOREIGN = {
     b"\x28\xb5\x2f\xfd": "a zstd file",
 }
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +45,7 @@ def blocks(path: Path) -> Iterator[Block]:
         Refused: empty, truncated, mislabelled, not UTF-8, or a line without end; names the line where there is one.
         Unavailable: the disk failed.
     """
-    line = 1
+    line, packing = 1, path.suffix.lower()
     try:
         with _unpacked(path) as stream:
             rest = _opening(path, stream)
@@ -59,24 +60,25 @@ def blocks(path: Path) -> Iterator[Block]:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise Refused(f"{path}: the compressed data is truncated or damaged near line {line}") from error
     except OSError as error:
-        if path.suffix == ".zst" and error.errno is None:
+        if packing == ".zst" and error.errno is None:
             raise Refused(f"{path}: the compressed data is truncated or damaged near line {line}") from error
-        raise Unavailable(f"cannot read {path}: {error.strerror or error}") from error
+        raise read_fault(path, error) from error
 
 
 @contextmanager
 def _unpacked(path: Path) -> Iterator[IO[bytes] | Any]:
+    packing = path.suffix.lower()
     with path.open("rb") as raw:
         magic = raw.read(4)
         raw.seek(0)
-        if path.suffix == ".gz" and magic.startswith(_GZIP):
+        if packing == ".gz" and magic.startswith(_GZIP):
             with gzip.open(raw) as stream:
                 yield stream
-        elif path.suffix == ".zst" and magic == _ZSTD:
+        elif packing == ".zst" and magic == _ZSTD:
             with pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd") as stream:
                 yield stream
-        elif path.suffix in (".gz", ".zst") and magic:
-            raise Refused(f"{path}: not a {path.suffix[1:]} file, whatever its name says")
+        elif packing in (".gz", ".zst") and magic:
+            raise Refused(f"{path}: not a {packing[1:]} file, whatever its name says")
         else:
             yield raw
 
@@ -84,14 +86,22 @@ def _unpacked(path: Path) -> Iterator[IO[bytes] | Any]:
 def _opening(path: Path, stream: IO[bytes]) -> bytes:
     """The first bytes, once they look like text."""
     head = stream.read(1 << 12)
-    if not head.removeprefix(_BOM).strip():
+    if not head.removeprefix(BOM).strip():
         raise Refused(f"{path}: the file is empty" if len(head) < 1 << 12 else f"{path}: the file begins with 4 KiB of blanks")
     for magic, kind in _FOREIGN.items():
         if head.startswith(magic):
             raise Refused(f"{path}: {kind}, whatever its name says")
-    if head.startswith(_UTF16) or head.count(0) * 4 > len(head):
+    if not head.strip(b"\0"):
+        raise Refused(f"{path}: line 1: zero bytes, not UTF-8 text")
+    if head.startswith(_UTF16) or _every_other_is_zero(head):
         raise Refused(f"{path}: line 1: not UTF-8 (it looks like UTF-16)")
-    return head.removeprefix(_BOM)
+    return head.removeprefix(BOM)
+
+
+def _every_other_is_zero(head: bytes) -> bool:
+    """How UTF-16 without a mark shows itself. Zeros after a power cut come in one piece, and are told apart by the line."""
+    text = head.rstrip(b"\0")
+    return any(text[odd::2].count(0) * 2 > len(text[odd::2]) > 0 for odd in (0, 1))
 
 
 def _checked(path: Path, block: Block) -> Block:

@@ -82,7 +82,7 @@ class JsonLines:
         faults: list[Fault] = []
         texts = block.data.decode().split("\n")
         for number, text in enumerate(texts, start=block.line):
-            if not text or text.isspace():
+            if not text.strip(" \t\r"):
                 continue
             try:
                 record = decode(text)

@@ -57,6 +57,11 @@ def ks_by_chance(samples: float, others: float) -> float:
     return float(math.sqrt(-math.log(0.001 / 2) / 2) * math.sqrt(_noise(samples, others)))
 
 
+def share_by_chance(share: float, samples: float) -> float:
+    """What the share seen in so many samples exceeds once in a thousand where ``share`` is true, by the normal law."""
+    return float(share + _Z * math.sqrt(share * (1 - share) / max(samples, 1)))
+
+
 def ratio_by_chance(samples: float, others: float) -> float:
     """What the logarithm of a ratio of two rates exceeds once in a thousand, by the delta method."""
     return float(_Z * math.sqrt(_noise(samples, others)))

@@ -24,6 +24,7 @@ from recsys_cl.ingest.versions.divergence import (
     psi,
     psi_by_chance,
     ratio_by_chance,
+    share_by_chance,
 )
 
 WEEK = 168  # hours
@@ -71,8 +72,8 @@ def drift(
     """
     samples = independent(users.came), independent(users.before)
     checks = [
-        _check("unknown_users", _unknown(users.before, (users.came > 0).astype(float)), 0.9, 0.99),
-        _check("unknown_items", _unknown(items.before, items.came), 0.5, 0.9),
+        _unknown("users", users.before, (users.came > 0).astype(float), (0.9, 0.99), samples[0]),
+        _unknown("items", items.before, items.came, (0.5, 0.9), samples[0]),
         *_popularity(items, samples),
         *_time_checks(*hours, samples),
         *_rating_checks(*ratings, samples),
@@ -95,9 +96,10 @@ def _check(name: str, value: float, warning: float, threshold: float, chance: fl
     return {"name": name, **rounded, "verdict": found}
 
 
-def _unknown(before: Counts, weight: Counts) -> float:
-    """The share of what came that the last version did not know."""
-    return float(weight[before == 0].sum() / weight.sum())
+def _unknown(name: str, before: Counts, weight: Counts, limits: tuple[float, float], samples: float) -> dict[str, Any]:
+    """The share of what came, by weight, that the last version did not know."""
+    share = float(weight[before == 0].sum() / weight.sum())
+    return _check(f"unknown_{name}", share, *limits, share_by_chance(limits[0], samples))
 
 
 def _popularity(items: Beside, samples: tuple[float, float]) -> list[dict[str, Any]]:

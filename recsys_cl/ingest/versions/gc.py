@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from recsys_cl.ingest.versions.lock import remove_unread, writing
+from recsys_cl.ingest.versions.lock import PARTS, VERSIONS, remove_unread, writing
 from recsys_cl.ingest.versions.manifest import latest, numbers, read_version, version_file
 
 
@@ -33,7 +33,7 @@ def sweep(folder: Path) -> list[str]:
     """
     newest = latest(folder)
     needed = set() if newest is None else {named.name for named in newest.parts}
-    gone = [path for path in sorted((folder / "parts").glob("*")) if path.name not in needed]
-    for path in [*gone, *(folder / "versions").glob(".*.tmp")]:
+    gone = [path for path in sorted((folder / PARTS).glob("*")) if path.name not in needed]
+    for path in [*gone, *(folder / VERSIONS).glob(".*.tmp")]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     return [path.name for path in gone]

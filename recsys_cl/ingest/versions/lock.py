@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from recsys_cl.core.errors import Refused, Unavailable
-from recsys_cl.core.files import storage_fault
+from recsys_cl.core.files import storage_fault, sync_folder
 
-SCRATCH = ".scratch"
+VERSIONS, PARTS, SCRATCH = "versions", "parts", ".scratch"
 _LOCK = ".lock"
 
 
@@ -23,12 +23,14 @@ _LOCK = ".lock"
 def writing(folder: Path, *, wait: bool) -> Iterator[Path]:
     """Be the only writer of ``folder``; yields an empty scratch folder on the same file system.
 
-    Whatever a killed writer left is swept first: with the lock in hand nobody else can be using it.
+    Whatever a killed writer left is swept first: with the lock in hand nobody else can be using it. A folder that was made
+    for this, and in which nothing was committed, is taken away again.
 
     Raises:
         Unavailable: another process writes and ``wait`` is false (the message says who), or the disk failed.
         Refused: ``folder`` holds something that is no data set.
     """
+    new = not folder.exists()
     handle = _locked(folder, wait=wait)
     scratch = folder / SCRATCH
     try:
@@ -41,6 +43,8 @@ def writing(folder: Path, *, wait: bool) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
         with suppress(OSError):
             os.ftruncate(handle, 0)
+            if new and not any((folder / VERSIONS).iterdir()):
+                _take_away(folder)
         os.close(handle)
 
 
@@ -79,25 +83,47 @@ def remove_unread(path: Path) -> bool:
 
 
 def _locked(folder: Path, *, wait: bool) -> int:
-    """A handle that holds the lock and says by whom."""
+    """A handle that holds the lock and says by whom; the folder and its rooms are there, durably."""
     try:
-        if folder.is_dir() and not ((folder / _LOCK).exists() or (folder / "versions").is_dir()) and any(folder.iterdir()):
+        if folder.is_dir() and not ((folder / _LOCK).exists() or (folder / VERSIONS).is_dir()) and any(folder.iterdir()):
             raise Refused(f"{folder}: neither empty nor a data set; choose another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o644)
-    except OSError as error:
-        raise storage_fault(folder, error) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        handle = _opened(folder, wait=wait)
         os.ftruncate(handle, 0)
         os.pwrite(handle, _me().encode(), 0)
+        for room in (VERSIONS, PARTS):
+            (folder / room).mkdir(exist_ok=True)
+        sync_folder(folder)
+        sync_folder(folder.parent)
     except BlockingIOError as error:
-        os.close(handle)
         raise Unavailable(f"{folder}: {_holder(folder)} is writing to it; try later, or wait with --wait") from error
     except OSError as error:
-        os.close(handle)
         raise storage_fault(folder, error) from error
     return handle
+
+
+def _opened(folder: Path, *, wait: bool) -> int:
+    """The locked lock file: the one that is there now, not one that another writer took away meanwhile."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o644)
+        except FileNotFoundError:  # another writer has just taken the folder away
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            raise
+        if os.fstat(handle).st_nlink:
+            return handle
+        os.close(handle)
+
+
+def _take_away(folder: Path) -> None:
+    for room in (VERSIONS, PARTS):
+        shutil.rmtree(folder / room)
+    (folder / _LOCK).unlink()
+    folder.rmdir()
 
 
 def _me() -> str:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from recsys_cl.core.errors import RecsysError, Refused, Unavailable
 from recsys_cl.core.files import digest_file, digest_json, write_json
 from recsys_cl.core.settings import Settings
+from recsys_cl.ingest.versions.lock import PARTS, VERSIONS
 
 FORMAT: Literal[1] = 1
 PART = "part.json"
@@ -82,17 +83,17 @@ def content_digest(rows: int, total: int) -> str:
 
 def version_file(folder: Path, number: int) -> Path:
     """Where version ``number`` is described."""
-    return folder / "versions" / f"{number:08d}.json"
+    return folder / VERSIONS / f"{number:08d}.json"
 
 
 def part_folder(folder: Path, name: str) -> Path:
     """Where a part lies."""
-    return folder / "parts" / name
+    return folder / PARTS / name
 
 
 def numbers(folder: Path) -> list[int]:
     """The versions there are, oldest first."""
-    return sorted(int(path.stem) for path in (folder / "versions").glob("[0-9]*.json") if path.stem.isdigit())
+    return sorted(int(path.stem) for path in (folder / VERSIONS).glob("[0-9]*.json") if path.stem.isdigit())
 
 
 def latest(folder: Path) -> Version | None:

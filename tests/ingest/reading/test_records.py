@@ -73,6 +73,8 @@ def test_what_the_csv_module_writes_is_read_back(rows, quoting):
         ('x"y,z\nu,v\n', [('x"y', "z"), ("u", "v")], []),
         ("x\ry,z\nu,v\n", [("u", "v")], [1]),
         ('"x\ny",z\n\n\r\nu\n', [("x\ny", "z")], [5]),
+        ('x,y\n"u,v\nw,x\n', [("x", "y"), ("w", "x")], [2]),
+        ('u,v",x\n"y\nw,x\nz,"\nu,v\n', [("w", "x"), ("u", "v")], [1, 2, 4]),
     ],
 )
 def test_a_bad_record_costs_its_own_line_only(content, rows, faults):
@@ -81,7 +83,7 @@ def test_a_bad_record_costs_its_own_line_only(content, rows, faults):
     assert [line for line, *_ in bad] == faults
 
 
-@pytest.mark.parametrize(("content", "line"), [("x,y\nu", 2), ('x,y\n"u,v\n', 2), ('x,y\n"u"v', 2)])
+@pytest.mark.parametrize(("content", "line"), [("x,y\nu", 2), ('x,y\n"u,v', 2), ('x,y\n"u"v', 2), ('x,y\n"u,v\nw,x\nz', 4)])
 def test_a_file_cut_off_in_a_record_is_refused(content, line):
     with pytest.raises(Refused, match=f"log.csv: line {line}: "):
         careful(content)

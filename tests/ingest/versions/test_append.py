@@ -116,6 +116,17 @@ def test_a_refused_log_leaves_no_trace(keeper: Keeper) -> None:
     assert {path: path.read_bytes() for path in keeper.set.rglob("*") if path.is_file()} == before
 
 
+def test_a_refused_first_log_leaves_no_folder(keeper: Keeper) -> None:
+    bad = keeper.log("bad.csv", HEADER + ",i,1\n")
+    with pytest.raises(Refused):
+        keeper.add(bad)
+    assert not keeper.set.exists()
+    keeper.set.mkdir()
+    with pytest.raises(Refused):
+        keeper.add(bad)
+    assert not [path for path in keeper.set.rglob("*") if path.is_file() and path.stat().st_size], "theirs stays, empty"
+
+
 def test_a_failed_commit_leaves_the_old_version_and_the_next_try_finishes(keeper: Keeper, monkeypatch) -> None:
     a, b = keeper.log("a.csv", A), keeper.log("b.csv", B)
     keeper.add(a)

@@ -53,6 +53,24 @@ def test_a_second_writer_may_wait(keeper: Keeper) -> None:
     assert keeper.add(b)["digest"] == both
 
 
+def test_who_waits_for_a_writer_that_leaves_nothing_begins_anew(tmp_path: Path) -> None:
+    held = threading.Event()
+    made: list[bool] = []
+
+    def second() -> None:
+        held.wait()
+        with writing(tmp_path / "set", wait=True) as scratch:
+            made.append(scratch.is_dir() and (tmp_path / "set" / ".lock").exists())
+
+    waiter = threading.Thread(target=second)
+    waiter.start()
+    with writing(tmp_path / "set", wait=False):
+        held.set()
+        waiter.join(timeout=0.2)
+    waiter.join()
+    assert made == [True]
+
+
 def test_what_a_dead_writer_left_is_swept_by_the_next(keeper: Keeper) -> None:
     keeper.add(keeper.log("a.csv", log_of(50)))
     (keeper.set / ".scratch" / "part").mkdir(parents=True)

@@ -1,0 +1,1 @@
+"""Public data sets: fetched from where their owners keep them, checked, and brought into the one schema."""

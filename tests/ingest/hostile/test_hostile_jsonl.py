@@ -1,0 +1,18 @@
+"""JSON lines of every hostile kind: kept, quarantined with their line, or refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.ingest.hostile.case import Case, check
+from tests.ingest.hostile.jsonl_cases import CASES
+
+ALL = [pytest.param(case, id=f"{kind}: {case.name}") for kind, cases in CASES.items() for case in cases]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ALL)
+def test_jsonl(ingest: Any, case: Case) -> None:
+    check(case, ingest)
