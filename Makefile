@@ -6,7 +6,9 @@ READY := $(VENV)/.ready
 # One thread a test process: pytest already runs one process a core, and results do not depend on the machine.
 TEST_ENV := OMP_NUM_THREADS=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true
 
-.PHONY: demo test check format bench clean
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: demo test test-spark check format bench bench-ingest clean
 
 demo: $(READY)
 	$(BIN)/recsys-cl run pipelines/demo.toml
@@ -14,12 +16,22 @@ demo: $(READY)
 test: $(READY)
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal
 
+# Java 17 comes from the machine's own package manager, where there is none yet.
+test-spark: $(READY)
+	@java -version >/dev/null 2>&1 || \
+	if command -v apt-get >/dev/null; then $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy openjdk-17-jre-headless; \
+	elif command -v dnf >/dev/null; then $(SUDO) dnf install -qy java-17-openjdk-headless; \
+	elif command -v brew >/dev/null; then brew install --quiet openjdk@17; \
+	else echo "make test-spark needs Java 17: install it and put it on PATH" >&2; exit 2; fi
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[spark]'
+	$(TEST_ENV) $(BIN)/python -m pytest -m spark tests/ingest
+
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(TEST_ENV) $(BIN)/python -m pytest -n 2 -q -m "not slow"
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 -q -m "not slow and not spark"
 
 format: $(READY)
 	$(BIN)/ruff format .
@@ -28,6 +40,10 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks.frame
 	$(BIN)/python -m benchmarks.evaluation
+	$(BIN)/python -m benchmarks.paired_statistics
+
+bench-ingest: $(READY)
+	$(BIN)/python -m benchmarks.ingest
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

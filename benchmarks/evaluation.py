@@ -2,7 +2,8 @@
 
 ``python benchmarks/evaluation.py`` ranks random vectors of Gowalla's size (29,858 users, 40,981 items, 64 dimensions) for all
 users, in alternation with a reference that masks, sorts and scores one user at a time. ``--large`` instead ranks a sample of
-one million users against one million items under 2 GiB and extrapolates.
+one million users against one million items under 2 GiB and extrapolates the time, and says what doubling users or items does
+to the peak under a budget that binds; its results go to a file of their own.
 """
 
 from __future__ import annotations
@@ -142,16 +143,34 @@ def compare(repeats: int) -> dict[str, object]:
 def large(sample: int) -> dict[str, object]:
     """A sample of a million users against a million items."""
     task = random_task(sample, 1_000_000, 64, seen=30 * sample, held_out=5 * sample)
-    lap = Laps()
+    lap, vectors = Laps(), 2 * 1_000_000 * 64 * 4 / 2**20  # MiB, of all users and items
     with peak_memory() as peak:
         lap.run(lambda given: ours(given, 2**31), task)
     return {
         "what": f"{sample:,} of 1,000,000 users x 1,000,000 items x 64, top {K}, budget 2 GiB",
         "wall_seconds": {"ours": lap.wall[0]},
         "cpu_seconds": {"ours": lap.cpu[0]},
-        "wall_seconds_extrapolated": lap.wall[0] * 1_000_000 / sample,
+        "wall_hours_extrapolated": lap.wall[0] * 1_000_000 / sample / 3600,
         "peak_mib_above_model": peak[0] / 2**20,
+        "peak_mib_with_all_vectors": peak[0] / 2**20 + vectors,
+        "doubling": {f"{users:,} x {items:,}": peak_of(users, items) for users, items in DOUBLED},
+        "doubling_budget_mib": BINDING / 2**20,
     }
+
+
+BINDING = 2**28
+"""A budget smaller than what ranking would otherwise take, so that it decides."""
+
+DOUBLED = ((2_000, 500_000), (4_000, 500_000), (2_000, 1_000_000))
+
+
+def peak_of(users: int, items: int) -> float:
+    """MiB above the model to rank so many users against so many items under the binding budget; a warm-up goes before."""
+    task = random_task(users, items, 64, seen=30 * users, held_out=5 * users)
+    ours(task, BINDING)
+    with peak_memory() as peak:
+        ours(task, BINDING)
+    return peak[0] / 2**20
 
 
 def main() -> None:
@@ -169,8 +188,9 @@ def main() -> None:
     measured |= {"threads": asked.threads, "torch": torch.__version__, "processor": platform.processor() or platform.machine()}
     for name, value in measured.items():
         print(f"{name:26} {value:.4g}" if isinstance(value, float) else f"{name:26} {value}")
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    out = asked.out.with_stem(f"{asked.out.stem}_large") if asked.large else asked.out
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -61,14 +61,23 @@ class Recommender:
             self._bundle = fit_logs(source, recipe, settings or {}, seed, Path(scratch))
         return self
 
-    def recommend(self, users: Iterable[object], k: int = 10) -> pd.DataFrame:
+    def recommend(
+        self, users: Iterable[object] | None = None, k: int = 10, *, histories: Iterable[Iterable[object] | None] | None = None
+    ) -> pd.DataFrame:
         """The best ``k`` unseen items of each user: ``user_id, rank, item_id, score, source``.
 
-        ``source`` is ``personal``, or ``popular`` for users the model does not know.
+        ``source`` is ``personal``, ``history``, or ``popular`` for those of whom the model knows nothing.
+
+        Args:
+            users: ids; may be left out where there are histories.
+            k: length of each list.
+            histories: what each user met, oldest first, or None; see `recsys_cl.serving.answer.recommend`.
         """
         from recsys_cl.serving.answer import recommend
 
-        answer: pd.DataFrame = recommend(self._fitted, users, k).to_pandas()
+        past = None if histories is None else list(histories)
+        people = users if users is not None else [None] * len(past or ())
+        answer: pd.DataFrame = recommend(self._fitted, people, k, past).to_pandas()
         return answer
 
     def similar(self, items: Iterable[object], k: int = 10) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -13,10 +14,12 @@ from recsys_cl.core.build import build, check, resolve
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.settings import Component, Settings
 from recsys_cl.core.toml import assignment, merge, parse, read_text, validate
-from recsys_cl.evaluation.settings import Evaluation, build_metrics
+from recsys_cl.evaluation.settings import Evaluation, build_metrics, is_sampled
 from recsys_cl.ingest.prepare import Prepare
 from recsys_cl.ingest.settings import Ingest
 from recsys_cl.training.plan import Plan
+
+_log = logging.getLogger(__name__)
 
 CONTEXT = frozenset({"shape", "interactions", "rng", "sampler"})
 """What the program offers to a recipe's components; all other constructor arguments are settings."""
@@ -217,3 +220,11 @@ def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path
     for key, metric in asked.items():
         if metric not in measured:
             raise Refused(f"{path}: {key}: '{metric}' is not measured; {nearest(metric, measured)}")
+        if is_sampled(metric):
+            raise Refused(
+                f"{path}: {key}: '{metric}' is measured among sampled negatives, which is biased; choose by a full one"
+            )
+    for metric in filter(is_sampled, measured):
+        _log.warning(
+            "%s: '%s' is measured among sampled negatives: compare it only with papers that did the same", path, metric
+        )

@@ -94,6 +94,8 @@ def test_import_is_instant_and_training_needs_neither_mlflow_nor_an_engine() -> 
         "assert 'torch' not in sys.modules and 'pandas' not in sys.modules\n"
         "import recsys_cl.cli\n"
         "assert 'torch' not in sys.modules and 'mlflow' not in sys.modules, 'the command line must start instantly'\n"
+        "import recsys_cl.stages.ingest, recsys_cl.ingest.preparing.preparation, recsys_cl.ingest.sources.synthetic\n"
+        "assert 'torch' not in sys.modules and 'pandas' not in sys.modules, 'ingestion must start instantly'\n"
         "import recsys_cl.training.loop, recsys_cl.methods.contrastive, recsys_cl.evaluation.judge\n"
         "import recsys_cl.stages.train, recsys_cl.stages.evaluate\n"
         "heavy = {'mlflow', 'ibis', 'duckdb', 'dagster', 'matplotlib'} & set(sys.modules)\n"

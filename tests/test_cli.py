@@ -41,8 +41,8 @@ def folder(tmp_path: Path) -> Path:
 def test_help_names_every_command_and_the_exit_codes(tmp_path: Path) -> None:
     done = cli("--help", folder=tmp_path)
     assert done.returncode == 0
-    stages = ("run", "ingest", "prepare", "train", "evaluate", "report", "register")
-    others = ("recommend", "recipes", "doctor", "serve", "promote", "rollback", "runs", "models", "Exit codes")
+    stages = ("run", "ingest", "prepare", "train", "audit", "evaluate", "report", "register")
+    others = ("recommend", "recipes", "doctor", "serve", "promote", "rollback", "compare", "runs", "models", "Exit codes")
     for word in (*stages, *others):
         assert word in done.stdout
 

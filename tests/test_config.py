@@ -71,6 +71,11 @@ def test_changes_are_laid_over_in_order_and_spare_the_baselines(tmp_path: Path) 
         ),
         (
             'recipe = "xsimgcl"',
+            'recipe = "xsimgcl"\n[evaluation]\nmetrics = ["ndcg", "ndcg_s100"]\n[registry]\nmetric = "ndcg_s100@20"',
+            r"registry\.metric: 'ndcg_s100@20' is measured among sampled negatives, which is biased",
+        ),
+        (
+            'recipe = "xsimgcl"',
             'recipe = "xsimgcl"\n[registry]\nexperiment = "xsim"',
             r"registry\.experiment: no experiment 'xsim'",
         ),
@@ -101,3 +106,9 @@ def test_settings_that_decide_a_result_leave_out_titles_and_provenance(name: str
 @pytest.mark.parametrize("path", sorted((Path(__file__).parent.parent / "pipelines").glob("*.toml")), ids=lambda p: p.stem)
 def test_every_pipeline_that_comes_along_is_valid(path: Path) -> None:
     assert load_pipeline(path).name == path.stem
+
+
+def test_a_sampled_metric_comes_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    load_pipeline(write(tmp_path, PIPELINE + '[evaluation]\nmetrics = ["ndcg", "recall_s100"]\n'))
+    assert ["'recall_s100@10'" in record.getMessage() for record in caplog.records] == [True, False]
+    assert "compare it only with papers that did the same" in caplog.text

@@ -46,11 +46,10 @@ def _stage_command(app: typer.Typer, name: str, does: str) -> None:
 
 
 def attach(app: typer.Typer) -> None:
-    """Add `run` and one command a stage."""
+    """Add `run` and one command a stage; `ingest` is in `data.py`, since it works without a pipeline too."""
     app.command()(run)
-    _stage_command(app, "ingest", "Bring logs into the one Parquet schema.")
     _stage_command(app, "prepare", "Split, filter and number the interactions.")
     _stage_command(app, "train", "Train every experiment's recipe.")
+    _stage_command(app, "audit", "Look for what could have told the models of the test part.")
     _stage_command(app, "evaluate", "Rank the full catalogue for the held-out test part.")
-    _stage_command(app, "report", "Write the HTML report.")
     _stage_command(app, "register", "Register the recipe that is best on validation.")

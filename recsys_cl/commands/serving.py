@@ -16,13 +16,19 @@ def recommend(
     out: Annotated[Path, typer.Option(help="The Parquet file to write: user_id, rank, item_id, score, source.")],
     users: Annotated[
         Path | None,
-        typer.Option(help="CSV, JSONL or Parquet with a user_id column; by default every known user."),
+        typer.Option(
+            help="CSV, JSONL or Parquet with user_id, or JSONL or Parquet with item_ids (a list: what was met, oldest first), "
+            "or with both; by default every known user."
+        ),
     ] = None,
     k: Annotated[int, typer.Option(min=1, help="How many items a user.")] = 10,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the top items for all users, or a file of them. Unknown users get the popular list, marked so."""
+    """Write the top items for all users, or a file of them.
+
+    Where the file has a history, it is what counts; those of whom the model knows nothing get the popular list, marked so.
+    """
     from recsys_cl.serving.load import load_bundle
     from recsys_cl.serving.recommend import recommend_to
 

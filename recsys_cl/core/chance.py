@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 def derive(seed: int, *names: str) -> int:
@@ -15,4 +17,6 @@ def derive(seed: int, *names: str) -> int:
 
 def generator(seed: int, *names: str, device: torch.device | str = "cpu") -> torch.Generator:
     """A torch generator for one named purpose, e.g. ``generator(7, "sgl", "training")``."""
+    import torch  # here, because ingestion derives numbers and starts without it
+
     return torch.Generator(device=device).manual_seed(derive(seed, *names))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from torch import Generator, Tensor, nn
 
-from recsys_cl.core.values import Batch, Encoding, Ranking, Shape
+from recsys_cl.core.values import Batch, Encoding, Fold, Ranking, Shape
 
 S = TypeVar("S")
 S_co = TypeVar("S_co", covariant=True)
@@ -68,6 +68,7 @@ class Feed(Protocol[S_co]):
 
     shape: Shape
     steps: int  # batches in one epoch
+    reads_histories: bool  # its users are their histories and nothing else: a model can serve people it has not met
 
     def training(self, rng: Generator) -> Iterator[Batch[Any]]:
         """One epoch of batches, in an order drawn from ``rng``."""
@@ -95,12 +96,22 @@ class Method(Protocol[S_contra]):
         ...
 
 
+@runtime_checkable
+class FoldsIn(Protocol[S_contra]):
+    """What an encoder or a method may do besides: know people it has not met by what they met."""
+
+    def fold_in(self, source: S_contra) -> Fold | None:
+        """The rule under ``source``; None where this one has none."""
+        ...
+
+
 class Metric(Protocol):
     """One value per user; means, intervals and tests come later. ``name`` is like ``recall@20``."""
 
     name: str
-    k: int  # how much of each list it reads
+    k: int  # how much of each list it reads; 0: none of it
     convention: str  # denominator, discount and the like in one line; logged beside the values
+    reads: tuple[str, ...]  # the optional fields of a Ranking that it needs
 
     def __call__(self, ranking: Ranking) -> Tensor:
         """Values [U], float64."""

@@ -103,6 +103,14 @@ class Encoding:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """How somebody the model has not met becomes a vector: the rows of the n distinct items met, summed, over n ** exponent."""
+
+    rows: Tensor  # [I, D]
+    exponent: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Batch(Generic[S]):
     """One training step: what to read, which rows to ask the encoder for, and which row should answer which.
 
@@ -121,11 +129,29 @@ class Batch(Generic[S]):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Standing:
+    """Where each held-out item stands among the user's negatives: all that could be recommended and was not held out."""
+
+    rows: Tensor  # [P] row of the ranking each held-out item belongs to, never falling
+    above: Tensor  # [P] negatives that score higher; all of them above an item that cannot be recommended
+    tied: Tensor  # [P] negatives that score the same
+    offered: Tensor  # [P] bool: it could have been recommended
+    negatives: Tensor  # [U] how many negatives each user has
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
-    """The top of each user's full ranking beside what was held out; all that a metric may read."""
+    """The top of each user's full ranking beside what was held out; all that a metric may read.
+
+    The optional fields are there for the metrics that name them in ``reads``.
+    """
 
     items: Tensor  # [U, K] item ids, best first; -1 after the end of a list shorter than K
     hits: Tensor  # [U, K] bool: this item was held out for this user
     held_out: Tensor  # [U] number of held-out items, those outside the vocabulary included
     shape: Shape
-    popularity: Tensor | None = None  # [I] known interactions of each item; None: not asked for
+    popularity: Tensor | None = None  # [I] known interactions of each item
+    history: Ragged | None = None  # U rows: the items each user has met, oldest first
+    categories: Ragged | None = None  # I rows: the categories of each item; none where they are not known
+    vectors: Tensor | None = None  # [I, D] the model's item vectors
+    standing: Standing | None = None

@@ -1,11 +1,12 @@
-"""Items recommend items: a user's score of an item is the sum of what all the items that the user met say for it."""
+"""Items recommend items: a user's score of an item is the sum of what the items of the user's history say for it."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Encoding, Interactions, Shape
+from recsys_cl.core.values import Encoding, Fold, Ragged, Shape
 from recsys_cl.ops.ragged import owners, spans
 
 
@@ -22,23 +23,22 @@ def refuse_beyond(limit_mib: int, shape: Shape) -> None:
 
 
 class ItemToItem(nn.Module):
-    """As vectors: a user is a row of ones where they met an item, an item is what the catalogue says for it. Exact.
+    """As vectors: a user is a row of ones at the items they are asked by, an item is what the catalogue says for it. Exact.
 
     Args:
-        interactions: what is known.
-        weights: ``weights[j, i]`` is what having met ``i`` says for ``j``, [I, I].
+        histories: of each user the items that speak for them, U rows: all they met, or only the last.
+        weights: ``weights[j, i]`` is what ``i`` in the history says for ``j``, [I, I].
     """
 
     starts: Tensor
     met: Tensor
     weights: Tensor
 
-    def __init__(self, interactions: Interactions, weights: Tensor) -> None:
+    def __init__(self, histories: Ragged, weights: Tensor) -> None:
         super().__init__()
-        rows = interactions.by_user()
-        device = interactions.users.device
-        self.register_buffer("starts", rows.offsets, persistent=False)
-        self.register_buffer("met", rows.values, persistent=False)
+        device = histories.values.device
+        self.register_buffer("starts", histories.offsets, persistent=False)
+        self.register_buffer("met", histories.values, persistent=False)
         self.register_buffer("weights", weights.float().to(device), persistent=False)
 
     def forward(self, users: Tensor, items: Tensor | None = None) -> Encoding:
@@ -48,3 +48,7 @@ class ItemToItem(nn.Module):
         history = self.weights.new_zeros(len(users), self.weights.shape[1])
         history[owners(lengths), self.met[spans(begin, lengths)]] = 1
         return Encoding(history, self.weights if items is None else self.weights[items])
+
+    def fold(self) -> Fold:
+        """One row of ones is the sum of the unit vectors of what was met."""
+        return Fold(torch.eye(len(self.weights), device=self.weights.device), exponent=0)

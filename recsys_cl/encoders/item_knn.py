@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Encoding, Interactions
+from recsys_cl.core.values import Encoding, Fold, Interactions
 from recsys_cl.encoders._history import met
 from recsys_cl.encoders._item_to_item import ItemToItem, refuse_beyond
 
@@ -36,12 +36,16 @@ class ItemKNN(nn.Module):
             raise Refused(f"shrink: must not be negative, got {shrink}")
         refuse_beyond(limit_mib, interactions.shape)
         self.dim = interactions.shape.items
-        self.model = ItemToItem(interactions, _nearest(_cosines(met(interactions), shrink), neighbours))
+        self.model = ItemToItem(interactions.by_user(), _nearest(_cosines(met(interactions), shrink), neighbours))
 
     def forward(self, sources: Sequence[object], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
         """Whatever the sources, users [Q, I] and items [M, I]."""
         encoding: Encoding = self.model(users, items)
         return [encoding for _ in sources]
+
+    def fold_in(self, source: object) -> Fold:  # noqa: ARG002 - the protocol passes it
+        """A new user is a row of ones like any other."""
+        return self.model.fold()
 
 
 def _cosines(matrix: Any, shrink: float) -> Tensor:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from pydantic import NonNegativeInt, PositiveInt
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Encoding, Shape
+from recsys_cl.core.values import Encoding, Fold, Shape
 from recsys_cl.encoders._table import Init, nodes, table
 from recsys_cl.ops.layers import Request, layered
 from recsys_cl.structures.graph import Graph
@@ -54,6 +55,18 @@ class LightGCN(nn.Module):
         flows = [source.flow(self.layers) for source in sources]
         results = layered(self.table, flows, Request(nodes(self.shape, users, items), self.shares))
         return [_encoding(result, users.numel()) for result in results]
+
+    def fold_in(self, source: Graph) -> Fold:
+        """A new user without a row of its own gets, layer by layer, what propagation along its edges would bring it.
+
+        The items are left as they are; their degrees do not count the new user.
+        """
+        everyone = torch.arange(self.shape.items, device=self.table.device)
+        (encoding,) = self([source], everyone[:0], everyone)
+        degrees = source.adjacency.matrix.starts.diff()[self.shape.users :]
+        scale = degrees.clamp(min=1).rsqrt()[:, None]
+        brought = [share * layer.items for share, layer in zip(self.shares[1:], encoding.layers[:-1], strict=True)]
+        return Fold(torch.stack(brought).sum(0) * scale if brought else torch.zeros_like(encoding.items), exponent=0.5)
 
 
 def _encoding(result: Sequence[Tensor], users: int) -> Encoding:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Encoding, Interactions
+from recsys_cl.core.values import Encoding, Fold, Interactions
 from recsys_cl.encoders._history import met
 
 
@@ -49,6 +49,10 @@ class SVD(nn.Module):
         """Whatever the sources, users [Q, D] and items [M, D]."""
         rows = self.items if items is None else self.items[items]
         return [Encoding(self.users[users], rows) for _ in sources]
+
+    def fold_in(self, source: object) -> Fold:  # noqa: ARG002 - the protocol passes it
+        """A new row x of X is x Q."""
+        return Fold(self.items, exponent=0)
 
 
 def _right_singular(matrix: Any, dim: int, start: NDArray[np.float64]) -> NDArray[np.float64]:

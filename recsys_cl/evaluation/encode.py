@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recsys_cl.core.protocols import Feed, Method
-from recsys_cl.core.values import Encoding
+from recsys_cl.core.protocols import Feed, FoldsIn, Method
+from recsys_cl.core.values import Encoding, Fold
 
 
 @torch.no_grad()
@@ -24,6 +24,17 @@ def encode_all(method: Method[Any], feed: Feed[Any], users: Tensor) -> Encoding:
     finally:
         for module, training in modes:
             module.training = training
+
+
+@torch.no_grad()
+def fold_in(method: Method[Any], feed: Feed[Any]) -> Fold | None:
+    """The rule by which ``method`` knows people it has not met; None where it has none, or reads their histories anyway."""
+    if feed.reads_histories or not isinstance(method, FoldsIn):
+        return None
+    for source, _ in feed.inference(torch.zeros(0, dtype=torch.int64)):
+        rule: Fold | None = method.fold_in(source)
+        return rule
+    return None
 
 
 def _encode(method: Method[Any], feed: Feed[Any], users: Tensor) -> Encoding:

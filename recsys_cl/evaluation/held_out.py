@@ -18,6 +18,7 @@ class HeldOut:
     users: Tensor  # [U] ids, rising; each has at least one held-out item
     truth: Ragged  # U rows of held-out items; an item outside the vocabulary is shape.items
     seen: Ragged | None  # U rows of items that are not to be recommended; None: all may be
+    history: Ragged  # U rows of what each has met before, oldest first
     popularity: Tensor  # [I] interactions of each item in the history of all users
 
 
@@ -34,8 +35,9 @@ def hold_out(truth: Interactions, known: Interactions, *, exclude_seen: bool) ->
     if not users.numel():
         raise Refused("no user of the training data has a held-out interaction; nothing can be evaluated")
     right = Ragged.group(*_rows_of(users, _without_repeats(truth)), len(users))
-    seen = Ragged.group(*_rows_of(users, known), len(users)) if exclude_seen else None
-    return HeldOut(users, right, seen, torch.bincount(known.items, minlength=known.shape.items))
+    history = Ragged.group(*_rows_of(users, known), len(users))
+    seen = history if exclude_seen else None
+    return HeldOut(users, right, seen, history, torch.bincount(known.items, minlength=known.shape.items))
 
 
 def _without_repeats(interactions: Interactions) -> Interactions:

@@ -8,10 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from recsys_cl.core.protocols import Feed, Method, Metric
-from recsys_cl.core.values import Interactions
+from recsys_cl.core.values import Interactions, Ragged
 from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.evaluation.held_out import hold_out
-from recsys_cl.evaluation.rank import rank
+from recsys_cl.evaluation.measure import measure, require
 
 
 class Judge:
@@ -24,9 +24,10 @@ class Judge:
         exclude_seen: leave the items of ``known`` out of the rankings.
         budget: bytes of working memory for the ranking.
         model: who is judged, for messages.
+        categories: of each item, for the metrics that read them.
 
     Raises:
-        Refused: no user of ``truth`` is in the vocabulary.
+        Refused: no user of ``truth`` is in the vocabulary, or a metric reads categories and there are none.
     """
 
     def __init__(
@@ -38,18 +39,16 @@ class Judge:
         exclude_seen: bool = True,
         budget: int = 2**30,
         model: str = "the model",
+        categories: Ragged | None = None,
     ) -> None:
+        require(metrics, categories)
         self._held_out = hold_out(truth, known, exclude_seen=exclude_seen)
         self._metrics = tuple(metrics)
-        self._k = max(metric.k for metric in metrics)
         self._budget = budget
         self._model = model
+        self._categories = categories
 
     def __call__(self, method: Method[Any], feed: Feed[Any]) -> dict[str, Tensor]:
         """Values [U] of every metric by name, users in the order of their ids."""
         encoding = encode_all(method, feed, self._held_out.users)
-        held_out = self._held_out
-        ranking, _ = rank(
-            encoding, held_out.truth, held_out.seen, self._k, self._budget, self._model, popularity=held_out.popularity
-        )
-        return {metric.name: metric(ranking) for metric in self._metrics}
+        return measure(encoding, self._held_out, self._metrics, self._budget, self._model, self._categories).values

@@ -25,6 +25,23 @@ def seeded_interval(differences: NDArray[np.float64], confidence: float = 0.95) 
     """
     from scipy.stats import t
 
+    mean, error, freedom = _estimate(differences)
+    reach = float(t.ppf((1 + confidence) / 2, freedom)) * error
+    return Interval(mean, mean - reach, mean + reach)
+
+
+def seeded_p(differences: NDArray[np.float64]) -> float:
+    """Two-sided p-value of "no difference for new seeds and new users", as `seeded_interval`; 1 without any difference."""
+    from scipy.stats import t
+
+    mean, error, freedom = _estimate(differences)
+    if error == 0:
+        return float(mean == 0)
+    return float(2 * t.sf(abs(mean) / error, freedom))
+
+
+def _estimate(differences: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Mean of ``differences`` [S, U], its standard error, and the degrees of freedom of that."""
     seeds, users = differences.shape
     if seeds < SEEDS or users < 2:
         raise Refused(f"{seeds} seeds and {users} users: an interval over seeds needs at least {SEEDS} and 2")
@@ -39,6 +56,5 @@ def seeded_interval(differences: NDArray[np.float64], confidence: float = 0.95) 
     freedom = np.array([seeds - 1, users - 1, (seeds - 1) * (users - 1)])
     variance = max(squares[0] + squares[1] - squares[2], squares[0], squares[1])  # an estimate below its parts is their noise
     if variance == 0:
-        return Interval(mean, mean, mean)
-    reach = t.ppf((1 + confidence) / 2, variance**2 / (squares**2 / freedom).sum()) * np.sqrt(variance / (seeds * users))
-    return Interval(mean, mean - float(reach), mean + float(reach))
+        return mean, 0.0, 1.0
+    return mean, float(np.sqrt(variance / (seeds * users))), float(variance**2 / (squares**2 / freedom).sum())

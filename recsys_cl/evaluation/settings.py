@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pydantic import Field, PositiveInt
@@ -12,14 +13,19 @@ from recsys_cl.core.settings import Component, Settings
 if TYPE_CHECKING:
     from recsys_cl.core.protocols import Metric
 
+_SAMPLED = re.compile(r"(?P<of>\w+)_s(?P<negatives>[1-9]\d{0,8})")
+
 
 class Evaluation(Settings):
-    """Every metric is computed at every depth."""
+    """Every metric is computed at every depth, over all users and by segment."""
 
     metrics: tuple[str, ...] = Field(("recall", "ndcg", "precision", "hit_rate", "mrr", "map", "coverage"), min_length=1)
     ks: tuple[PositiveInt, ...] = Field((10, 20), min_length=1)
     exclude_seen: bool = True
+    category: str = "category"  # column of the item table
+    category_separator: str = ""  # between the categories of one text; "": each text is one category
     memory_mib: PositiveInt = 1024
+    segments: tuple[str, ...] = ()  # columns of the item or user table
 
     @property
     def budget(self) -> int:
@@ -28,9 +34,25 @@ class Evaluation(Settings):
 
 
 def build_metrics(evaluation: Evaluation, key: str = "evaluation.metrics") -> tuple[Metric, ...]:
-    """The metric components, ``recall@10, recall@20, ndcg@10, ...``; errors begin with ``key``."""
-    return tuple(
-        build("evaluation.metrics", Component(use=name, k=k), f"{key}.{number}")
+    """The metric components, ``recall@10, recall@20, ndcg@10, ...``; errors begin with ``key``.
+
+    ``recall_s100`` is ``recall`` among 100 sampled negatives. What has no depth is there once.
+    """
+    made = [
+        build("evaluation.metrics", _component(name, k), f"{key}.{number}")
         for number, name in enumerate(evaluation.metrics)
         for k in evaluation.ks
-    )
+    ]
+    return tuple({metric.name: metric for metric in made}.values())
+
+
+def is_sampled(metric: str) -> bool:
+    """Whether a metric, named like ``recall_s100`` or ``recall_s100@10``, ranks among sampled negatives."""
+    return _SAMPLED.fullmatch(metric.partition("@")[0]) is not None
+
+
+def _component(name: str, k: int) -> Component:
+    sampled = _SAMPLED.fullmatch(name)
+    if sampled is None:
+        return Component(use=name, k=k)
+    return Component(use="sampled", k=k, of=sampled["of"], negatives=int(sampled["negatives"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from recsys_cl.ingest.engine import byte_length
@@ -14,6 +15,11 @@ LONGEST_ID = 1024  # bytes
 END = 4_102_444_800_000_000  # 2100-01-01 in microseconds after 1970
 _NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
 
+_LARGEST = sys.float_info.max  # isinf would be clearer, but Ibis writes it as false for Spark
+
+PLACE = 1 << 44
+"""More lines than a file can have, so that ``place = file * PLACE + line`` is one number, and the order of the log."""
+
 Rule = tuple[str, str, "ir.BooleanValue"]  # field, reason, whether it is broken
 
 
@@ -22,7 +28,7 @@ def judge(raw: ir.Table, unit: str, as_of: int | None) -> tuple[ir.Table, list[t
 
     ``fault`` is 0 for a good row, i for the i-th (from 1) pair (field, reason) of the list, -1 where the reader had found
     the row bad and ``field`` and ``reason`` say why. Of several broken rules the first counts. ``timestamp`` becomes
-    int64 microseconds after 1970 in UTC, ``rating`` and ``weight`` float64.
+    int64 microseconds after 1970 in UTC, ``rating`` and ``weight`` float64; ``file`` and ``line`` become one ``place``.
     """
     import ibis
 
@@ -41,9 +47,8 @@ def judge(raw: ir.Table, unit: str, as_of: int | None) -> tuple[ir.Table, list[t
     fault = ibis.cases((typed.reason.notnull(), -1), *verdicts, else_=0).cast("int16")
     optional = [name for name in ("rating", "event", "weight", "part") if name in raw.columns]
     values = {name: typed[f"{name}_value"] if name in numbers else typed[name].nullif("") for name in optional}
-    judged = typed.select(
-        "user_id", "item_id", "file", "line", "field", "reason", timestamp=typed["time"], fault=fault, **values
-    )
+    place = typed.file.cast("int64") * PLACE + typed.line
+    judged = typed.select("user_id", "item_id", "field", "reason", timestamp=typed["time"], place=place, fault=fault, **values)
     return judged, [(field, reason) for field, reason, _ in rules]
 
 
@@ -69,7 +74,7 @@ def _time_rules(rows: ir.Table, as_of: int | None) -> list[Rule]:
 def _number_rules(rows: ir.Table, name: str) -> list[Rule]:
     given, value = rows[name], rows[f"{name}_value"]
     absent = given.isnull() | (given == "") if given.type().is_string() else given.isnull()
-    wrong = ~absent & (value.isnull() | value.isnan() | value.isinf())
+    wrong = ~absent & (value.isnull() | value.isnan() | (value.abs() > _LARGEST))
     rules: list[Rule] = [(name, "is not a finite number", wrong)]
     return [*rules, (name, "is negative", value < 0)] if name == "weight" else rules
 
@@ -79,5 +84,5 @@ def _number(given: ir.Value) -> ir.FloatingValue:
     import ibis
 
     if not given.type().is_string():
-        return given.cast("float64")
-    return ibis.cases((given.re_search(_NUMBER), given.try_cast("float64")), else_=None)
+        return given.cast("float64") + 0.0  # there is but one zero
+    return ibis.cases((given.re_search(_NUMBER), given.try_cast("float64") + 0.0), else_=None)

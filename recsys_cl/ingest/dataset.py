@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Interactions, Shape
+from recsys_cl.core.values import Interactions, Ragged, Shape
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +56,33 @@ def load_items(vocabulary: Path) -> pd.DataFrame:
 def load_users(vocabulary: Path) -> pd.DataFrame:
     """The user table in id order: ``user_id``."""
     return _frame(vocabulary / "users.parquet")
+
+
+def load_categories(vocabulary: Path, column: str, separator: str = "", device: torch.device | None = None) -> Ragged | None:
+    """The categories of each item, one row an item, numbered in the order of their names; None without such a column.
+
+    Args:
+        vocabulary: folder of the vocabulary.
+        column: of the item table; text, or lists of text. What is null or empty has no category.
+        separator: what stands between the categories of one text; empty: each text is one category.
+        device: where the answer is wanted.
+    """
+    path = vocabulary / "items.parquet"
+    if not path.is_file() or column not in pq.read_schema(path).names:
+        return None
+    values = _read(path, [column]).column(column).combine_chunks()
+    if not pa.types.is_list(values.type) and not pa.types.is_large_list(values.type):
+        texts = values.cast(pa.string())
+        values = pc.split_pattern(texts, separator) if separator else pa.ListArray.from_arrays(range(len(texts) + 1), texts)
+    rows, names = pc.list_parent_indices(values), pc.utf8_trim_whitespace(pc.list_flatten(values).cast(pa.string()))
+    named = pc.and_kleene(pc.is_valid(names), pc.not_equal(names, ""))
+    pairs = pa.table({"row": rows, "name": names}).filter(named).group_by(["row", "name"]).aggregate([])
+    kinds = pc.unique(pairs["name"]).sort()
+    pairs = pairs.append_column("kind", pc.index_in(pairs["name"], value_set=kinds)).sort_by(
+        [("row", "ascending"), ("kind", "ascending")]
+    )
+    found = Ragged.group(_tensor(pairs["row"]), _tensor(pairs["kind"]), len(values))
+    return found if device is None else found.to(device)
 
 
 def _frame(path: Path) -> pd.DataFrame:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from recsys_cl.ingest.ahead import ahead
 from recsys_cl.ingest.contract import judge
-from recsys_cl.ingest.engine import Engine, engine
+from recsys_cl.ingest.engine import Engine, distinct, engine, mixed
 from recsys_cl.ingest.quarantine import quarantine
 from recsys_cl.ingest.reading.item_table import clean_items
 from recsys_cl.ingest.settings import Ingest
@@ -31,8 +32,6 @@ TYPES = {
     "part": pa.string(),
 }
 """The columns of ``interactions``, in order; an optional one only where some row has a value."""
-
-_FILE = 1 << 44  # more lines than a file can have, so that (file, line) is one number
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +56,10 @@ def ingest(log: RawLog, settings: Ingest, scratch: Path, out: Outputs, seen: Cal
     """
     import ibis
 
-    with engine(scratch, settings.memory_limit, settings.threads) as run:
+    with engine(scratch, settings.memory_limit, settings.threads, settings.engine) as run:
         raw = ibis.table(ibis.Schema.from_pyarrow(log.schema), name="log_raw")
         judged, reasons = judge(raw, settings.timestamp_unit, _as_of(settings))
-        run.feed("log", _counted(log.batches, seen), log.schema, judged)
+        run.feed("log", _counted(ahead(log.batches), seen), log.schema, judged)
         rows = ibis.table(judged.schema(), name="log")
         counts = quarantine(run, rows, reasons, log.files, settings.max_bad_fraction, out.quarantine)
         good = rows.filter(rows.fault == 0)
@@ -82,9 +81,20 @@ def _facts(good: ir.Table) -> ir.Table:
 def _write_interactions(run: Engine, good: ir.Table, optional: list[str], path: Path) -> int:
     """Each distinct row at its first place, in order of time and then of the log; returns how many there are."""
     schema = pa.schema([(name, kind) for name, kind in TYPES.items() if name not in OPTIONAL or name in optional])
-    place = good.file.cast("int64") * _FILE + good.line
-    once = good.group_by(schema.names).aggregate(place=place.min()).order_by("timestamp", "place")
+    once = _once(run, good, schema.names).order_by("timestamp", "place")
     return write_parquet(path, schema, _typed(run.stream(once), schema))
+
+
+def _once(run: Engine, good: ir.Table, columns: list[str]) -> ir.Table:
+    """The rows without their repeats. Few rows repeat, so few are grouped: those whose number is not theirs alone."""
+    rows = good.select("place", *columns, number=mixed(*(good[name] for name in columns)))
+    numbers = rows.group_by("number").aggregate(rows=rows.count())
+    shared = run.keep("shared", numbers.filter(numbers.rows > 1).select("number"))
+    if run.one(shared.aggregate(rows=shared.count()))["rows"] == 0:
+        return rows.drop("number")
+    doubtful = rows.semi_join(shared, "number")
+    first = doubtful.group_by(columns).aggregate(place=doubtful.place.min())
+    return rows.anti_join(shared, "number").drop("number").union(first.select("place", *columns))
 
 
 def _typed(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -94,8 +104,7 @@ def _typed(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.
 
 
 def _distinct_items(run: Engine, good: ir.Table) -> pa.Table:
-    ids = good.select("item_id").distinct()
-    return pa.Table.from_batches(run.stream(ids), pa.schema([("item_id", pa.string())]))
+    return pa.Table.from_batches(run.stream(distinct(good, "item_id")), pa.schema([("item_id", pa.string())]))
 
 
 def _write_items(table: pa.Table, path: Path) -> dict[str, int]:

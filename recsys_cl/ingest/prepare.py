@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component, Settings
+from recsys_cl.ingest.engine import Kind
 
-Repeats = Literal["first", "last", "keep"]
+Repeats = Literal["first", "last", "keep", "sum"]
+Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class KCore(Settings):
@@ -27,18 +30,30 @@ class Prepare(Settings):
     """
 
     min_rating: float | None = None  # ratings below, or missing, are not positive
-    events: tuple[str, ...] | None = Field(default=None, min_length=1)  # only these event types are positive
+    events: tuple[str, ...] | dict[str, Weight] | None = None  # only these event types are positive; perhaps with weights
+    min_weight: Weight | None = None  # lighter events, or sums with repeats = "sum", are not positive
+    max_events_per_day: int | None = Field(default=None, ge=1)  # a user's day of UTC with more is a bot's and left out
     repeats: Repeats = "first"  # of one user with one item, decided before the split
+    behaviours: bool = False  # keep, in train, how often and when first each pair met by each type of event
+    session_gap: str | None = Field(default=None, pattern=r"^[1-9][0-9]{0,8}[smhd]$")  # a longer pause begins a new session
     split: Component = Component(use="time")
     kcore: KCore = KCore()
+    engine: Kind = "duckdb"  # what runs the relational half; the result does not depend on it
     memory_limit: str = Field(default="2GB", pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$")  # beyond it the engine spills
     threads: int | None = Field(default=None, ge=1)  # None: every core; the result does not depend on it
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.events is not None and not self.events:
+            raise Refused("prepare.events: an empty list leaves nothing; leave the key out for all events")
         build("ingest.splits", self.split, "prepare.split")
         if self.repeats == "last" and self.split.use == "time":
             raise Refused(
                 "prepare.repeats: under a time split 'last' would let later events change train; use 'first' or 'keep'"
             )
         return self
+
+    @property
+    def session_gap_microseconds(self) -> int | None:
+        """The pause after which a session is over."""
+        return None if self.session_gap is None else int(self.session_gap[:-1]) * _SECONDS[self.session_gap[-1]] * 1_000_000

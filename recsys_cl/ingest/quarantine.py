@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys_cl.core.errors import Refused
+from recsys_cl.ingest.contract import PLACE
 from recsys_cl.ingest.engine import Engine
 from recsys_cl.ingest.sorted_parquet import write_parquet
 
@@ -30,7 +31,7 @@ def quarantine(run: Engine, rows: ir.Table, reasons: Reasons, files: Sequence[st
     Raises:
         Refused: no rows at all, more than ``limit`` of them bad, or none good.
     """
-    bad = rows.filter(rows.fault != 0).order_by("file", "line", "fault")
+    bad = rows.filter(rows.fault != 0).order_by("place", "fault")
     counts = run.one(rows.aggregate(rows_in=rows.count(), rows_quarantined=(rows.fault != 0).sum().fill_null(0)))
     total, wrong = counts["rows_in"], counts["rows_quarantined"]
     files = [os.fsencode(name).decode("utf-8", "backslashreplace") for name in files]  # a name may be any bytes
@@ -49,10 +50,11 @@ def _named(batches: Iterator[pa.RecordBatch], reasons: Reasons, files: Sequence[
     fields, sentences = (pa.array(["", *column]) for column in zip(*reasons, strict=True))
     for batch in batches:
         own = pc.less(batch.column("fault"), 0)
+        place = batch.column("place").to_numpy()
         verdict = pc.if_else(own, 0, batch.column("fault"))
         columns = [
-            pa.array(files).take(batch.column("file")),
-            batch.column("line"),
+            pa.array(files).take(pa.array(place // PLACE)),
+            pa.array(place % PLACE),
             pc.if_else(own, batch.column("field"), fields.take(verdict)),
             pc.if_else(own, batch.column("reason"), sentences.take(verdict)),
         ]

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from recsys_cl.core.settings import Component, Settings
+from recsys_cl.ingest.engine import Kind
 
 
 class Ingest(Settings):
@@ -20,6 +21,7 @@ class Ingest(Settings):
     timestamp_unit: Literal["s", "ms", "us"] = "s"  # of epoch numbers; ISO 8601 text and typed timestamps carry their own
     max_bad_fraction: float = Field(default=0.2, ge=0, le=1)  # more bad rows than this and the input is refused
     as_of: datetime | None = None  # rows later than this are bad; without an offset it is UTC
+    engine: Kind = "duckdb"  # what runs the relational half; the result does not depend on it
     memory_limit: str = Field(
         default="2GB", pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$"
     )  # above it the engine spills to disk

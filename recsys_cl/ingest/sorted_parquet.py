@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys_cl.core.files import storage_fault
+from recsys_cl.ingest.ahead import ahead
 
 ROW_GROUP = 1 << 20
 
@@ -22,7 +23,7 @@ def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatc
     rows = 0
     try:
         with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
-            for table in _groups(schema, batches):
+            for table in _groups(schema, ahead(iter(batches))):
                 writer.write_table(table, row_group_size=ROW_GROUP)
                 rows += len(table)
     except OSError as error:

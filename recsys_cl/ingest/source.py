@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -29,12 +29,14 @@ class RawLog:
     * optionally ``field`` and ``reason`` (text): not null where the reader itself found the row bad.
 
     ``items`` is the item table, if the source has one: ``item_id`` as text, any other columns, no order promised.
+    ``drift`` is the source's own judgement of whether its newest rows are like those before, where it has one.
     """
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
     files: tuple[str, ...]
     items: pa.Table | None = None
+    drift: Mapping[str, Any] = field(default_factory=lambda: {"verdict": "ok", "against": None, "checks": []})
 
 
 class Source(Protocol):

@@ -9,8 +9,8 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import normalize
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.protocols import Encoder, Objective, View
-from recsys_cl.core.values import Batch, Encoding
+from recsys_cl.core.protocols import Encoder, FoldsIn, Objective, View
+from recsys_cl.core.values import Batch, Encoding, Fold
 
 S = TypeVar("S")
 
@@ -59,6 +59,10 @@ class Contrastive(nn.Module, Generic[S]):
         if self.similarity == "dot":
             return encoding
         return Encoding(normalize(encoding.users, dim=-1), normalize(encoding.items, dim=-1))
+
+    def fold_in(self, source: S) -> Fold | None:
+        """The encoder's own rule, where it has one."""
+        return self.encoder.fold_in(source) if isinstance(self.encoder, FoldsIn) else None
 
     @property
     def module(self) -> nn.Module:

@@ -10,8 +10,8 @@ from annotated_types import Ge
 from pydantic import NonNegativeInt, PositiveInt
 from torch import Generator, Tensor, nn
 
-from recsys_cl.core.protocols import Encoder, Objective, View
-from recsys_cl.core.values import Batch, Encoding, Shape
+from recsys_cl.core.protocols import Encoder, FoldsIn, Objective, View
+from recsys_cl.core.values import Batch, Encoding, Fold, Shape
 from recsys_cl.ops.kmeans import kmeans
 from recsys_cl.ops.similarity import Temperature, checked_temperature
 from recsys_cl.ops.softmax import softmax
@@ -116,6 +116,10 @@ class Prototypes(nn.Module, Generic[S]):
         """Vectors of ``users`` [U, D] and of the whole catalogue [I, D] whose dot product is the score."""
         (encoding,) = self.encoder([source], users)
         return encoding
+
+    def fold_in(self, source: S) -> Fold | None:
+        """The encoder's own rule, where it has one."""
+        return self.encoder.fold_in(source) if isinstance(self.encoder, FoldsIn) else None
 
     @property
     def module(self) -> nn.Module:

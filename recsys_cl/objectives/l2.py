@@ -20,6 +20,7 @@ class L2:
     """
 
     views = 0
+    penalty = True  # small by intention, however large the others grow
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:  # noqa: ARG002
         """Mean penalty of the batch."""

@@ -18,8 +18,8 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Ragged
 
 _SPANS = (64, 8, 1)  # widths of the rounds, each a divisor of the one before
-_CPU_ROWS = 256  # more rows at once fall out of the processor's caches and gain nothing
-_FEWEST_ROWS = 16  # matrix products of fewer rows take other kernels, which round differently
+CPU_ROWS = 256  # more rows at once fall out of the processor's caches and gain nothing
+FEWEST_ROWS = 16  # matrix products of fewer rows take other kernels, which round differently
 _LOW = 0xFFFFFFFF
 
 
@@ -51,22 +51,22 @@ def top_k(
         Refused: scores would not be finite, or the budget does not hold the scores of a few users.
     """
     users, items = users.float(), items.float()
-    _require_finite(users, items, model)
+    require_finite(users, items, model)
     columns = math.ceil(items.shape[0] / _SPANS[0]) * _SPANS[0]
     rows = _rows(items.shape[0], k, exclude, budget, users.device)
     top = Top(
         torch.full((users.shape[0], k), -1, device=users.device),
         torch.full((users.shape[0], k), -torch.inf, device=users.device),
     )
-    height = max(min(rows, users.shape[0]), _FEWEST_ROWS)
+    height = max(min(rows, users.shape[0]), FEWEST_ROWS)
     workspace = torch.full((height, columns), -torch.inf, device=users.device)
     for start in range(0, users.shape[0] if columns else 0, rows):
         block = slice(start, min(start + rows, users.shape[0]))
-        asking = pad(users[block], (0, 0, 0, max(_FEWEST_ROWS - (block.stop - start), 0)))
+        asking = pad(users[block], (0, 0, 0, max(FEWEST_ROWS - (block.stop - start), 0)))
         torch.mm(asking, items.T, out=workspace[: len(asking), : items.shape[0]])
         scores = workspace[: block.stop - start]
         if exclude is not None:
-            _strike_out(scores, exclude, block)
+            strike_out(scores, exclude, block)
         found, values = _select(scores, k)
         top.items[block, : found.shape[1]] = found.masked_fill_(values == -torch.inf, -1)
         top.scores[block, : found.shape[1]] = values
@@ -101,7 +101,8 @@ def _best(values: Tensor, places: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return _LOW - (best & _LOW), (high ^ ((high >> 31) & 0x7FFFFFFF)).view(torch.float32)
 
 
-def _strike_out(scores: Tensor, exclude: Ragged, block: slice) -> None:
+def strike_out(scores: Tensor, exclude: Ragged, block: slice) -> None:
+    """Set to -inf, in ``scores`` [B, C] of the users in ``block``, what ``exclude`` says they must not get."""
     first, last = int(exclude.offsets[block.start]), int(exclude.offsets[block.stop])
     lengths = exclude.offsets[block.start : block.stop + 1].diff()
     starts = torch.arange(scores.shape[0], device=scores.device) * scores.shape[1]
@@ -118,22 +119,22 @@ def row_bytes(items: int, k: int, longest: int = 0) -> int:
 
 def _rows(items: int, k: int, exclude: Ragged | None, budget: int, device: torch.device) -> int:
     row = row_bytes(items, k, int(exclude.lengths.max()) if exclude is not None and len(exclude) else 0)
-    if row * _FEWEST_ROWS > budget:
+    if row * FEWEST_ROWS > budget:
         raise Refused(
-            f"ranking {items} items needs at least {math.ceil(row * _FEWEST_ROWS / 2**20)} MiB, "
+            f"ranking {items} items needs at least {math.ceil(row * FEWEST_ROWS / 2**20)} MiB, "
             f"the memory budget is {budget / 2**20:.4g} MiB"
         )
-    return min(budget // row, _CPU_ROWS) if device.type == "cpu" else budget // row
+    return min(budget // row, CPU_ROWS) if device.type == "cpu" else budget // row
 
 
-def _require_finite(users: Tensor, items: Tensor, model: str) -> None:
+def require_finite(users: Tensor, items: Tensor, model: str) -> None:
+    """Refuse vectors whose dot products would not be finite."""
+    bound = float(users.shape[1])
     for side, vectors in (("user", users), ("item", items)):
-        bad = ~torch.isfinite(vectors).all(1)
-        if bad.any():
-            raise Refused(
-                f"{model}: {int(bad.sum())} of {len(vectors)} {side} vectors are not finite, so neither are the scores"
-            )
-    if users.numel() and items.numel():
-        bound = float(users.abs().amax()) * float(items.abs().amax()) * users.shape[1]
-        if bound > torch.finfo(torch.float32).max:
-            raise Refused(f"{model}: vectors are so long that their scores may overflow, up to {bound:.0e}")
+        low, high = (float(end) for end in vectors.aminmax()) if vectors.numel() else (0.0, 0.0)  # makes no copy
+        if not math.isfinite(low) or not math.isfinite(high):
+            bad = int((~torch.isfinite(vectors)).any(1).sum())
+            raise Refused(f"{model}: {bad} of {len(vectors)} {side} vectors are not finite, so neither are the scores")
+        bound *= max(-low, high)
+    if bound > torch.finfo(torch.float32).max:
+        raise Refused(f"{model}: vectors are so long that their scores may overflow, up to {bound:.0e}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -13,15 +13,20 @@ class Trial:
 
     name: str
     title: str
-    paper: str
-    family: str
-    epochs: int
-    seconds: float
-    parameters: int
-    valid: Mapping[str, float]
     test: Mapping[str, float]
-    history: Sequence[Mapping[str, float]]  # one record an epoch: "step" and the metrics logged at it
-    settings: Mapping[str, Any]
+    paper: str = ""
+    family: str = ""
+    epochs: int = 0
+    seconds: float = 0.0
+    parameters: int = 0
+    valid: Mapping[str, float] = field(default_factory=dict)
+    history: Sequence[Mapping[str, float]] = ()  # one record an epoch: "step" and the metrics logged at it
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # metric -> 95 % interval of its mean
+    recall: Sequence[float] = ()  # at depths 1, 2, …
+    popularity: float | None = None  # mean number of training interactions of what it recommends
+    segments: Sequence[Mapping[str, Any]] = ()  # by, segment, users, held_out, share, metrics
+    representation: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def learnt(self) -> bool:
@@ -30,17 +35,34 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """A paired difference over users: ``mean`` of ``trial - baseline`` with its 95 % interval."""
+class Difference:
+    """A paired difference over users: ``mean`` of ``recipe - baseline`` with its 95 % interval."""
 
+    recipe: str
     metric: str
-    trial: str
-    baseline: str
     mean: float
     low: float
     high: float
-    relative: float  # mean difference / baseline mean
+    relative: float | None  # to the baseline's mean; None where that is 0
+    p: float  # corrected for all that stand in the table
+    effect: float | None  # Cohen's d_z
+    reliable: bool  # whether there were users enough for an interval
+    mark: str  # "higher", "lower", or nothing where it cannot be told from chance
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Every recipe against the best baseline, and what follows from it."""
+
+    headline: str  # the one honest sentence
+    baseline: str | None  # the best of them
+    baselines: Sequence[str]
     users: int
+    differences: Sequence[Difference]
+
+    def of(self, recipe: str, metric: str) -> Difference | None:
+        """The difference of one recipe in one metric, where it was taken."""
+        return next((d for d in self.differences if (d.recipe, d.metric) == (recipe, metric)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +73,62 @@ class Example:
     met: Sequence[str]
     tops: Mapping[str, Sequence[tuple[str, bool]]]  # experiment -> (item text, was it held out)
 
+    @property
+    def hits(self) -> int:
+        """How many of all items shown were held out."""
+        return sum(hit for top in self.tops.values() for _, hit in top)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemMap:
+    """Item vectors of one experiment in two dimensions."""
+
+    recipe: str
+    method: str
+    note: str
+    points: Sequence[tuple[float, float, str, str]]  # across, up, category, title
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything on the page."""
+    """Everything on the page. What is empty or None was not measured, and its section says so."""
 
     pipeline: str
     metric: str  # the one that validation selected on
     trials: Sequence[Trial]
-    comparison: Comparison | None
-    data: Mapping[str, Any]  # the data report of the prepare stage
-    examples: Sequence[Example]
-    facts: Mapping[str, str]  # provenance: digests, versions, seed, commands
-    conventions: Mapping[str, str]  # metric -> how it is defined here
+    comparison: Comparison | None = None
+    counts: Mapping[str, Any] = field(default_factory=dict)  # users, held_out, cold ones, openings of the test part
+    data: Mapping[str, Any] = field(default_factory=dict)  # the data report of the prepare stage
+    examples: Sequence[Example] = ()
+    maps: Sequence[ItemMap] = ()
+    audit: Mapping[str, Any] | None = None
+    protocols: Mapping[str, Any] | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)  # provenance: digests, versions, seed
+    commands: Sequence[str] = ()  # what makes this page again
+    conventions: Mapping[str, str] = field(default_factory=dict)  # metric -> how it is defined here
 
+    @property
     def headline(self) -> str:
         """The one honest sentence."""
-        c = self.comparison
-        if c is None:
-            return "No learnt recipe and baseline to compare."
-        said = f"{c.mean:+.4f} [{c.low:+.4f}, {c.high:+.4f}] {c.metric}, paired over {c.users:,} users"
-        if c.low > 0:
-            return f"{c.trial} beats the best baseline, {c.baseline}, by {c.relative:+.1%}: {said}."
-        if c.high < 0:
-            return f"No recipe beats {c.baseline} here; {c.trial}, the best on validation, is behind: {said}."
-        return f"{c.trial} cannot be told from the baseline {c.baseline}: {said}."
+        return (
+            self.comparison.headline if self.comparison else "Nothing is claimed: there is no recipe and baseline to compare."
+        )
+
+    @property
+    def leak(self) -> bool:
+        """Whether the audit says that training knew something of the test part."""
+        return self.audit is not None and self.audit.get("verdict") == "leak"
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names in the order of the first trial that has each."""
+        return list(dict.fromkeys(name for trial in self.trials for name in trial.test))
+
+    @property
+    def depth(self) -> str:
+        """How long the lists are that the selecting metric reads, as text."""
+        return self.metric.partition("@")[2]
+
+    def at(self, kind: str) -> str:
+        """Another metric at the same depth: ``at("coverage")`` is ``coverage@20``."""
+        return f"{kind}@{self.depth}"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import Any
 
-from recsys_cl.reporting.charts import Chart, curves, decay, scatter, stacks
-from recsys_cl.reporting.evidence import Evidence, Trial
-from recsys_cl.reporting.text import plain
+from recsys_cl.reporting import text
+from recsys_cl.reporting.charts.marks import marks
+from recsys_cl.reporting.evidence import Evidence
+from recsys_cl.reporting.sections import ORDER
 
 
 def render(evidence: Evidence) -> str:
@@ -19,18 +18,18 @@ def render(evidence: Evidence) -> str:
     Text from data passes through autoescaping, and loses the control characters that could reorder what is read.
     The content-security policy admits only the page's own script, by its hash.
     """
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["plain"] = plain
-    environment.filters["number"] = _number
+    loader = PackageLoader("recsys_cl.reporting", "templates")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"typeset": text.typeset, "plain": text.plain, "compact": text.compact, "figure": text.figure}
     script, style = _asset("report.js"), _asset("report.css")
-    return environment.from_string(_asset("report.html.j2")).render(
+    looks = marks([trial.name for trial in evidence.trials])
+    return environment.get_template("page.html.j2").render(
         e=evidence,
-        metrics=_metrics(evidence.trials),
-        best=_best(evidence.trials),
-        charts=_charts(evidence),
+        sections=[section(evidence, looks) for section in ORDER],
+        counts=_counts(evidence),
         script=Markup(script),
         style=Markup(style),
         svg=Markup,
@@ -38,47 +37,20 @@ def render(evidence: Evidence) -> str:
     )
 
 
-def _metrics(trials: Sequence[Trial]) -> list[str]:
-    """Metric names in the order of the first trial that has each."""
-    return list(dict.fromkeys(name for trial in trials for name in trial.test))
-
-
-def _best(trials: Sequence[Trial]) -> dict[str, float]:
-    return {name: max(t.test[name] for t in trials if name in t.test) for name in _metrics(trials)}
-
-
-def _charts(evidence: Evidence) -> dict[str, list[Chart]]:
-    metric, cover = evidence.metric, f"coverage@{evidence.metric.partition('@')[2]}"
-    learning = [
-        curves(f"{metric} on validation", {t.name: _points(t, f"valid/{metric}") for t in evidence.trials}, "epoch", metric),
-        *(curves(f"Loss terms of {t.name}", _losses(t), "epoch", "loss") for t in evidence.trials if t.learnt),
-    ]
-    both = {t.name: (t.test[cover], t.test[metric]) for t in evidence.trials if cover in t.test and metric in t.test}
-    data = evidence.data
-    shape = [
-        stacks("Events over time, by part", data.get("periods", ()), tuple(data.get("parts", ())), "from", "events"),
-        decay("Popularity of items", [float(n) for n in data.get("popularity", ())], "rank of the item", "interactions"),
-    ]
-    drawn = {"learning": learning, "trade": [scatter("Accuracy against coverage", both, cover, metric)], "data": shape}
-    return {name: [chart for chart in charts if chart is not None] for name, charts in drawn.items()}
-
-
-def _points(trial: Trial, name: str) -> list[tuple[float, float]]:
-    return [(record["step"], record[name]) for record in trial.history if name in record]
-
-
-def _losses(trial: Trial) -> Mapping[str, list[tuple[float, float]]]:
-    names = dict.fromkeys(
-        name for record in trial.history for name in record if name.startswith("loss/") and name != "loss/gradient"
-    )
-    return {name.removeprefix("loss/"): _points(trial, name) for name in names}
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return plain(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+def _counts(evidence: Evidence) -> list[tuple[str, object]]:
+    """The few numbers at the top, as far as they are known."""
+    data, counts = evidence.data, evidence.counts
+    known = {
+        "recipes": len(evidence.trials),
+        "users": data.get("users"),
+        "items": data.get("items"),
+        "density": text.percent(data.get("density"), ".2f") if data else None,
+        "users in test": counts.get("users"),
+        "held-out interactions": counts.get("held_out"),
+        "test part opened": counts.get("openings"),
+    }
+    return [(name, value) for name, value in known.items() if value is not None]
 
 
 def _asset(name: str) -> str:
-    return resources.files("recsys_cl.reporting").joinpath(name).read_text("utf-8")
+    return resources.files("recsys_cl.reporting").joinpath("assets", name).read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Questions a bundle answers: what should these users get, and which items are alike."""
+"""Questions a bundle answers: what should these people get, and which items are alike."""
 
 from __future__ import annotations
 
@@ -13,51 +13,61 @@ from torch.nn.functional import normalize
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.values import Ragged
 from recsys_cl.ops.topk import top_k
+from recsys_cl.serving.asked import SOURCES, Asked, ask, id_text, places
 from recsys_cl.serving.bundle import Bundle
 
 if TYPE_CHECKING:
-    import pandas
     import pyarrow
 
-PERSONAL = "personal"
-POPULAR = "popular"
 DEFAULT_K = 10
 
-_LONGEST_ID = 1024  # bytes; ingestion takes no longer ids, so a longer one is a mistake
 _MOST_ROWS = 20_000_000  # of one answer; more are asked for in parts
 
 
-def recommend(bundle: Bundle, users: Iterable[object], k: int) -> pyarrow.Table:
+def recommend(
+    bundle: Bundle, users: Iterable[object], k: int, histories: Iterable[Iterable[object] | None] | None = None
+) -> pyarrow.Table:
     """The best ``k`` items of each user in ``users``, in that order, exactly.
 
     A user the model does not know gets the most popular items, with their counts as scores. Lists are shorter than ``k``
     where a user has met nearly everything.
 
+    Args:
+        bundle: the model.
+        users: ids; None where only a history is known.
+        k: length of each list.
+        histories: for each of ``users`` the items met, oldest first, or None. Where there is one that the model can read,
+            it is what counts, and not what the model remembers of the user; items it does not know are skipped and counted.
+
     Returns:
-        One row per user and rank: ``user_id``, ``rank`` (from 1), ``item_id``, ``score``, ``source`` (personal | popular).
+        One row per user and rank: ``user_id``, ``rank`` (from 1), ``item_id``, ``score``, ``source`` (personal | history |
+        popular); with ``histories`` also ``row`` (which of ``users``, from 0) and ``unknown_items`` (how many were skipped).
 
     Raises:
-        Refused: ``k`` or an id cannot be used.
+        Refused: ``k``, an id or a history cannot be used.
     """
     import pyarrow as pa
 
-    ids = [id_text(user) for user in users]
+    asked = ask(bundle, users, histories)
     k = valid_k(k, len(bundle.item_ids))
-    if len(ids) * k > _MOST_ROWS:
-        raise Refused(f"{len(ids)} users x {k} items are more than {_MOST_ROWS} rows at once; ask in parts, or in batch")
-    rows = _places(bundle.user_ids, ids)
-    items, scores = _rank(bundle, rows, k)
+    if len(asked.ids) * k > _MOST_ROWS:
+        raise Refused(f"{len(asked.ids)} users x {k} items are more than {_MOST_ROWS} rows at once; ask in parts, or in batch")
+    items, scores = _rank(bundle, asked, k)
     kept = items >= 0
-    asked, place = (axis.numpy() for axis in kept.nonzero(as_tuple=True))
-    return pa.table(
+    row, place = (axis.numpy() for axis in kept.nonzero(as_tuple=True))
+    table = pa.table(
         {
-            "user_id": pa.array(ids, pa.string()).take(pa.array(asked)),
+            "user_id": pa.array(asked.ids, pa.string()).take(pa.array(row)),
             "rank": pa.array(place + 1, pa.int32()),
             "item_id": bundle.item_ids.take(pa.array(items[kept].numpy())),
             "score": pa.array(scores[kept].numpy(), pa.float32()),
-            "source": pa.array([POPULAR, PERSONAL]).take(pa.array((rows >= 0).numpy().astype("int8")[asked])),
+            "source": pa.array(SOURCES).take(pa.array(asked.source.numpy()[row])),
         }
     )
+    if asked.unknown is None:
+        return table
+    counted = pa.array(asked.unknown.numpy()[row], pa.int32())
+    return table.append_column("row", pa.array(row, pa.int64())).append_column("unknown_items", counted)
 
 
 def similar(bundle: Bundle, items: Iterable[object], k: int) -> pyarrow.Table:
@@ -93,54 +103,21 @@ def valid_k(k: object, most: int, what: str = "the catalogue") -> int:
     return int(k)
 
 
-def id_text(value: object, name: str = "user_id") -> str:
-    """An id as text: text is taken as it is, whole numbers become their decimal digits.
-
-    Raises:
-        Refused: it is neither, or empty, or longer than any id can be.
-    """
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        value = str(int(value))
-    if not isinstance(value, str):
-        raise Refused(f"{name} must be text or a whole number, not {type(value).__name__}")
-    if not value or len(value.encode(errors="surrogatepass")) > _LONGEST_ID:
-        raise Refused(f"{name} must have 1 to {_LONGEST_ID} bytes, not {len(value)}")
-    return value
-
-
-def _rank(bundle: Bundle, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Items and scores [n, k]: personal where a row is in the vocabulary, popular where it is -1."""
-    known = rows >= 0
-    mine = rows[known]
-    top = top_k(bundle.users[mine], bundle.items, k, exclude=_take(bundle.seen, mine) if bundle.exclude_seen else None)
+def _rank(bundle: Bundle, asked: Asked, k: int) -> tuple[Tensor, Tensor]:
+    """Items and scores [n, k]: by a vector where there is one, else the popular ones."""
+    known = asked.source > 0
+    top = top_k(asked.vectors, bundle.items, k, exclude=asked.seen if bundle.exclude_seen else None)
     if known.all():
         return top.items, top.scores  # ordering the catalogue by popularity would cost more than the answer
     popular = bundle.popular[:k]
-    items = popular.expand(len(rows), k).clone()
-    scores = bundle.counts[popular].float().expand(len(rows), k).clone()
+    items = popular.expand(len(known), k).clone()
+    scores = bundle.counts[popular].float().expand(len(known), k).clone()
     items[known], scores[known] = top.items, top.scores
     return items, scores
 
 
-def _take(ragged: Ragged, rows: Tensor) -> Ragged:
-    """Some rows of ``ragged``, in the order asked for."""
-    lengths = ragged.lengths[rows]
-    offsets = torch.cat((lengths.new_zeros(1), lengths.cumsum(0)))
-    shift = (ragged.offsets[rows] - offsets[:-1]).repeat_interleave(lengths)
-    return Ragged(ragged.values[torch.arange(int(offsets[-1])) + shift], offsets)
-
-
-def _places(vocabulary: pandas.Index, ids: list[str]) -> Tensor:
-    """Where each of ``ids`` stands in the vocabulary, [n]; -1 where it does not."""
-    import pandas
-
-    return torch.from_numpy(vocabulary.get_indexer(pandas.Index(ids, dtype=vocabulary.dtype)))
-
-
 def _item_rows(bundle: Bundle, ids: list[str]) -> Tensor:
-    import pandas
-
-    rows = _places(pandas.Index(bundle.item_ids.to_pandas()), ids)
+    rows = places(bundle.item_index, ids)
     for item, row in zip(ids, rows.tolist(), strict=True):
         if row < 0:
             raise Refused(f"the model knows no item '{item[:40]}'; {_hint(item, bundle)}")

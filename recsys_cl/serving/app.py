@@ -41,7 +41,7 @@ def make_app(live: Live, limits: Limits | None = None) -> FastAPI:
 
     @app.post("/recommend", openapi_extra=_body("user_id"))
     async def recommend_many(request: Request) -> JSONResponse:
-        """The same for many users."""
+        """The same for many users, or for people known only by their histories."""
         question = read_question(await _receive(request, bounds), "user_id", bounds)
         return JSONResponse(await run_in_threadpool(lists, live.served, question))
 
@@ -137,6 +137,11 @@ def _say(status: int, message: str) -> JSONResponse:
 def _body(name: str) -> dict[str, Any]:
     """What OpenAPI says of a body that is read by hand, so that its limits come first."""
     ids = {"type": "array", "items": {"type": "string"}}
-    properties = {f"{name}s": ids, "k": {"type": "integer", "default": DEFAULT_K}}
-    schema = {"type": "object", "properties": properties, "required": [f"{name}s"], "additionalProperties": False}
+    properties: dict[str, Any] = {f"{name}s": ids, "k": {"type": "integer", "default": DEFAULT_K}}
+    schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+    if name == "user_id":  # either is enough
+        properties["histories"] = {"type": "array", "items": {"anyOf": [ids, {"type": "null"}]}}
+        schema["anyOf"] = [{"required": ["user_ids"]}, {"required": ["histories"]}]
+    else:
+        schema["required"] = [f"{name}s"]
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

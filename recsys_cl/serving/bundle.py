@@ -13,8 +13,9 @@ from torch import Tensor
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import commit_folder, write_json
-from recsys_cl.core.values import Interactions, Ragged
+from recsys_cl.core.values import Interactions, Ragged, Shape
 from recsys_cl.serving.manifest import verify_manifest, write_manifest
+from recsys_cl.serving.reader import Reader, restore
 
 if TYPE_CHECKING:
     import pandas
@@ -26,12 +27,14 @@ class Bundle:
     """A recommender ready to answer. The score of an item for a user is the dot product of their vectors."""
 
     user_ids: pandas.Index  # [U] text, in vocabulary order
-    item_ids: pyarrow.Array  # [I] text, in vocabulary order
+    item_index: pandas.Index  # [I] text, in vocabulary order: for looking ids up
+    item_ids: pyarrow.Array  # [I] the same: for writing them out
     titles: pyarrow.Array | None  # [I] text, where the items have titles
     users: Tensor  # [U, D] float32
     items: Tensor  # [I, D] float32
     seen: Ragged  # U rows: the items a user has met, each once, rising
     counts: Tensor  # [I] int64: how often each item was met
+    reader: Reader | None  # knows people by their histories, where the recipe can
     meta: Mapping[str, Any]  # JSON-able: recipe, metrics, digests; "exclude_seen": whether lists leave out what was seen
 
     @property
@@ -51,6 +54,7 @@ def assemble(
     vectors: Mapping[str, Tensor],
     known: Interactions,
     meta: Mapping[str, Any],
+    reader: Reader | None = None,
 ) -> Bundle:
     """A bundle from the parts a pipeline leaves behind.
 
@@ -60,6 +64,7 @@ def assemble(
         vectors: ``users`` [U, D] and ``items`` [I, D].
         known: all interactions the vectors were made from.
         meta: facts to keep; see `Bundle`.
+        reader: see `Bundle`.
 
     Raises:
         Refused: vectors are not finite or do not fit the vocabularies.
@@ -78,12 +83,14 @@ def assemble(
     titles = pyarrow.array(items["title"], pyarrow.string(), from_pandas=True) if "title" in items else None
     return Bundle(
         user_ids=pandas.Index(users["user_id"]),
+        item_index=pandas.Index(items["item_id"]),
         item_ids=pyarrow.array(items["item_id"], pyarrow.string()),
         titles=titles,
         users=vectors["users"].float().contiguous(),
         items=vectors["items"].float().contiguous(),
         seen=seen,
         counts=torch.bincount(known.items, minlength=known.shape.items),
+        reader=reader,
         meta=dict(meta),
     )
 
@@ -100,6 +107,8 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
     save_file({"users": bundle.users, "items": bundle.items}, scratch / "vectors.safetensors")
     history = {"seen": bundle.seen.values, "seen_offsets": bundle.seen.offsets, "counts": bundle.counts}
     save_file(history, scratch / "history.safetensors")
+    if bundle.reader is not None:
+        save_file(bundle.reader.state(), scratch / "reader.safetensors")
     _write_table(pyarrow.table({"user_id": pyarrow.array(bundle.user_ids, pyarrow.string())}), scratch / "users.parquet")
     columns = {"item_id": bundle.item_ids} | ({} if bundle.titles is None else {"title": bundle.titles})
     _write_table(pyarrow.table(columns), scratch / "items.parquet")
@@ -119,17 +128,27 @@ def read_bundle(folder: Path) -> Bundle:
 
     verify_manifest(folder)
     vectors, history = load_file(folder / "vectors.safetensors"), load_file(folder / "history.safetensors")
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     users, items = _read_table(folder / "users.parquet"), _read_table(folder / "items.parquet")
     return Bundle(
         user_ids=pandas.Index(users["user_id"].to_pandas()),
+        item_index=pandas.Index(items["item_id"].to_pandas()),
         item_ids=items["item_id"].combine_chunks(),
         titles=items["title"].combine_chunks() if "title" in items.column_names else None,
         users=vectors["users"],
         items=vectors["items"],
         seen=Ragged(history["seen"], history["seen_offsets"]),
         counts=history["counts"],
-        meta=json.loads((folder / "meta.json").read_text(encoding="utf-8")),
+        reader=_read_reader(folder, meta["recipe"], Shape(len(users), len(items))),
+        meta=meta,
     )
+
+
+def _read_reader(folder: Path, recipe: Mapping[str, Any], shape: Shape) -> Reader | None:
+    from safetensors.torch import load_file
+
+    path = folder / "reader.safetensors"
+    return restore(recipe, shape, load_file(path)) if path.exists() else None
 
 
 def _write_table(table: pyarrow.Table, path: Path) -> None:

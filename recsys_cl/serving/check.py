@@ -13,7 +13,7 @@ _STRANGER = "\N{REPLACEMENT CHARACTER} a user the model does not know"
 
 
 def check_copy(folder: Path, bundle: Bundle) -> None:
-    """Load the model in ``folder`` as MLflow does and compare its answers for some users, and an unknown one, exactly.
+    """Load the model in ``folder`` as MLflow does and compare its answers, for some users and a stranger, exactly.
 
     Raises:
         Refused: they differ.
@@ -23,8 +23,9 @@ def check_copy(folder: Path, bundle: Bundle) -> None:
 
     k = min(DEFAULT_K, len(bundle.item_ids))
     some = bundle.user_ids[:: max(1, len(bundle.user_ids) // _USERS)][:_USERS]
-    asked = [*some, _STRANGER]
-    answered = load_model(str(folder)).predict(pandas.DataFrame({"user_id": asked}), params={"k": k})
-    expected = recommend(bundle, asked, k).to_pandas()
+    asked = [*some, _STRANGER, _STRANGER]
+    histories = [*([None] * (len(asked) - 1)), bundle.item_index[: 2 * k].tolist()]
+    answered = load_model(str(folder)).predict(pandas.DataFrame({"user_id": asked, "item_ids": histories}), params={"k": k})
+    expected = recommend(bundle, asked, k, histories).to_pandas()
     if not answered.equals(expected):
         raise Refused(f"{folder}: the registered copy does not answer as the model it was made from")

@@ -10,13 +10,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from recsys_cl.core.errors import RecsysError
+from recsys_cl.core.errors import RecsysError, Refused
 from recsys_cl.serving.answer import DEFAULT_K, recommend
 from recsys_cl.serving.bundle import Bundle, read_bundle
 
 
 class Recommending(PythonModel):  # type: ignore[misc]  # MLflow ships no types
-    """``predict(DataFrame{"user_id"}, params={"k": 10})``: one row per user and rank."""
+    """``predict(frame, params={"k": 10})``, the frame with ``user_id``, ``item_ids`` (oldest first) or both: a row per rank."""
 
     bundle: Bundle
 
@@ -27,13 +27,24 @@ class Recommending(PythonModel):  # type: ignore[misc]  # MLflow ships no types
     def predict(
         self, context: PythonModelContext, model_input: pandas.DataFrame, params: dict[str, Any] | None = None
     ) -> pandas.DataFrame:
-        """Rows ``user_id, rank, item_id, score, source``; what cannot be answered is an INVALID_PARAMETER_VALUE."""
+        """Rows as `recommend` gives them; what cannot be answered is an INVALID_PARAMETER_VALUE."""
         del context
+        users, histories = (_column(model_input, name) for name in ("user_id", "item_ids"))
         try:
-            answer = recommend(self.bundle, model_input["user_id"], (params or {}).get("k", DEFAULT_K))
+            if users is None and histories is None:
+                raise Refused(f"a column user_id or item_ids is needed; there are {', '.join(map(str, model_input.columns))}")
+            people = [None] * len(model_input) if users is None else users
+            answer = recommend(self.bundle, people, (params or {}).get("k", DEFAULT_K), histories)
         except RecsysError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error
         return pandas.DataFrame(answer.to_pandas())
+
+
+def _column(frame: pandas.DataFrame, name: str) -> list[Any] | None:
+    """Its values; what pandas calls missing is None."""
+    if name not in frame:
+        return None
+    return [None if isinstance(value, float) and value != value else value for value in frame[name].tolist()]  # noqa: PLR0124
 
 
 set_model(Recommending())

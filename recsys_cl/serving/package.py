@@ -38,12 +38,13 @@ def write_model(bundle: Bundle, folder: Path, model_id: str | None = None) -> No
 
 
 def signature(k: int = DEFAULT_K) -> Any:
-    """What goes in and out: ``user_id`` text and ``k`` (with its default); a row per user and rank."""
+    """What goes in and out: ``user_id`` text or ``item_ids`` (a list) or both, and ``k``; a row per user and rank."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import Array
 
     return ModelSignature(
-        inputs=Schema([ColSpec("string", "user_id")]),
+        inputs=Schema([ColSpec("string", "user_id", required=False), ColSpec(Array("string"), "item_ids", required=False)]),
         outputs=Schema(
             [
                 ColSpec("string", "user_id"),
@@ -51,6 +52,8 @@ def signature(k: int = DEFAULT_K) -> Any:
                 ColSpec("string", "item_id"),
                 ColSpec("float", "score"),
                 ColSpec("string", "source"),
+                ColSpec("long", "row", required=False),
+                ColSpec("integer", "unknown_items", required=False),
             ]
         ),
         params=ParamSchema([ParamSpec("k", "integer", k)]),
@@ -69,4 +72,6 @@ def requirements() -> list[str]:
 def _example(bundle: Bundle) -> Any:
     import pandas
 
-    return pandas.DataFrame({"user_id": [*bundle.user_ids[:2], "someone new"]}), {"k": min(DEFAULT_K, len(bundle.item_ids))}
+    histories = [None, None, bundle.item_index[:3].tolist()]
+    people = pandas.DataFrame({"user_id": [*bundle.user_ids[:2], "someone new"][-3:], "item_ids": histories})
+    return people, {"k": min(DEFAULT_K, len(bundle.item_ids))}

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from recsys_cl.config import Recipe, Runtime, without_weight
-from recsys_cl.core.build import build
+from recsys_cl.core.build import build, resolve
 from recsys_cl.core.chance import generator
 from recsys_cl.core.errors import Refused, Unavailable
 from recsys_cl.core.protocols import Feed, Method
@@ -55,6 +55,12 @@ def assemble(recipe: Recipe, interactions: Interactions, seed: int, device: torc
     )
     method.module.to(device)
     return Assembly(method, feed)
+
+
+def penalties(recipe: Recipe) -> frozenset[str]:
+    """The loss terms of ``recipe`` that say of themselves that they are penalties."""
+    made = {name: resolve("objectives", part.use, f"objectives.{name}") for name, part in recipe.objectives.items()}
+    return frozenset(name for name, objective in made.items() if getattr(objective, "penalty", False))
 
 
 def device_of(runtime: Runtime) -> torch.device:

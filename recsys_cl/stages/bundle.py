@@ -31,6 +31,7 @@ def bundle_of(
     """The model of one experiment, given its ``vectors`` (``users`` [U, D], ``items`` [I, D]) made from ``known``."""
     from recsys_cl.ingest.dataset import load_items, load_users
     from recsys_cl.serving.bundle import assemble
+    from recsys_cl.serving.reader import reader_of
 
     model, vocabulary = reads[f"model/{name}"], reads["vocabulary"]
     summary = _json(model / "summary.json")
@@ -42,7 +43,8 @@ def bundle_of(
         "digests": {part: digest_file(reads[part]) for part in ("train", "valid")},
         "exclude_seen": True,
     }
-    return assemble(load_users(vocabulary), load_items(vocabulary), vectors, known, meta)
+    reader = reader_of(meta["recipe"], known.shape, vectors, model / "weights.safetensors")
+    return assemble(load_users(vocabulary), load_items(vocabulary), vectors, known, meta, reader)
 
 
 def known_before_test(reads: Mapping[str, Path]) -> Interactions:

@@ -1,10 +1,10 @@
-"""The only stage that opens the test part: one trained experiment, ranked in full."""
+"""The only stage that opens the test part: one trained experiment, ranked in full. Every opening is on record."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +14,7 @@ from recsys_cl.evaluation.settings import Evaluation
 
 if TYPE_CHECKING:
     from recsys_cl.core.protocols import Job
+    from recsys_cl.stages.openings import Ledger
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class EvaluateStage:
         evaluation: what to measure.
         runtime: where to compute.
         seed: of the pipeline.
+        ledger: where each opening of the test part is recorded; none where the store is made up, as in tests.
     """
 
     experiment: str
@@ -35,8 +37,9 @@ class EvaluateStage:
     evaluation: Evaluation
     runtime: Runtime
     seed: int
+    ledger: Ledger | None = field(default=None, compare=False)
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 4
 
     @property
     def name(self) -> str:
@@ -50,7 +53,7 @@ class EvaluateStage:
 
     @property
     def writes(self) -> tuple[str, ...]:
-        """``evaluation/EXPERIMENT``: values per user and on average, lists, vectors."""
+        """``evaluation/EXPERIMENT``: values per user, per segment and on average, lists, vectors."""
         return (f"evaluation/{self.experiment}",)
 
     @property
@@ -73,27 +76,43 @@ class EvaluateStage:
         Raises:
             Refused: nobody can be evaluated, a score would not be finite, or the weights are not this recipe's.
         """
-        from recsys_cl.ingest.dataset import load_interactions, load_shape, load_users
+        from recsys_cl.ingest.dataset import load_categories, load_interactions, load_shape, load_users
         from recsys_cl.stages.assemble import assemble, device_of
-        from recsys_cl.stages.verdict import count_rows, judge_test, load_weights, write_verdict
+        from recsys_cl.stages.segmenting import segments_of, write_segments
+        from recsys_cl.stages.verdict import count_rows, judge_test, load_weights, write_representation, write_verdict
 
         began = perf_counter()
+        digests = {part: digest_file(job.reads[part]) for part in ("train", "valid", "test")}
+        openings = self._open(digests["test"], job)
         vocabulary = job.reads["vocabulary"]
         shape = load_shape(vocabulary)
         train, valid, test = (load_interactions(job.reads[part], shape) for part in ("train", "valid", "test"))
-        _log.info("opening the test part (%d interactions) to evaluate '%s'", len(test), self.experiment)
-
         device = device_of(self.runtime)
         known = train.then(valid).to(device)
         made = assemble(self.recipe, known, self.seed, device)
         load_weights(made.method, job.reads[f"model/{self.experiment}"] / "weights.safetensors")
-        verdict = judge_test(made.method, made.feed, test.to(device), known, self.evaluation, self.experiment)
+        categories = load_categories(vocabulary, self.evaluation.category, self.evaluation.category_separator, device)
+        verdict = judge_test(made.method, made.feed, test.to(device), known, self.evaluation, self.experiment, categories)
 
         user_ids = load_users(vocabulary)["user_id"].to_list()
-        facts: dict[str, float | str] = {
-            "cold_users": count_rows(job.reads["test"]) - len(test),
-            "test_digest": digest_file(job.reads["test"]),  # promotion compares only what was measured on the same part
+        cold_users = count_rows(job.reads["test"]) - len(test)
+        segments = segments_of(verdict, train.to(device), known, vocabulary, self.evaluation, cold_users)
+        facts: dict[str, Any] = {
+            "cold_users": cold_users,
+            "test_digest": digests["test"],  # promotion compares only what was measured on the same part
+            "digests": digests,
+            "test_openings": openings,
             "seconds": perf_counter() - began,
         }
-        write_verdict(verdict, user_ids, job.out(self.writes[0]), facts)
+        folder = job.out(self.writes[0])
+        write_verdict(verdict, user_ids, folder, facts)
+        write_segments(segments, verdict, user_ids, folder)
+        write_representation(verdict, known, categories, self.seed, folder)
         return {"users": len(verdict.held_out.users), **verdict.means()}
+
+    def _open(self, digest: str, job: Job) -> int | None:
+        """Put on record that the test part is about to be read; how often it has been, None where nobody counts."""
+        facts = {"experiment": self.experiment, "fingerprint": job.fingerprint}
+        openings = self.ledger.open(digest, facts) if self.ledger else None
+        _log.info("opening the test part %s for '%s': opening %s of it", digest[:12], self.experiment, openings or "?")
+        return openings

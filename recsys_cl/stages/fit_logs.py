@@ -33,10 +33,10 @@ def fit_logs(source: Mapping[str, Any], recipe: str, changes: Mapping[str, Any],
         seed: of everything.
         scratch: a folder for artifacts, needed no longer afterwards.
     """
-    from recsys_cl.evaluation.encode import encode_all
+    from recsys_cl.evaluation.encode import encode_all, fold_in
     from recsys_cl.stages.assemble import assemble, device_of
     from recsys_cl.stages.bundle import bundle_of, known_before_test
-    from recsys_cl.stages.verdict import load_weights
+    from recsys_cl.stages.verdict import load_weights, vectors_of
 
     split = Component(use="leave_last_out", **{"test": False})
     pipeline = Pipeline(
@@ -61,4 +61,5 @@ def fit_logs(source: Mapping[str, Any], recipe: str, changes: Mapping[str, Any],
     import torch
 
     encoding = encode_all(assembly.method, assembly.feed, torch.arange(known.shape.users))
-    return bundle_of(NAME, reads, {"users": encoding.users.cpu(), "items": encoding.items.cpu()}, known, {})
+    vectors = vectors_of(encoding, fold_in(assembly.method, assembly.feed))
+    return bundle_of(NAME, reads, vectors, known, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,18 @@ import torch
 from recsys_cl.config import Recipe, Runtime
 from recsys_cl.core.chance import derive, generator
 from recsys_cl.core.protocols import Method, Tracker
-from recsys_cl.core.values import Interactions
+from recsys_cl.core.values import Interactions, Ragged
+from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.evaluation.judge import Judge
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
-from recsys_cl.stages.assemble import assemble, device_of
+from recsys_cl.stages.assemble import assemble, device_of, penalties
 from recsys_cl.tracking.tee import Tee
 from recsys_cl.training.loop import fit
 from recsys_cl.training.plan import Plan
 from recsys_cl.training.precision import Bfloat16
 from recsys_cl.training.randomness import seeded
 from recsys_cl.training.run import Best, Run
+from recsys_cl.training.symptoms import SAMPLE, Symptoms
 from recsys_cl.training.watched import Watched
 
 
@@ -42,6 +45,7 @@ class Fitting:
     Args:
         label: whose training it is, for messages and the progress bar.
         checkpoints: folder for checkpoints; what an interrupted fitting left there is continued.
+        categories: of each item, for the metrics that read them.
     """
 
     label: str
@@ -50,6 +54,7 @@ class Fitting:
     runtime: Runtime
     seed: int
     checkpoints: Path
+    categories: Ragged | None = None
 
     def run(self, train: Interactions, valid: Interactions, track: Tracker) -> Fitted:
         """Fit on ``train``, select on ``valid``; ``track`` is told of the selection, epoch by epoch.
@@ -68,6 +73,7 @@ class Fitting:
             exclude_seen=self.evaluation.exclude_seen,
             budget=self.evaluation.budget,
             model=self.label,
+            categories=None if self.categories is None else self.categories.to(device),
         )
         selection = self._fit(train, judge, plan, track, "selection")
         best = selection.best
@@ -87,5 +93,9 @@ class Fitting:
             rng = generator(self.seed, "training", device=device)
             label = self.label if judge else f"{self.label} ({phase})"
             with Watched(assembly.feed, label, plan.epochs, plan.select) as watched:
-                told = Tee(track, watched) if track else watched
-                return fit(method, watched, judge, plan, told, rng, self.checkpoints / phase)
+                if track is None:
+                    return fit(method, watched, judge, plan, watched, rng, self.checkpoints / phase)
+                some = torch.arange(known.shape.users, device=device)[:: max(known.shape.users // SAMPLE, 1)]
+                encode = partial(encode_all, assembly.method, assembly.feed, some)
+                healthy = Symptoms(method, Tee(track, watched), encode, penalties(self.recipe), self.label)
+                return fit(healthy, watched, judge, plan, healthy, rng, self.checkpoints / phase)

@@ -33,14 +33,14 @@ class IngestStage:
     ingest: Ingest
     seed: int = 0
     name: str = "ingest"
-    version: int = 1
+    version: int = 3
     reads: tuple[str, ...] = ()
-    writes: tuple[str, ...] = ("interactions", "items", "quarantine", "ingest_report")
+    writes: tuple[str, ...] = ("interactions", "items", "quarantine", "ingest_report", "drift")
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """The table ``[ingest]``, but for what cannot change the result."""
-        values = self.ingest.model_dump(mode="json", exclude={"memory_limit", "threads"})
+        values = self.ingest.model_dump(mode="json", exclude={"engine", "memory_limit", "threads"})
         chance = (
             {"seed": self.seed} if "seed" in inspect.signature(resolve(_SLOT, self.ingest.source.use, _KEY)).parameters else {}
         )
@@ -51,16 +51,18 @@ class IngestStage:
         return {path.as_posix(): _digest(path) for path in self._source().files()}
 
     def run(self, job: Job) -> Mapping[str, float]:
-        """Ingest; nothing is left in the scratch folder but the four artifacts."""
+        """Ingest; nothing is left in the scratch folder but the artifacts."""
         source = self._source()
         out = Outputs(job.out("interactions"), job.out("items"), job.out("quarantine"))
         try:
-            with TemporaryDirectory(dir=job.scratch, ignore_cleanup_errors=True) as working, _progress() as seen:
-                account = ingest(source.read(Path(working)), self.ingest, Path(working), out, seen)
+            with TemporaryDirectory(dir=job.scratch, ignore_cleanup_errors=True) as working, progress() as seen:
+                log = source.read(Path(working))
+                account = ingest(log, self.ingest, Path(working), out, seen)
             report = {**account, "digest": digest_file(out.interactions), "files": dict(self.outside())}
         except OSError as error:
             raise storage_fault(job.scratch, error) from error
         write_json(job.out("ingest_report"), report)
+        write_json(job.out("drift"), dict(log.drift))
         return {name: float(value) for name, value in account.items() if isinstance(value, int)}
 
     def _source(self) -> Source:
@@ -76,7 +78,7 @@ def _digest(path: Path) -> str:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int], None]]:
+def progress() -> Iterator[Callable[[int], None]]:
     """Rows read so far, on a terminal; nothing where nobody looks."""
     if not sys.stderr.isatty():
         yield lambda _: None

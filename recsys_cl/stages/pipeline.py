@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 from recsys_cl.config import Pipeline, load_pipeline
 from recsys_cl.core.protocols import Stage
 from recsys_cl.evaluation.settings import build_metrics
+from recsys_cl.stages.audit import AuditStage, summary
 from recsys_cl.stages.evaluate import EvaluateStage
 from recsys_cl.stages.ingest import IngestStage
+from recsys_cl.stages.openings import FOLDER, Ledger
 from recsys_cl.stages.prepare import PrepareStage
 from recsys_cl.stages.register import RegisterStage
 from recsys_cl.stages.report import ReportStage
@@ -20,6 +23,9 @@ from recsys_cl.stages.runner import Outcome, Status, run_stages
 from recsys_cl.stages.store import Store
 from recsys_cl.stages.tracking import Tracking
 from recsys_cl.stages.train import TrainStage
+
+SECTIONS = ("audit",)
+"""Artifacts that the report has a section for, where a stage makes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,8 @@ class Result:
     report: Path | None
     model: Mapping[str, Any] | None
     tracking_uri: str
+    openings: int = 0  # of the test part, ever
+    audit: Mapping[str, Any] | None = None  # the leakage audit: its verdict and checks
 
     def as_json(self) -> dict[str, Any]:
         """The machine's view; metric keys like ``recall@20``."""
@@ -61,13 +69,17 @@ class Result:
                 }
                 for line in self.experiments
             ],
+            "test_openings": self.openings,
+            "audit": self.audit["verdict"] if self.audit else None,
             "report": str(self.report) if self.report else None,
             "model": dict(self.model) if self.model else None,
         }
 
     def places(self) -> list[str]:
-        """Where report, runs and model are; one line each."""
-        lines = [f"report  {self.report}"] if self.report else []
+        """How often the test part was opened; the audit; where report, runs and model are; one line each."""
+        lines = [f"test    opened {self.openings} times so far"] if self.openings else []
+        lines += [f"audit   {summary(self.audit)}"] if self.audit else []
+        lines += [f"report  {self.report}"] if self.report else []
         if self.model:
             model, aliases = self.model, ", ".join(self.model["aliases"]) or "no alias"
             lines.append(f"run     {model['run_id']} in experiment '{self.pipeline}' of {self.tracking_uri}")
@@ -75,18 +87,41 @@ class Result:
         return lines
 
 
-def stages_of(pipeline: Pipeline, tracking: Tracking) -> list[Stage]:
-    """Every stage of a pipeline, in an order in which each finds what it reads."""
+def stages_of(
+    pipeline: Pipeline, tracking: Tracking, ledger: Ledger | None = None, home: Path | None = None, command: str = ""
+) -> list[Stage]:
+    """Every stage of a pipeline, in an order in which each finds what it reads.
+
+    Args:
+        pipeline: what to do.
+        tracking: where runs are told.
+        ledger: where openings of the test part are recorded.
+        home: the folder of the pipeline's artifacts, for what the report finds beside them.
+        command: what was typed, for the report.
+    """
     recipes = pipeline.recipes()
     names, metric = tuple(recipes), pipeline.registry.metric
     shown = tuple(each.name for each in build_metrics(pipeline.evaluation))
     how, where, seed = pipeline.evaluation, pipeline.runtime, pipeline.seed
-    return [
+    measured: list[Stage] = [
         IngestStage(pipeline.ingest, pipeline.seed),
         PrepareStage(pipeline.prepare),
         *(TrainStage(name, recipe, how, where, seed, tracking.training) for name, recipe in recipes.items()),
-        *(EvaluateStage(name, recipe, how, where, seed) for name, recipe in recipes.items()),
-        ReportStage(pipeline.name, names, metric, shown, (("seed", str(pipeline.seed)),)),
+        AuditStage(pipeline.prepare, names),
+        *(EvaluateStage(name, recipe, how, where, seed, ledger) for name, recipe in recipes.items()),
+    ]
+    return [
+        *measured,
+        ReportStage(
+            pipeline.name,
+            names,
+            metric,
+            shown,
+            facts=_facts(pipeline),
+            extra=tuple(name for name in SECTIONS if any(name in stage.writes for stage in measured)),
+            protocols=home / "protocols.json" if home else None,
+            commands=(command,) if command else (),
+        ),
         RegisterStage(pipeline.registry.model or pipeline.name, names, metric, pipeline.registry.experiment or None, tracking),
     ]
 
@@ -104,11 +139,13 @@ def run_pipeline(
     pipeline = load_pipeline(path, assignments)
     tracking = Tracking(pipeline.name, Path(), tracking_uri)
     store = Store(data_dir.resolve() / pipeline.name)
-    outcome = run_stages(stages_of(pipeline, tracking), store, watch, until, force)
-    return gather(pipeline, outcome, tracking)
+    ledger = Ledger(data_dir.resolve() / FOLDER)
+    command = shlex.join(["recsys-cl", "run", str(path), *(part for each in assignments for part in ("--set", each))])
+    outcome = run_stages(stages_of(pipeline, tracking, ledger, store.root, command), store, watch, until, force)
+    return gather(pipeline, outcome, tracking, ledger)
 
 
-def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking) -> Result:
+def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking, ledger: Ledger | None = None) -> Result:
     """What the artifacts of a run say, as far as it went."""
     artifacts = {name: artifact.path for name, artifact in outcome.artifacts.items()}
     registered = _json(artifacts["registration"]) if "registration" in artifacts else None
@@ -116,7 +153,17 @@ def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking) -> Result:
     lines = [_line(name, artifacts, runs.get(name)) for name in pipeline.recipes() if f"model/{name}" in artifacts]
     report = artifacts["report"] / "index.html" if "report" in artifacts else None
     stages = tuple((done.stage.name, done.status, done.seconds) for done in outcome.done)
-    return Result(pipeline.name, stages, tuple(lines), report, registered, tracking.address)
+    evaluated = ledger is not None and any(f"evaluation/{line.recipe}" in artifacts for line in lines)
+    openings = ledger.count(outcome.artifacts["test"].digest) if ledger and evaluated else 0
+    audit = _json(artifacts["audit"]) if "audit" in artifacts else None
+    return Result(pipeline.name, stages, tuple(lines), report, registered, tracking.address, openings, audit)
+
+
+def _facts(pipeline: Pipeline) -> tuple[tuple[str, str], ...]:
+    """Settings that the report quotes; those of the logs stay out, since addresses may hold credentials."""
+    groups = {"prepare": pipeline.prepare, "evaluation": pipeline.evaluation, "runtime": pipeline.runtime}
+    told = {name: json.dumps(group.model_dump(mode="json", exclude_none=True)) for name, group in groups.items()}
+    return (("seed", str(pipeline.seed)), *told.items())
 
 
 def _line(name: str, artifacts: Mapping[str, Path], run_id: str | None) -> Line:

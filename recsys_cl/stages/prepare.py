@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from recsys_cl.core.files import write_json
-from recsys_cl.core.protocols import Job
 from recsys_cl.ingest.prepare import Prepare
+
+if TYPE_CHECKING:
+    from recsys_cl.core.protocols import Job
 
 
 @dataclass(frozen=True)
@@ -21,14 +23,14 @@ class PrepareStage:
     prepare: Prepare
 
     name: ClassVar[str] = "prepare"
-    version: ClassVar[int] = 1
-    reads: ClassVar[tuple[str, ...]] = ("interactions", "items")
+    version: ClassVar[int] = 3
+    reads: ClassVar[tuple[str, ...]] = ("interactions", "items", "drift")
     writes: ClassVar[tuple[str, ...]] = ("train", "valid", "test", "vocabulary", "data_report")
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """The table ``[prepare]``, but for what cannot change the result."""
-        values: dict[str, Any] = json.loads(self.prepare.model_dump_json(exclude={"memory_limit", "threads"}))
+        values: dict[str, Any] = json.loads(self.prepare.model_dump_json(exclude={"engine", "memory_limit", "threads"}))
         return values
 
     def outside(self) -> Mapping[str, str]:
@@ -47,5 +49,6 @@ class PrepareStage:
         for name, part in zip(PARTS, prepared.parts, strict=True):
             write_part(part, job.out(name))
         write_vocabulary(prepared, job.reads["items"], job.out("vocabulary"))
-        write_json(job.out("data_report"), data_report(prepared))
+        drift = json.loads(job.reads["drift"].read_text("utf-8"))
+        write_json(job.out("data_report"), {**data_report(prepared), "drift": drift})
         return {"users": prepared.shape.users, "items": prepared.shape.items, **prepared.counts}

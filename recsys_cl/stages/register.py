@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from recsys_cl.serving.bundle import Bundle
     from recsys_cl.tracking.registry import Registration
 
+EVIDENCE = ("metrics.json", "per_user.parquet", "segments.json", "per_segment.parquet", "representation.json")
+"""What a run keeps of its evaluation: all that is needed to compare it with another."""
+
 
 @dataclass(frozen=True)
 class RegisterStage:
@@ -35,14 +38,14 @@ class RegisterStage:
     tracking: Tracking = field(repr=False)
 
     name: ClassVar[str] = "register"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     writes: ClassVar[tuple[str, ...]] = ("registration",)
 
     @property
     def reads(self) -> tuple[str, ...]:
         """Every model and evaluation, what they know of the past, and the report."""
         each = [f"{kind}/{name}" for name in self.experiments for kind in ("model", "evaluation")]
-        return ("train", "valid", "vocabulary", "report", *each)
+        return ("train", "valid", "vocabulary", "audit", "report", *each)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -95,6 +98,8 @@ class RegisterStage:
         )
         measured = {f"best/{metric}": value for metric, value in summary["valid"].items()}
         measured |= {f"test/{metric}": value for metric, value in _json(evaluation / "metrics.json")["test"].items()}
+        verdicts = [check["verdict"] for check in _json(job.reads["audit"])["checks"]]
+        measured |= {"audit/leaks": verdicts.count("leak"), "audit/warnings": verdicts.count("warning")}
         run.log(measured, step=summary["epochs"])
         run.reads(
             {"name": self.tracking.pipeline, "digest": digest_file(job.reads[part]), "context": part, "source": part}
@@ -102,8 +107,10 @@ class RegisterStage:
         )
         for file in (model / "recipe.json", model / "summary.json", model / "history.jsonl"):
             run.attach(file, "training")
-        for file in (evaluation / "metrics.json", evaluation / "per_user.parquet"):
-            run.attach(file, "evaluation")
+        for kept in (evaluation / name for name in EVIDENCE):
+            if kept.exists():
+                run.attach(kept, "evaluation")
+        run.attach(job.reads["audit"], "audit")
         run.attach(job.reads["report"], "report")
         return run.run_id
 

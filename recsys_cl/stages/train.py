@@ -63,7 +63,7 @@ class TrainStage:
         """All that decides the weights and what is said of them; memory and threads do not."""
         return {
             "recipe": self.recipe.settings(),
-            "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib"}),
+            "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib", "segments"}),
             "runtime": self.runtime.model_dump(mode="json", exclude={"threads"}),
             "seed": self.seed,
         }
@@ -80,7 +80,7 @@ class TrainStage:
             Diverged: training stopped being finite.
             Unavailable: the device is not there.
         """
-        from recsys_cl.ingest.dataset import load_interactions, load_shape
+        from recsys_cl.ingest.dataset import load_categories, load_interactions, load_shape
         from recsys_cl.stages.fitting import Fitting
         from recsys_cl.tracking.jsonl import JsonLines
         from recsys_cl.tracking.tee import Tee
@@ -89,7 +89,8 @@ class TrainStage:
         train, valid = (load_interactions(job.reads[part], shape) for part in ("train", "valid"))
         history = job.scratch / "history.jsonl"
         checkpoints = job.scratch / "checkpoint"
-        fitting = Fitting(self.name, self.recipe, self.evaluation, self.runtime, self.seed, checkpoints)
+        categories = load_categories(job.reads["vocabulary"], self.evaluation.category, self.evaluation.category_separator)
+        fitting = Fitting(self.name, self.recipe, self.evaluation, self.runtime, self.seed, checkpoints, categories)
         open_run = self.tracking(job.fingerprint, self.experiment) if self.tracking else nullcontext()
         with open_run as outside:
             track = Tee(JsonLines(history), *([outside] if outside else []))

@@ -14,13 +14,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from recsys_cl.core.chance import generator
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import write_json
 from recsys_cl.core.protocols import Feed, Method, Metric
-from recsys_cl.core.values import Encoding, Interactions, Ranking
-from recsys_cl.evaluation.encode import encode_all
+from recsys_cl.core.values import Encoding, Fold, Interactions, Ragged, Ranking
+from recsys_cl.evaluation.encode import encode_all, fold_in
 from recsys_cl.evaluation.held_out import HeldOut, hold_out
-from recsys_cl.evaluation.rank import rank
+from recsys_cl.evaluation.measure import measure
+from recsys_cl.evaluation.representation import representation
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 
 PROTOCOL = {
@@ -41,6 +43,7 @@ class Verdict:
     ranking: Ranking
     scores: Tensor  # [U, K] of the ranked items
     encoding: Encoding  # of all users and items of the vocabulary
+    fold: Fold | None  # how people outside it get a vector, where the method has a rule
     values: Mapping[str, Tensor]  # metric name -> [U]
     conventions: Mapping[str, str]
 
@@ -58,7 +61,13 @@ def load_weights(method: Method[Any], path: Path) -> None:
 
 
 def judge_test(
-    method: Method[Any], feed: Feed[Any], test: Interactions, known: Interactions, evaluation: Evaluation, model: str
+    method: Method[Any],
+    feed: Feed[Any],
+    test: Interactions,
+    known: Interactions,
+    evaluation: Evaluation,
+    model: str,
+    categories: Ragged | None = None,
 ) -> Verdict:
     """Rank the catalogue for everyone with something in ``test``, by what was ``known`` before.
 
@@ -69,6 +78,7 @@ def judge_test(
         known: everything before it; left out of the lists if the settings say so.
         evaluation: metrics, depths, memory.
         model: its name, for messages.
+        categories: of each item, for the metrics that read them.
     """
     metrics = build_metrics(evaluation)
     held_out = hold_out(test, known, exclude_seen=evaluation.exclude_seen)
@@ -76,13 +86,12 @@ def judge_test(
     if not torch.isfinite(encoding.users).all():
         raise Refused(f"{model}: user vectors are not finite")
     asking = Encoding(encoding.users[held_out.users], encoding.items)
-    k = max(metric.k for metric in metrics)
-    ranking, scores = rank(asking, held_out.truth, held_out.seen, k, evaluation.budget, model, held_out.popularity)
-    values = {metric.name: metric(ranking) for metric in metrics}
-    return Verdict(held_out, ranking, scores, encoding, values, _conventions(metrics, evaluation))
+    found = measure(asking, held_out, metrics, evaluation.budget, model, categories)
+    conventions = _conventions(metrics, evaluation)
+    return Verdict(held_out, found.ranking, found.scores, encoding, fold_in(method, feed), found.values, conventions)
 
 
-def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts: Mapping[str, float | str]) -> None:
+def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts: Mapping[str, Any]) -> None:
     """Write ``metrics.json``, ``per_user.parquet``, ``recommendations.parquet`` and ``vectors.safetensors``.
 
     Args:
@@ -102,8 +111,23 @@ def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts
     per_user |= {name: values.cpu().numpy() for name, values in verdict.values.items()}
     _write(pa.table(per_user), folder / "per_user.parquet")
     _write(_lists(verdict), folder / "recommendations.parquet")
-    vectors = {"users": verdict.encoding.users, "items": verdict.encoding.items}
-    save_file({name: v.detach().float().cpu().contiguous() for name, v in vectors.items()}, folder / "vectors.safetensors")
+    save_file(vectors_of(verdict.encoding, verdict.fold), folder / "vectors.safetensors")
+
+
+def vectors_of(encoding: Encoding, fold: Fold | None) -> dict[str, Tensor]:
+    """What ``vectors.safetensors`` holds: ``users`` [U, D], ``items`` [I, D]; with a rule, ``fold`` [I, D] and its exponent."""
+    vectors = {"users": encoding.users, "items": encoding.items}
+    if fold is not None:
+        vectors |= {"fold": fold.rows, "fold_exponent": torch.tensor(fold.exponent)}
+    return {name: value.detach().float().cpu().contiguous() for name, value in vectors.items()}
+
+
+def write_representation(verdict: Verdict, known: Interactions, categories: Ragged | None, seed: int, folder: Path) -> None:
+    """Write ``representation.json``: what the vectors of all users and items are like."""
+    encoding, popularity, rng = verdict.encoding, verdict.held_out.popularity, generator(seed, "representation")
+    write_json(
+        folder / "representation.json", representation(encoding.users, encoding.items, known, popularity, categories, rng)
+    )
 
 
 def count_rows(path: Path) -> int:
@@ -128,7 +152,7 @@ def _lists(verdict: Verdict) -> pa.Table:
 
 def _conventions(metrics: Sequence[Metric], evaluation: Evaluation) -> dict[str, str]:
     mask = "items of the history are never recommended" if evaluation.exclude_seen else "none: known items may come again"
-    return {**PROTOCOL, "mask": mask, **{metric.name.rpartition("@")[0]: metric.convention for metric in metrics}}
+    return {**PROTOCOL, "mask": mask, **{metric.name.partition("@")[0]: metric.convention for metric in metrics}}
 
 
 def _write(table: pa.Table, path: Path) -> None:

@@ -77,6 +77,8 @@ class GraphFeed:
         batch_size: interactions in a batch; the last of an epoch may be smaller.
     """
 
+    reads_histories = False
+
     def __init__(
         self, shape: Shape, interactions: Interactions, sampler: NegativeSampler | None = None, batch_size: PositiveInt = 2048
     ) -> None:

@@ -32,6 +32,8 @@ class MaskedSequenceFeed:
         only_last: share of histories in which nothing but the newest item is hidden, as when recommending.
     """
 
+    reads_histories = True
+
     def __init__(
         self,
         shape: Shape,

@@ -18,6 +18,8 @@ class Plain:
 class PlainFeed:
     """No training; all users are served at once."""
 
+    reads_histories = False
+
     def __init__(self, interactions: Interactions) -> None:
         self.shape = interactions.shape
         self.steps = 0

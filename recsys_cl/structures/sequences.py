@@ -85,6 +85,8 @@ class SequenceFeed:
         max_length: longest history an encoder will see.
     """
 
+    reads_histories = True
+
     def __init__(
         self,
         shape: Shape,

@@ -31,6 +31,7 @@ class Watched(Generic[S]):
     def __init__(self, feed: Feed[S], label: str, epochs: int, select: str) -> None:
         self.shape = feed.shape
         self.steps = feed.steps
+        self.reads_histories = feed.reads_histories
         self._feed = feed
         self._label = label
         self._epochs = epochs

@@ -1,4 +1,4 @@
-"""PureSVD, ItemKNN and EASE equal dense twins written from the papers, and refuse what would not fit."""
+"""PureSVD, ItemKNN, EASE, iALS and the Markov chain equal dense twins written from the papers, and refuse what would not fit."""
 
 from __future__ import annotations
 
@@ -92,6 +92,66 @@ def test_ease_is_ridge_regression_of_each_item_on_the_others(l2: float) -> None:
     assert scores("ease", log(), l2=l2) == pytest.approx(expected, abs=1e-6)
 
 
+def als_loss(matrix: np.ndarray, users: np.ndarray, items: np.ndarray, unobserved: float, l2: float, nu: float) -> float:
+    scores = users @ items.T
+    fit = ((scores - 1) ** 2 * matrix).sum() + unobserved * (scores**2).sum()
+    frequencies = [matrix.sum(1) + unobserved * matrix.shape[1], matrix.sum(0) + unobserved * matrix.shape[0]]
+    ridge = sum((weight**nu * (side**2).sum(1)).sum() for weight, side in zip(frequencies, (users, items), strict=True))
+    return float(fit + l2 * ridge)
+
+
+def test_ials_goes_down_with_every_sweep_and_its_users_are_where_the_gradient_is_zero() -> None:
+    losses = []
+    for sweeps in (1, 2, 4, 30):
+        (encoding,) = made("ials", log(), dim=4, unobserved=0.2, l2=0.05, nu=0.5, sweeps=sweeps)([Plain()], torch.arange(30))
+        users, items = encoding.users.double().requires_grad_(), encoding.items.double()
+        losses.append(als_loss(dense(log()), users.detach().numpy(), items.numpy(), 0.2, 0.05, 0.5))
+    assert losses == sorted(losses, reverse=True)
+    for user in range(3):
+        for step in np.eye(4) * 1e-2:
+            moved = users.detach().numpy().copy()
+            moved[user] += step
+            assert als_loss(dense(log()), moved, items.numpy(), 0.2, 0.05, 0.5) > losses[-1]
+
+
+def test_ials_is_honoured_by_its_seed() -> None:
+    def users(seed: int) -> torch.Tensor:
+        found: torch.Tensor = made("ials", log(), seed=seed, dim=4, sweeps=2)([Plain()], torch.arange(30))[0].users
+        return found
+
+    assert torch.equal(users(1), users(1))
+    assert not torch.equal(users(1), users(2))
+
+
+def test_markov_counts_what_directly_followed() -> None:
+    # In order of time: user 0 goes 0 1 0 2, user 1 goes 0 1 1; user 2 met 3 only, user 3 nothing.
+    users, items = torch.tensor([0, 1, 0, 0, 1, 2, 1, 0]), torch.tensor([0, 0, 1, 0, 1, 3, 1, 2])
+    known = Interactions(Shape(4, 5), users, items, torch.arange(8))
+    followed = np.zeros((5, 5))
+    for before, after in [(0, 1), (1, 0), (0, 2), (0, 1), (1, 1)]:
+        followed[before, after] += 1
+    share = np.array([3, 3, 1, 1, 0]) / 8
+    chances = (followed + 2 * share) / (followed.sum(1, keepdims=True) + 2)
+    found = scores("markov", known, smoothing=2.0)
+    assert found[:3] == pytest.approx(chances[[2, 1, 3]], abs=1e-6)
+    assert found[:3].sum(1) == pytest.approx(1, abs=1e-6)
+    assert not found[3].any()
+
+
+def test_markov_finds_a_planted_cycle() -> None:
+    start = torch.arange(40) % 10
+    shape, users = Shape(40, 10), torch.arange(40).repeat(4)
+    known = Interactions(shape, users, torch.cat([(start + step) % 10 for step in range(4)]), torch.arange(160))
+    held_out = hold_out(Interactions(shape, torch.arange(40), (start + 4) % 10, torch.arange(40)), known, exclude_seen=True)
+    (encoding,) = made("markov", known)([Plain()], held_out.users)
+    ranking, _ = rank(encoding, held_out.truth, held_out.seen, 1)
+    assert Recall(1)(ranking).mean().item() == 1
+
+
+def test_ease_in_single_precision_is_ease() -> None:
+    assert scores("ease", log(), l2=10.0, precision="fp32") == pytest.approx(scores("ease", log(), l2=10.0), abs=1e-5)
+
+
 def test_ease_has_the_weights_of_the_formula() -> None:
     matrix = dense(log())
     inverse = np.linalg.inv(matrix.T @ matrix + 10 * np.eye(20))
@@ -100,7 +160,9 @@ def test_ease_has_the_weights_of_the_formula() -> None:
     assert scores("ease", log(), l2=10.0) == pytest.approx(matrix @ expected, abs=1e-6)
 
 
-@pytest.mark.parametrize(("use", "arguments"), [("svd", {"dim": 3}), ("item_knn", {"neighbours": 5}), ("ease", {"l2": 500.0})])
+@pytest.mark.parametrize(
+    ("use", "arguments"), [("svd", {"dim": 3}), ("item_knn", {"neighbours": 5}), ("ease", {"l2": 500.0}), ("ials", {"dim": 3})]
+)
 class TestContract:
     def test_planted_blocks_are_found(self, use: str, arguments: dict[str, object]) -> None:
         """Sixty users in three blocks of ten items met six of theirs each; the other four are what to recommend.
@@ -133,7 +195,7 @@ class TestContract:
         assert np.abs(found[:, -1]).max() < 1e-6
 
 
-@pytest.mark.parametrize("use", ["item_knn", "ease"])
+@pytest.mark.parametrize("use", ["item_knn", "ease", "markov"])
 def test_a_catalogue_too_large_is_refused_before_anything_is_computed(use: str) -> None:
     empty = torch.zeros(0, dtype=torch.int64)
     large = Interactions(Shape(29_858, 40_981), empty, empty, empty)
@@ -155,6 +217,11 @@ def test_the_limit_is_the_size_of_the_vectors() -> None:
         ("item_knn", {"shrink": -1.0}),
         ("ease", {"l2": 0.0}),
         ("ease", {"l2": -5.0}),
+        ("ials", {"dim": 0}),
+        ("ials", {"l2": 0.0}),
+        ("ials", {"unobserved": -0.1}),
+        ("ials", {"sweeps": 0}),
+        ("markov", {"smoothing": 0.0}),
     ],
 )
 def test_senseless_settings_are_refused(use: str, arguments: dict[str, object]) -> None:

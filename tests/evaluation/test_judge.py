@@ -38,7 +38,7 @@ class Tables(nn.Module):
 class Portions:
     """A feed that serves users a few at a time, in an order of its own."""
 
-    shape, steps = SHAPE, 0
+    shape, steps, reads_histories = SHAPE, 0, False
 
     def training(self, rng):
         return iter(())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -11,12 +12,15 @@ from hypothesis import strategies as st
 
 from recsys_cl.core.build import build, names
 from recsys_cl.core.settings import Component
-from recsys_cl.core.values import Encoding, Interactions, Ragged, Ranking, Shape
+from recsys_cl.core.values import Encoding, Interactions, Ragged, Ranking, Shape, Standing
 from recsys_cl.evaluation.held_out import hold_out
 from recsys_cl.evaluation.rank import rank
 
 ACCURACY = ("recall", "ndcg", "precision", "hit_rate", "mrr", "map", "capped_recall", "r_precision", "uncapped_map")
-NAMES = (*ACCURACY, "coverage", "gini", "novelty")
+NAMES = (
+    *(*ACCURACY, "coverage", "gini", "novelty", "auc", "sampled", "popularity_lift", "serendipity"),
+    *("calibration", "intra_list_diversity", "vector_diversity"),
+)
 
 
 def metric(name, k):
@@ -37,13 +41,38 @@ def test_the_slot_is_complete():
     assert names("evaluation.metrics") == tuple(sorted(NAMES))
 
 
+def completed(ranking):
+    """The same with every optional field."""
+    users, items = ranking.shape.users, ranking.shape.items
+    standing = Standing(
+        torch.arange(users), *[torch.ones(users, dtype=torch.int64)] * 2, torch.ones(users) > 0, torch.full((users,), 500)
+    )
+    return replace(
+        ranking,
+        history=ragged([[0]] * users),
+        categories=ragged([[item % 3] for item in range(items)]),
+        vectors=torch.ones(items, 2),
+        standing=standing,
+    )
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_contract(name):
     computed = metric(name, 2)
-    values = computed(listed([[1, 2, 3], [4], [7, 8]], [{1}, {5}, {8, 9, 10}]))
-    assert computed.name == f"{name}@2"
-    assert (computed.k, values.dtype, values.shape) == (2, torch.float64, (3,))
+    values = computed(completed(listed([[1, 2, 3], [4], [7, 8]], [{1}, {5}, {8, 9, 10}])))
+    assert computed.name == {"auc": "auc", "sampled": "recall_s100@2"}.get(name, f"{name}@2")
+    assert computed.k == (0 if "standing" in computed.reads else 2)
+    assert (values.dtype, values.shape) == (torch.float64, (3,))
     assert computed.convention
+    assert values.isfinite().all()
+    assert set(computed.reads) <= {field.name for field in fields(Ranking)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_list_may_be_asked_deeper_than_the_catalogue_is_and_may_be_empty(name):
+    deep = completed(listed([[1, 0, 2], [-1, -1, -1]], [{1}, {5}], items=3))
+    values = metric(name, 90)(deep)
+    assert values.shape == (2,)
     assert values.isfinite().all()
 
 
@@ -111,12 +140,6 @@ def test_gini_averages_to_the_mean_difference_of_all_pairs(seed, users, items, k
     between = (counts[:, None] - counts).abs().sum().item()
     expected = between / (2 * items * counts.sum().item()) if counts.any() else 0.0
     assert metric("gini", k)(ranking).mean().item() == pytest.approx(expected, abs=1e-12)
-
-
-def test_novelty_says_what_it_lacks():
-    plain = Ranking(torch.tensor([[0]]), torch.tensor([[True]]), torch.tensor([1]), Shape(1, 1))
-    with pytest.raises(ValueError, match=r"novelty@1 reads Ranking\.popularity"):
-        metric("novelty", 1)(plain)
 
 
 def test_popularity_reaches_the_metrics_from_the_history():

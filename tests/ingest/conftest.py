@@ -58,7 +58,8 @@ class IngestRunner:
     def __call__(self, use: str, path: Any, *, contract: dict[str, Any] | None = None, **arguments: Any) -> Ingested:
         job = Job(reads={}, scratch=Path(tempfile.mkdtemp(dir=self.folder)), fingerprint="x")
         folder = job.out("interactions").parent
-        settings = Ingest(source=Component(use=use, path=path, **arguments), **{"max_bad_fraction": 1.0, **(contract or {})})
+        given = arguments if path is None else {"path": path, **arguments}
+        settings = Ingest(source=Component(use=use, **given), **{"max_bad_fraction": 1.0, **(contract or {})})
         try:
             IngestStage(settings).run(job)
         finally:

@@ -12,7 +12,7 @@ import torch
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Shape
-from recsys_cl.ingest.dataset import load_interactions, load_items, load_shape, load_users
+from recsys_cl.ingest.dataset import load_categories, load_interactions, load_items, load_shape, load_users
 
 SHAPE = Shape(users=2, items=3)
 
@@ -93,3 +93,21 @@ def test_a_broken_shape_is_refused(tmp_path):
     (tmp_path / "shape.json").write_text("{")
     with pytest.raises(Refused, match=r"shape\.json"):
         load_shape(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "separator", "expected"),
+    [
+        (["b", None, "a", "", "b"], "", [[1], [], [0], [], [1]]),
+        (["Comedy Drama", "Drama  Comedy", None, "War", "War War"], " ", [[0, 1], [0, 1], [], [2], [2]]),
+        ([["x", "y"], [], None, ["y", None], ["x"]], "", [[0, 1], [], [], [1], [0]]),
+        ([None] * 5, " ", [[]] * 5),
+        ([3, 3, None, 10, 3], "", [[1], [1], [], [0], [1]]),
+    ],
+)
+def test_categories_are_numbered_by_name(tmp_path, values, separator, expected):
+    column = pa.array(values, pa.string()) if values[0] is None else pa.array(values)
+    pq.write_table(pa.table({"item_id": list("vwxyz"), "kind": column}), tmp_path / "items.parquet")
+    found = load_categories(tmp_path, "kind", separator)
+    assert [found.row(item).tolist() for item in range(5)] == expected
+    assert load_categories(tmp_path, "category") is None

@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from recsys_cl.reporting.evidence import Comparison, Evidence, Example, Trial
+from recsys_cl.reporting.evidence import Evidence
 from recsys_cl.reporting.page import render
-from recsys_cl.reporting.text import LONGEST, plain
-
-HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">{{ 7 * 7 }} =HYPERLINK("http://x") \u202egnp.exe'
-
-
-def trial(name: str, ndcg: float, parameters: int = 10) -> Trial:
-    history = [{"step": n, "loss/bpr": 1 / n, "valid/ndcg@20": ndcg - 0.1 / n} for n in range(1, 4)]
-    test = {"recall@20": ndcg * 1.5, "ndcg@20": ndcg, "coverage@20": 0.4}
-    return Trial(
-        name,
-        f"Title of {name}",
-        "A paper",
-        "graph",
-        3,
-        1.5,
-        parameters,
-        {"ndcg@20": ndcg},
-        test,
-        history,
-        {"encoder": {"use": "mf"}},
-    )
-
-
-@pytest.fixture
-def evidence() -> Evidence:
-    data = {
-        "users": 1200,
-        "periods": [
-            {"start": "2024-01-01T00:00:00+00:00", "train": 10, "valid": 0, "test": 0},
-            {"start": "2024-01-08T00:00:00+00:00", "train": 20, "valid": 5, "test": 5},
-        ],
-        "popularity": [50, 20, 5, 1],
-        "parts": {"train": {"rows": 1000}, "test": {"rows": 200}},
-    }
-    better = Comparison("ndcg@20", "xsimgcl", "popular", 0.05, 0.03, 0.07, 0.5, 900)
-    example = Example("u1", ["a"], {"xsimgcl": [("b", True), ("c", False)]})
-    trials = [trial("popular", 0.1, parameters=0), trial("xsimgcl", 0.15)]
-    return Evidence("demo", "ndcg@20", trials, better, data, [example], {"seed": "1"}, {"ndcg@20": "by log2"})
+from tests.reporting.made_up import HOSTILE, hostile
 
 
 class Nodes(HTMLParser):
@@ -66,82 +31,104 @@ class Nodes(HTMLParser):
         self.text += data
 
 
-def test_hostile_text_stays_text_everywhere(evidence: Evidence) -> None:
-    hostile_trial = replace(evidence.trials[1], name=HOSTILE, title=HOSTILE, paper=HOSTILE, settings={HOSTILE: HOSTILE})
-    example = Example(HOSTILE, [HOSTILE], {HOSTILE: [(HOSTILE, True)]})
-    page = Nodes(
-        render(
-            replace(
-                evidence,
-                pipeline=HOSTILE,
-                trials=[evidence.trials[0], hostile_trial],
-                examples=[example],
-                facts={HOSTILE: HOSTILE},
-            )
-        )
-    )
-    assert sum(tag == "script" for tag, _ in page.tags) == 1
-    assert not any(tag in {"img", "iframe", "object", "embed", "link", "a"} for tag, _ in page.tags)
+def test_hostile_text_stays_text_everywhere() -> None:
+    page = Nodes(render(hostile()))
+    kinds = [tag for tag, _ in page.tags]
+    assert kinds.count("script") == 1
+    assert not {"img", "iframe", "object", "embed", "link", "form", "base", "input"} & set(kinds)
     assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
-    assert "{{ 7 * 7 }}" in page.text
+    assert page.text.count("{{ 7 * 7 }}") >= 8, "names, titles, examples, maps, audit, protocols, facts, conventions"
     assert "\u202e" not in page.text
+    assert "\u200f" not in page.text
+    assert not re.search(r"\b49\b", page.text.split("Examples")[-1]), "nothing was evaluated"
 
 
-def test_nothing_leaves_the_page(evidence: Evidence) -> None:
-    page = render(evidence)
+def test_hostile_text_makes_no_node_that_harmless_text_would_not() -> None:
+    def harmless(value: object) -> object:
+        return "words" if value == HOSTILE else value
+
+    page = render(hostile())
+    tame = page.replace(str(harmless(HOSTILE)), "words")
+    assert {tag for tag, _ in Nodes(page).tags} == {tag for tag, _ in Nodes(tame).tags}
+
+
+def test_nothing_leaves_the_page(page: str) -> None:
     nodes = Nodes(page)
     policy = next(a["content"] for tag, a in nodes.tags if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy")
     assert policy is not None
     assert policy.startswith("default-src 'none'")
-    links = [
-        value
-        for _, a in nodes.tags
-        for key, value in a.items()
-        if key in {"src", "href"} and value and not value.startswith("#")
-    ]
-    assert not [link for link in links if not link.startswith("#")]
+    links = [value for _, a in nodes.tags for key, value in a.items() if key in {"src", "href", "xlink:href"} and value]
+    assert links
+    assert all(link.startswith("#") for link in links)
+    assert "@import" not in page
+    assert not re.search(r"url\((?!#)", page)
     assert len(page.encode()) < 3 * 2**20
 
 
-def test_the_policy_admits_exactly_the_script_on_the_page(evidence: Evidence) -> None:
-    import base64
-    import hashlib
-
-    page = render(evidence)
+def test_the_policy_admits_exactly_the_script_on_the_page(page: str) -> None:
     script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
     assert script is not None
     assert f"sha256-{base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()}" in page
 
 
-def test_charts_follow_the_page_and_speak(evidence: Evidence) -> None:
-    nodes = Nodes(render(evidence))
-    figures = [a for tag, a in nodes.tags if tag == "figure"]
-    assert len(figures) == sum(tag == "svg" for tag, _ in nodes.tags) == 5
-    assert all(a["aria-label"] for a in figures)
-    assert "#010203" not in render(evidence)
+def test_ids_are_not_shared_between_charts(page: str) -> None:
+    ids = [a["id"] for _, a in Nodes(page).tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    pointed = {str(a["href"])[1:] for _, a in Nodes(page).tags if str(a.get("href", "")).startswith("#")}
+    clipped = set(re.findall(r"url\(#([^)]+)\)", page))
+    assert pointed | clipped <= set(ids)
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "words"),
-    [(0.03, 0.07, "beats the best baseline"), (-0.07, -0.03, "No recipe beats"), (-0.01, 0.02, "cannot be told")],
-)
-def test_the_headline_is_no_bolder_than_the_interval(evidence: Evidence, low: float, high: float, words: str) -> None:
-    assert evidence.comparison is not None
-    shown = replace(evidence, comparison=replace(evidence.comparison, mean=(low + high) / 2, low=low, high=high))
-    assert words in shown.headline()
-    assert words in render(shown)
+def test_charts_follow_the_page_in_light_and_dark(page: str) -> None:
+    charts = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
+    assert not re.search(r"#[0-9a-f]{6}\b", charts), "every colour is the style sheet's"
+    assert set(re.findall(r"var\((--\w+)\)", charts)) <= set(re.findall(r"(--\w+):", page))
 
 
-def test_the_best_value_of_each_metric_is_marked_and_sortable(evidence: Evidence) -> None:
-    page = render(evidence)
-    assert re.search(r'data-value="0.15" class="best">0.1500', page)
-    assert not re.search(r'data-value="0.1" class="best"', page)
+def test_what_is_missing_is_said_in_one_line_and_draws_nothing(whole: Evidence) -> None:
+    bare = replace(
+        whole,
+        trials=[replace(t, history=[], recall=[], popularity=None, segments=[], representation={}) for t in whole.trials],
+        comparison=None,
+        data={},
+        examples=[],
+        maps=[],
+        audit=None,
+        protocols=None,
+    )
+    page = render(replace(bare, trials=[replace(t, test={"ndcg@20": 0.1}) for t in bare.trials]))
+    assert "<svg" not in page
+    for section in ("segments", "beyond", "learning", "items", "representation", "protocols", "data", "audit", "examples"):
+        assert f'<section id="{section}" class="missing">' in page
+    assert "Nothing is claimed" in page
 
 
-def test_the_same_evidence_gives_the_same_bytes(evidence: Evidence) -> None:
-    assert render(evidence) == render(evidence)
+def test_marks_intervals_and_openings_are_shown(whole: Evidence) -> None:
+    page = render(whole)
+    row = re.search(r"<th scope=row[^>]*><bdi>xsimgcl</bdi>.*?</tr>", page, re.DOTALL)
+    assert row is not None
+    assert row[0].count('aria-label="significantly higher"') == 2
+    assert "<small>0.1400 \u2013 0.1600</small>" in row[0]
+    assert re.search(r'class=" best"[^>]*><span class="higher"', row[0])
+    assert "opened 8 times" in page
+    assert "by +50.0\u00a0% [\u22123.0, 70.0] ndcg@20" in page, "a minus sign, and no line break before a percent sign"
 
 
-def test_long_text_is_cut() -> None:
-    assert len(plain("x" * 10_000)) == LONGEST
-    assert plain("a\nb\x00c") == "a b c"
+def test_a_leak_is_told_beside_the_headline(whole: Evidence) -> None:
+    assert "cannot be trusted" not in render(whole)
+    assert whole.audit is not None
+    assert "cannot be trusted" in render(replace(whole, audit={**whole.audit, "verdict": "leak"}))
+
+
+def test_the_same_evidence_gives_the_same_bytes(whole: Evidence) -> None:
+    assert render(whole) == render(whole)
+
+
+@pytest.mark.parametrize("count", [8, 25])
+def test_many_recipes_keep_marks_of_their_own(whole: Evidence, count: int) -> None:
+    from recsys_cl.reporting.charts.marks import marks
+
+    looks = marks([f"recipe-{n}" for n in range(count)])
+    assert len({(look.hue, look.glyph, str(look.dash)) for look in looks.values()}) == count
+    trials = [replace(whole.trials[1], name=name) for name in looks]
+    assert len(render(replace(whole, trials=trials)).encode()) < 3 * 2**20

@@ -8,7 +8,7 @@ from pyarrow import parquet
 from recsys_cl.core.errors import Refused, Unavailable
 from recsys_cl.serving import recommend as batch
 from recsys_cl.serving.answer import recommend
-from recsys_cl.serving.askers import read_users
+from recsys_cl.serving.askers import read_people
 from recsys_cl.serving.recommend import recommend_to
 
 ASKED = ["u004", "nobody", "007", "u000", "u004"]
@@ -32,13 +32,13 @@ def test_a_file_of_users_gets_the_answer_of_predict(bundle, tmp_path, kind, monk
     counts = recommend_to(bundle, users, 3, tmp_path / "out.parquet")
     assert parquet.read_table(tmp_path / "out.parquet").equals(recommend(bundle, ASKED, 3))
     assert parquet.ParquetFile(tmp_path / "out.parquet").num_row_groups == 3
-    assert counts == {"users": 5, "rows": 15, "unknown": 2}
+    assert counts == {"users": 5, "rows": 15, "unknown": 2, "unknown_items": 0}
 
 
 def test_by_default_everybody_asks(bundle, tmp_path):
     counts = recommend_to(bundle, None, 3, tmp_path / "out.parquet")
     assert parquet.read_table(tmp_path / "out.parquet").equals(recommend(bundle, bundle.user_ids, 3))
-    assert counts == {"users": 6, "rows": 18, "unknown": 0}
+    assert counts == {"users": 6, "rows": 18, "unknown": 0, "unknown_items": 0}
 
 
 def test_whole_numbers_in_parquet_are_ids(bundle, tmp_path):
@@ -77,7 +77,7 @@ def test_a_file_that_cannot_be_used_is_refused_and_nothing_is_written(bundle, tm
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(Refused, match="no such file"):
-        list(read_users(tmp_path / "users.csv", 10))
+        list(read_people(tmp_path / "users.csv", 10))
 
 
 def test_a_failure_leaves_the_old_file(bundle, tmp_path):

@@ -13,11 +13,12 @@ from torch import nn
 
 from recsys_cl.config import Runtime, load_recipe
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.files import write_json
+from recsys_cl.core.files import digest_file, write_json
 from recsys_cl.core.protocols import Job
 from recsys_cl.core.values import Encoding, Interactions, Shape
 from recsys_cl.evaluation.settings import Evaluation
 from recsys_cl.stages.evaluate import EvaluateStage
+from recsys_cl.stages.train import TrainStage
 from recsys_cl.stages.verdict import judge_test
 
 USERS, ITEMS = ["ann", "bob", "cy", "007"], ["a", "b", "c", "d", "e"]
@@ -100,10 +101,17 @@ def test_vectors_of_everyone_know_train_and_valid(job):
     assert vectors["items"].dtype == torch.float32
 
 
+def test_what_the_vectors_are_like_is_kept(job):
+    stage().run(job)
+    found = json.loads((job.out("evaluation/popular") / "representation.json").read_text("utf-8"))
+    assert {"alignment", "uniformity_items", "effective_rank_users", "anisotropy_tail"} <= set(found)
+    assert (found["dimension"], found["effective_rank_users"]) == (1, 1)
+
+
 class Given(nn.Module):
     """Each user likes the one item of their own number, and is served alone."""
 
-    shape, steps, module = Shape(4, 5), 0, property(lambda self: self)
+    shape, steps, reads_histories, module = Shape(4, 5), 0, False, property(lambda self: self)
 
     def inference(self, users):
         yield from ((None, user) for user in users.split(1))
@@ -172,3 +180,92 @@ def test_weights_that_cannot_be_read_are_refused_by_path(job, content):
         path.write_bytes(content)
     with pytest.raises(Refused, match=r"weights\.safetensors"):
         stage().run(job)
+
+
+def described(job, **columns):
+    """Give the items of the vocabulary more columns."""
+    path = job.reads["vocabulary"] / "items.parquet"
+    pq.write_table(pa.table({"item_id": ITEMS, **columns}), path, write_page_checksum=True)
+
+
+def segment(found, by, label):
+    [one] = [row for row in found if (row["by"], row["segment"]) == (by, label)]
+    return one
+
+
+def test_segments_by_hand(job):
+    described(job, genre=["x", "x", "y", None, "y"])
+    stage(segments=("genre",)).run(job)
+    folder = job.out("evaluation/popular")
+    found = json.loads((folder / "segments.json").read_text("utf-8"))
+    assert {row["by"] for row in found} == {
+        "item popularity",
+        "item age",
+        "cold items",
+        "genre",
+        "history length",
+        "cold users",
+    }
+
+    # bob holds out d and finds it second; cy a, found first, and e, third; 007 a cold item and d, which he knows.
+    genre = [segment(found, "genre", label) for label in ("x", "y", "other", "unknown")]
+    assert [(row["users"], row["held_out"]) for row in genre] == [(1, 1), (1, 1), (0, 0), (2, 3)]
+    assert [row["metrics"].get("recall@3") for row in genre] == [1, 1, None, 0.5]
+    assert [row["share"]["recall@3"] for row in genre] == pytest.approx([1 / 6, 1 / 6, 0, 1 / 3])
+    assert genre[2] == {"by": "genre", "segment": "other", "users": 0, "held_out": 0, "metrics": {}, "share": genre[2]["share"]}
+    assert "coverage@3" not in genre[0]["metrics"]
+    assert segment(found, "cold items", "cold")["metrics"]["recall@3"] == 0
+    bands = segment(found, "history length", "0-4")
+    assert (bands["users"], bands["metrics"]["recall@3"]) == (3, pytest.approx(2 / 3))
+    assert bands["metrics"]["coverage@3"] == pytest.approx(bands["share"]["coverage@3"])
+    cold = segment(found, "cold users", "cold")
+    assert (cold["users"], cold["held_out"], cold["metrics"]) == (0, 2, {})
+
+
+def test_values_by_segment_average_to_the_table_of_segments(job):
+    stage().run(job)
+    folder = job.out("evaluation/popular")
+    values = pq.read_table(folder / "per_segment.parquet", page_checksum_verification=True).to_pandas()
+    for row in json.loads((folder / "segments.json").read_text("utf-8")):
+        inside = values[(values["by"] == row["by"]) & (values["segment"] == row["segment"])]
+        assert len(inside) == row["users"]
+        assert inside["user_id"].is_unique
+        for name, mean in row["metrics"].items():
+            assert inside[name].mean() == pytest.approx(mean)
+    assert values.loc[values["by"] == "item age", "coverage@3"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ("gnre", r"evaluation\.segments\.0: neither items nor users have 'gnre'; did you mean 'genre'"),
+        ("vector", r"segments\.0: 'vector': lists of numbers"),
+    ],
+)
+def test_a_column_that_cannot_divide_is_refused(job, asked, message):
+    described(job, genre=["x"] * 5, vector=[[0.5, 1.0]] * 5)
+    with pytest.raises(Refused, match=message):
+        stage(segments=(asked,)).run(job)
+
+
+def test_asking_for_segments_trains_nothing_again():
+    args = ("popular", load_recipe("popular"))
+    plain, divided = (TrainStage(*args, Evaluation(segments=s), Runtime(), 1) for s in ((), ("genre",)))
+    assert plain.settings == divided.settings
+    assert stage().settings != stage(segments=("genre",)).settings
+
+
+def test_lists_longer_than_the_catalogue_end_early(job):
+    deep = EvaluateStage("popular", load_recipe("popular"), Evaluation(ks=(50,)), Runtime(device="cpu"), 7)
+    deep.run(job)
+    folder = job.out("evaluation/popular")
+    assert rows(folder / "recommendations.parquet")["rank"] == [1, 2, 3, 1, 2, 3, 1, 2, 3, 4]
+    assert rows(folder / "per_user.parquet")["recall@50"] == [1, 1, 0]
+
+
+def test_the_data_are_named_by_their_digests(job):
+    stage().run(job)
+    metrics = json.loads((job.out("evaluation/popular") / "metrics.json").read_text("utf-8"))
+    assert metrics["digests"] == {part: digest_file(job.reads[part]) for part in ("train", "valid", "test")}
+    assert metrics["test_digest"] == metrics["digests"]["test"]
+    assert metrics["test_openings"] is None, "nobody counts here"

@@ -59,19 +59,35 @@ def statuses(result: Result) -> dict[str, str]:
 
 def test_every_stage_runs_once_in_order(result: Result) -> None:
     names = ["popular", "recent-popular", "xsimgcl", "sasrec-softmax"]
-    expected = ["ingest", "prepare", *(f"train/{n}" for n in names), *(f"evaluate/{n}" for n in names), "report", "register"]
+    expected = [
+        "ingest",
+        "prepare",
+        *(f"train/{n}" for n in names),
+        "audit",
+        *(f"evaluate/{n}" for n in names),
+        "report",
+        "register",
+    ]
     assert list(statuses(result)) == expected
     assert set(statuses(result).values()) == {"done"}
 
 
 def test_the_answer_for_machines_is_complete_json(result: Result) -> None:
     answer = json.loads(json.dumps(result.as_json(), allow_nan=False))
-    assert set(answer) == {"pipeline", "stages", "experiments", "report", "model"}
+    assert set(answer) == {"pipeline", "stages", "experiments", "test_openings", "audit", "report", "model"}
+    assert answer["test_openings"] == len(answer["experiments"])
     assert {"recall@20", "ndcg@10", "coverage@20"} <= set(answer["experiments"][2]["test"])
     assert all(row["run_id"] for row in answer["experiments"])
     assert answer["model"]["name"] == "small"
     assert answer["model"]["aliases"] == ["challenger", "champion"]
     assert answer["model"]["recipe"] in {"xsimgcl", "sasrec-softmax"}, "what is registered has learnt something"
+
+
+def test_the_audit_finds_no_leak_and_is_told(home: Path, result: Result) -> None:
+    assert result.audit is not None
+    assert {check["verdict"] for check in result.audit["checks"]} <= {"ok", "warning"}
+    assert any(line.startswith(f"audit   {result.audit['verdict']} (") for line in result.places())
+    assert result.as_json()["audit"] == result.audit["verdict"]
 
 
 def test_the_report_is_there_and_says_what_was_measured(result: Result) -> None:
@@ -103,7 +119,8 @@ def test_again_nothing_runs_and_the_answer_is_the_same(home: Path, result: Resul
 def test_a_changed_recipe_reruns_its_own_stages_only(home: Path, result: Result) -> None:
     changed = statuses(run(home, "override.training.epochs=1", until="evaluate"))
     assert {name for name, status in changed.items() if status == "done"} == {
-        f"{stage}/{name}" for stage in ("train", "evaluate") for name in ("xsimgcl", "sasrec-softmax")
+        *(f"{stage}/{name}" for stage in ("train", "evaluate") for name in ("xsimgcl", "sasrec-softmax")),
+        "audit",  # it looks at every model
     }
 
 
@@ -127,7 +144,7 @@ def test_train_is_never_shown_the_test_part(home: Path) -> None:
 
     stages = stages_of(load_pipeline(home / "small.toml"), Tracking("small", home))
     readers = {stage.name.split("/")[0] for stage in stages if "test" in stage.reads}
-    assert readers == {"evaluate"}
+    assert readers == {"audit", "evaluate"}
 
 
 def test_an_unknown_stage_names_the_nearest(home: Path) -> None:

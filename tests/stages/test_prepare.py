@@ -28,7 +28,10 @@ def prepared(folder, rows=LOG, settings=None, **optional):
     folder.mkdir()
     items = folder / "items.parquet"
     pq.write_table(ITEMS, items)
-    job = Job({"interactions": write_log(folder / "log.parquet", rows, **optional), "items": items}, folder / "out", "")
+    drift = folder / "drift"
+    drift.write_text('{"verdict": "warning", "against": 3, "checks": []}')
+    reads = {"interactions": write_log(folder / "log.parquet", rows, **optional), "items": items, "drift": drift}
+    job = Job(reads, folder / "out", "")
     job.scratch.mkdir()
     PrepareStage(settings or Prepare(kcore=KCore(users=2, items=2))).run(job)
     return job
@@ -95,6 +98,7 @@ def test_items_keep_what_is_known_of_them(tmp_path):
 def test_the_report_counts_what_a_loop_counts(tmp_path):
     job = prepared(tmp_path / "a")
     report = json.loads(job.out("data_report").read_text())
+    assert report["drift"] == {"verdict": "warning", "against": 3, "checks": []}, "promotion reads it here"
     tables = {name: pq.read_table(job.out(name)).to_pylist() for name in ("train", "valid", "test")}
     users, items = report["users"], report["items"]
     for name, rows in tables.items():

@@ -9,6 +9,7 @@ import torch
 from pyarrow import parquet
 from safetensors.torch import save_file
 
+from recsys_cl.config import load_recipe
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import write_json
 from recsys_cl.core.protocols import Job
@@ -64,7 +65,8 @@ def reads(tmp_path):
         )
     (folder / "report").mkdir()
     (folder / "report" / "index.html").write_text("<p>report</p>")
-    found = {name: folder / name for name in ("vocabulary", "train", "valid", "report")}
+    write_json(folder / "audit", {"verdict": "warning", "checks": [{"verdict": "ok"}, {"verdict": "warning"}]})
+    found = {name: folder / name for name in ("vocabulary", "train", "valid", "audit", "report")}
     for name in VALID:
         found |= {f"model/{name}": write_model(folder, name), f"evaluation/{name}": write_evaluation(folder, name)}
     return found
@@ -76,7 +78,8 @@ def write_table(path, **columns):
 
 def write_model(folder, name):
     model = folder / f"model-{name}"
-    write_json(model / "recipe.json", {"title": name.title()})
+    recipe = load_recipe("mf-softmax")  # any that neither reads histories nor folds them in
+    write_json(model / "recipe.json", recipe.model_dump(mode="json") | {"title": name.title()})
     summary = {"fingerprint": name * 8, "epochs": 2, "parameters": 68, "valid": {"ndcg@20": VALID[name]}}
     write_json(model / "summary.json", summary)
     history = JsonLines(model / "history.jsonl")

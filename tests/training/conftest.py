@@ -54,6 +54,7 @@ class Blocks:
 
     shape = Shape(USERS, ITEMS)
     steps = USERS // BATCH
+    reads_histories = False
 
     def __init__(self, *, killed_at: int | None = None) -> None:
         self.killed_at = killed_at

@@ -14,6 +14,7 @@ class CappedRecall:
     """
 
     convention = "hits in the first k / min(k, number of held-out items)"
+    reads: tuple[str, ...] = ()
 
     def __init__(self, k: int) -> None:
         self.k = k

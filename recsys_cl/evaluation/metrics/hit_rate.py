@@ -15,6 +15,7 @@ class HitRate:
     """
 
     convention = "1 if any of the first k is held out, else 0"
+    reads: tuple[str, ...] = ()
 
     def __init__(self, k: int) -> None:
         self.k = k

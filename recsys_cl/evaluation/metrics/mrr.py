@@ -12,6 +12,7 @@ class MeanReciprocalRank:
     """``1 / rank of the first hit`` within ``k``, 0 without one (Voorhees, 1999, TREC-8 question answering)."""
 
     convention = "1 / rank of the first hit, 0 beyond k"
+    reads: tuple[str, ...] = ()
 
     def __init__(self, k: int) -> None:
         self.k = k

@@ -15,6 +15,7 @@ class NDCG:
     """
 
     convention = "binary gain, discount 1/log2(rank+1), ideal list of min(k, number of held-out items) hits"
+    reads: tuple[str, ...] = ()
 
     def __init__(self, k: int) -> None:
         self.k = k

@@ -16,19 +16,15 @@ class Novelty:
     """
 
     convention = "mean of log2(known interactions / known interactions of the item) over the listed items among the first k"
+    reads: tuple[str, ...] = ("popularity",)
 
     def __init__(self, k: int) -> None:
         self.k = k
         self.name = f"novelty@{k}"
 
     def __call__(self, ranking: Ranking) -> Tensor:
-        """Values [U], float64; 0 for an empty list.
-
-        Raises:
-            ValueError: the ranking does not know how popular items are.
-        """
-        if ranking.popularity is None:
-            raise ValueError(f"{self.name} reads Ranking.popularity, which is not there")
+        """Values [U], float64; 0 for an empty list."""
+        assert ranking.popularity is not None
         met = ranking.popularity.double()
         items = ranking.items[:, : self.k]
         bits = (met.sum() / met.clamp(min=1)).clamp(min=1).log2()

@@ -14,6 +14,7 @@ class Precision:
     """
 
     convention = "hits in the first k / k, also for shorter lists"
+    reads: tuple[str, ...] = ()
 
     def __init__(self, k: int) -> None:
         self.k = k

@@ -17,6 +17,7 @@ class RPrecision:
     """
 
     convention = "hits in the first R / R, R = min(k, number of held-out items)"
+    reads: tuple[str, ...] = ()
 
     def __init__(self, k: int) -> None:
         self.k = k

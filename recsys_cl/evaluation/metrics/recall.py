@@ -15,6 +15,7 @@ class Recall:
     """
 
     convention = "hits in the first k / number of held-out items (not capped at k)"
+    reads: tuple[str, ...] = ()
 
     def __init__(self, k: int) -> None:
         self.k = k

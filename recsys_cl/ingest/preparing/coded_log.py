@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,17 @@ from numpy.typing import NDArray
 TRAIN, VALID, TEST = 0, 1, 2
 PARTS = ("train", "valid", "test")
 """Part ``p`` is named ``PARTS[p]``, in splits, files and reports alike."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Behaviours:
+    """All events of the log's users with its items, of every type and in no order; codes are the log's."""
+
+    names: tuple[str, ...]  # of the types of events
+    users: NDArray[np.int32]  # [E] codes
+    items: NDArray[np.int32]  # [E] codes
+    times: NDArray[np.int64]  # [E] microseconds since 1970 UTC
+    kinds: NDArray[np.int32]  # [E] index into names; -1: an event of no type
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +39,9 @@ class CodedLog:
     clock: NDArray[np.int64]  # [L >= N] times of all logged events, those filtered out included, never falling
     user_ids: pa.Array  # text by code, in byte order
     item_ids: pa.Array  # text by code, in byte order
+    weights: NDArray[np.float64] | None = None  # [N]; None: none are known
+    sessions: NDArray[np.int32] | None = None  # [N] from 0 in each user's history; None: not asked for
+    behaviours: Behaviours | None = None  # None: not asked for
 
     def __len__(self) -> int:
         """Number of interactions."""
@@ -35,8 +49,9 @@ class CodedLog:
 
     def select(self, rows: NDArray[np.bool_]) -> CodedLog:
         """The interactions where ``rows`` [N] is true; codes and clock stay what they are."""
-        parts = None if self.parts is None else self.parts[rows]
-        return CodedLog(self.users[rows], self.items[rows], self.times[rows], parts, self.clock, self.user_ids, self.item_ids)
+        names = ("users", "items", "times", "parts", "weights", "sessions")
+        chosen: dict[str, Any] = {name: None if (of := getattr(self, name)) is None else of[rows] for name in names}
+        return replace(self, **chosen)
 
     def pairs(self) -> NDArray[np.int64]:
         """One number per (user, item), equal exactly where both are, [N]."""
@@ -45,6 +60,8 @@ class CodedLog:
 
 class Split(Protocol):
     """Says of each interaction which part it belongs to; one kind of split is one file in ``splits/``."""
+
+    order: str  # what it promises of time: "global" (one clock for all), "user" (each user's own) or "none"
 
     def __call__(self, log: CodedLog) -> NDArray[np.int8]:
         """Parts [N], each ``TRAIN``, ``VALID`` or ``TEST``."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys_cl.core.values import Shape
 from recsys_cl.ingest.preparing.coded_log import PARTS
 from recsys_cl.ingest.preparing.kcore import distinct
 from recsys_cl.ingest.preparing.preparation import Part, Prepared
+
+if TYPE_CHECKING:
+    from recsys_cl.core.values import Shape
 
 PERIODS = 60
 """At most so many bars in the chart of events over time."""

@@ -8,23 +8,26 @@ from numpy.typing import NDArray
 from recsys_cl.ingest.prepare import KCore
 
 
-def kcore(users: NDArray[np.int32], items: NDArray[np.int32], bounds: KCore) -> NDArray[np.bool_]:
+def kcore(users: NDArray[np.int32], items: NDArray[np.int32], bounds: KCore, *, repeated: bool = True) -> NDArray[np.bool_]:
     """Which of the interactions ``users`` [N], ``items`` [N] lie in the core, [N].
 
     Removal goes on to a fixpoint, on distinct pairs: a repeat is no second partner. The answer is unique, whatever
     the order of removal (Seidman, 1983, Network structure and minimum degree). Each round is one pass over the
     pairs left, without a table of neighbours: logs need few rounds and memory is what runs out first.
+    ``repeated`` is false where the pairs are known to be distinct, which saves looking for repeats.
     """
     if len(users) == 0 or (bounds.users <= 1 and bounds.items <= 1):
         return np.ones(len(users), dtype=np.bool_)
-    heights, widths = int(users.max()) + 1, int(items.max()) + 1
-    left_users, left_items = _distinct(users, items, widths)
+    left_users, left_items = _distinct(users, items, int(items.max()) + 1) if repeated else (users, items)
+    alive_users, alive_items = np.bincount(users) > 0, np.bincount(items) > 0
     while True:
-        alive_users = np.bincount(left_users, minlength=heights) >= bounds.users
-        alive_items = np.bincount(left_items, minlength=widths) >= bounds.items
-        stay = alive_users[left_users] & alive_items[left_items]
-        if bool(stay.all()):
+        degrees = np.bincount(left_users, minlength=len(alive_users)), np.bincount(left_items, minlength=len(alive_items))
+        weak_users, weak_items = alive_users & (degrees[0] < bounds.users), alive_items & (degrees[1] < bounds.items)
+        if not (weak_users.any() or weak_items.any()):
             return np.asarray(alive_users[users] & alive_items[items])
+        alive_users &= ~weak_users
+        alive_items &= ~weak_items
+        stay = alive_users[left_users] & alive_items[left_items]
         left_users, left_items = left_users[stay], left_items[stay]
 
 

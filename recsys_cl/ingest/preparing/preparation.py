@@ -6,9 +6,10 @@ in the vocabulary is cold, and counted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -16,13 +17,17 @@ from numpy.typing import NDArray
 
 from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Shape
 from recsys_cl.ingest.engine import engine
 from recsys_cl.ingest.prepare import Prepare
+from recsys_cl.ingest.preparing.behaviours import behaviour_columns, summed_weights
 from recsys_cl.ingest.preparing.coded_log import PARTS, TRAIN, CodedLog
 from recsys_cl.ingest.preparing.coding import code
 from recsys_cl.ingest.preparing.kcore import kcore
 from recsys_cl.ingest.preparing.repeats import keep_one
+from recsys_cl.ingest.preparing.sessions import sessions
+
+if TYPE_CHECKING:
+    from recsys_cl.core.values import Shape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +37,7 @@ class Part:
     users: NDArray[np.int32]  # [N]
     items: NDArray[np.int32]  # [N]
     times: NDArray[np.int64]  # [N] microseconds since 1970 UTC
+    columns: Mapping[str, pa.Array] = field(default_factory=dict)  # [N] each: weight, session, behaviours, as asked for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +52,8 @@ class Prepared:
     @property
     def shape(self) -> Shape:
         """Size of the vocabulary."""
+        from recsys_cl.core.values import Shape  # needs torch, and ingestion starts without it
+
         return Shape(len(self.user_ids), len(self.item_ids))
 
 
@@ -60,20 +68,33 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path) -> Prepared:
     Raises:
         Refused: a step leaves nothing, a part has no interactions, or the log lacks what a setting names.
     """
-    with engine(scratch, settings.memory_limit, settings.threads) as run:
-        log, counts = code(run, interactions, settings.min_rating, settings.events)
-    once = keep_one(log, settings.repeats)
-    if not once.all():
-        log = log.select(once)
+    with engine(scratch, settings.memory_limit, settings.threads, settings.engine) as run:
+        whole, counts = code(run, interactions, settings)
+    log, removed = _collapsed(whole, settings)
     split = build("ingest.splits", settings.split, "prepare.split")
     parts = split(log)
     _need_every_part(parts, settings.split.use, PARTS if getattr(split, "test", True) else PARTS[:-1])
+    if settings.repeats == "sum" and log.weights is not None:
+        log = replace(log, weights=summed_weights(whole, parts, log))
     train = np.flatnonzero(parts == TRAIN)
-    core = kcore(log.users[train], log.items[train], settings.kcore)
-    counts |= {"repeats": len(once) - len(log), "outside_core": len(train) - int(core.sum())}
+    core = kcore(log.users[train], log.items[train], settings.kcore, repeated=settings.repeats == "keep")
+    counts |= {**removed, "outside_core": len(train) - int(core.sum())}
     if not core.any():
         raise Refused(f"prepare.kcore: none of the {len(train):,} train interactions lies in the core ({settings.kcore})")
     return _renumbered(log, parts, train[core], counts)
+
+
+def _collapsed(log: CodedLog, settings: Prepare) -> tuple[CodedLog, dict[str, int]]:
+    """One interaction a pair, unless repeats are kept, and what that removed; sessions are those of all interactions."""
+    if (gap := settings.session_gap_microseconds) is not None:
+        log = replace(log, sessions=sessions(log.users, log.times, gap))
+    once = keep_one(log, settings.repeats, settings.min_weight)
+    if not once.any():
+        raise Refused(f"prepare.min_weight: no pair's weights sum to {settings.min_weight:g}")
+    left = log if once.all() else log.select(once)
+    light = np.isin(log.pairs(), left.pairs(), invert=True) if settings.repeats == "sum" and settings.min_weight else np.False_
+    removed = {"repeats": len(log) - len(left) - int(np.sum(light))}
+    return left, removed | ({"below_summed_weight": int(np.sum(light))} if settings.repeats == "sum" else {})
 
 
 def _need_every_part(parts: NDArray[np.int8], use: str, needed: Sequence[str]) -> None:
@@ -88,9 +109,15 @@ def _renumbered(log: CodedLog, parts: NDArray[np.int8], train: NDArray[np.int64]
     user_ids, users = _vocabulary(log.users, train, log.user_ids)
     item_ids, items = _vocabulary(log.items, train, log.item_ids)
     rows = [train, *(np.flatnonzero(parts == part) for part in range(TRAIN + 1, len(PARTS)))]
-    made = [Part(users[log.users[r]], items[log.items[r]], log.times[r]) for r in rows]
+    made = [Part(users[log.users[r]], items[log.items[r]], log.times[r], _columns(log, r)) for r in rows]
+    made[0] = replace(made[0], columns={**made[0].columns, **behaviour_columns(log, train)})
     counts |= {name: len(r) for name, r in zip(PARTS, rows, strict=True)}
     return Prepared((made[0], made[1], made[2]), user_ids, item_ids, counts)
+
+
+def _columns(log: CodedLog, rows: NDArray[np.int64]) -> dict[str, pa.Array]:
+    known = {"weight": log.weights, "session": log.sessions}
+    return {name: pa.array(values[rows]) for name, values in known.items() if values is not None}
 
 
 def _vocabulary(codes: NDArray[np.int32], train: NDArray[np.int64], ids: pa.Array) -> tuple[pa.Array, NDArray[np.int32]]:

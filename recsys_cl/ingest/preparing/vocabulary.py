@@ -15,9 +15,9 @@ from recsys_cl.ingest.preparing.preparation import Part, Prepared
 
 
 def write_part(part: Part, path: Path) -> None:
-    """Write ``user`` int32, ``item`` int32, ``timestamp`` int64 (microseconds since 1970 UTC)."""
+    """Write ``user`` int32, ``item`` int32, ``timestamp`` int64 (microseconds since 1970 UTC), and the part's own columns."""
     columns = {"user": pa.array(part.users), "item": pa.array(part.items), "timestamp": pa.array(part.times)}
-    _write(pa.table(columns), path)
+    _write(pa.table({**columns, **part.columns}), path)
 
 
 def write_vocabulary(prepared: Prepared, items: Path, folder: Path) -> None:

@@ -47,10 +47,10 @@ def row(record: dict[str, Any], names: Sequence[tuple[str, str]]) -> Row | tuple
         value = record.get(key)
         if value is None or type(value) is str:
             found[name] = value
-        elif type(value) is int or (type(value) is float and name in _NUMBERS):
+        elif type(value) is int or (type(value) is float and name in NUMBERS):
             found[name] = repr(value)
         else:
-            needed = "a number" if name in _NUMBERS else "an integer"
+            needed = "a number" if name in NUMBERS else "an integer"
             return name, f"{_KINDS[type(value)]}, where text or {needed} is needed"
         if type(value) is str and not value.isascii() and not _encodable(value):
             return name, "a lone surrogate, which is no text"
@@ -78,4 +78,4 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_distinct)
 _KINDS = {bool: "a boolean", list: "a list", dict: "an object", float: "a float"}
-_NUMBERS = ("rating", "weight")
+NUMBERS = ("rating", "weight")

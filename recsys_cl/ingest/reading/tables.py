@@ -13,6 +13,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import read_fault
 
 ROWS = 1 << 17  # rows in a batch
+_BUFFER = 1 << 20  # bytes read at a time, of each column
 
 
 def parquet_schema(path: Path) -> pa.Schema:
@@ -24,7 +25,7 @@ def parquet_schema(path: Path) -> pa.Schema:
 def parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The file's rows in order, ``columns`` only."""
     with _opened(path) as file:
-        yield from file.iter_batches(batch_size=ROWS, columns=list(columns))
+        yield from file.iter_batches(batch_size=ROWS, columns=list(columns), use_threads=False)
 
 
 @contextmanager
@@ -32,7 +33,10 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         if path.stat().st_size == 0:
             raise Refused(f"{path}: the file is empty")
-        with pq.ParquetFile(path, page_checksum_verification=True, coerce_int96_timestamp_unit="us") as file:
+        # Without pre_buffer and with a small buffer, memory does not grow with the file or its row groups.
+        with pq.ParquetFile(
+            path, page_checksum_verification=True, coerce_int96_timestamp_unit="us", pre_buffer=False, buffer_size=_BUFFER
+        ) as file:
             yield file
     except OSError as error:
         if error.errno is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from recsys_cl.core.errors import Refused
@@ -14,6 +15,7 @@ from recsys_cl.ingest.reading.features import item_files
 from recsys_cl.ingest.reading.item_table import read_items
 from recsys_cl.ingest.reading.locate import existing, locate
 from recsys_cl.ingest.reading.objects import Row, decode, row
+from recsys_cl.ingest.reading.plain_objects import plain_columns
 from recsys_cl.ingest.reading.text import Block, blocks
 from recsys_cl.ingest.source import OPTIONAL, REQUIRED, RawLog, row_schema
 
@@ -60,6 +62,13 @@ class JsonLines:
     def _batches(self, schema: pa.Schema, file: int, path: Path) -> Iterator[pa.RecordBatch]:
         keys: set[str] = set()
         for block in blocks(path):
+            plain = plain_columns(block.data, self.names)
+            if plain is not None:
+                columns, found = plain
+                keys.update(found)
+                count = len(next(iter(columns.values())))
+                yield row_batch(schema, columns, file, np.arange(block.line, block.line + count))
+                continue
             lines, rows, faults = self._rows(path, block, keys)
             if rows:
                 yield row_batch(schema, {name: [found[name] for found in rows] for name, _ in self.names}, file, lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from recsys_cl.core.errors import Refused
@@ -78,5 +79,5 @@ def _batches(schema: pa.Schema, file: int, path: Path, kinds: dict[str, tuple[st
                 values[name] = convert(batch.column(column), kind, schema.field(name).type)
             except pa.ArrowInvalid as error:
                 raise Refused(f"{path}: column '{column}', rows {row} to {row + len(batch)}: not UTF-8 text") from error
-        yield row_batch(schema, values, file, pa.array(range(row, row + len(batch)), pa.int64()))
+        yield row_batch(schema, values, file, pa.array(np.arange(row, row + len(batch))))
         row += len(batch)

@@ -20,6 +20,8 @@ class LeaveLastOut:
             to serve and not to be measured.
     """
 
+    order = "user"
+
     def __init__(self, *, test: bool = True) -> None:
         self.test = test
 

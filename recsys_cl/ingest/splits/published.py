@@ -14,6 +14,8 @@ from recsys_cl.ingest.preparing.recency import check_fraction, from_last, length
 class Published:
     """Use the parts as published. Where there is no valid, hold out ``valid`` of each user's train by ``seed``."""
 
+    order = "none"
+
     def __init__(self, valid: float = 0.1, *, seed: int = 0) -> None:
         self.valid, self.seed = check_fraction(valid, "prepare.split.valid"), seed
 

@@ -22,6 +22,7 @@ class Ratio:
         check_fraction(test, "prepare.split.test")
         check_fraction(valid + test, "prepare.split: valid + test")
         self.valid, self.test, self.random, self.seed = valid, test, random, seed
+        self.order = "none" if random else "user"
 
     def __call__(self, log: CodedLog) -> NDArray[np.int8]:
         """Parts [N]."""

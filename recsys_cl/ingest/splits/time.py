@@ -25,6 +25,8 @@ class GlobalTime:
     a filter or the removal of repeats takes out, so the cut depends on the clock alone and never on who met what later.
     """
 
+    order = "global"  # what is promised of time across parts; an audit holds the split to it
+
     def __init__(self, valid: float | str = 0.1, test: float | str = 0.1) -> None:
         if isinstance(valid, str) != isinstance(test, str):
             raise Refused("prepare.split: valid and test must both be shares or both be times")

@@ -1,0 +1,114 @@
+"""The divisions that every evaluation makes: by popularity, age and history, by what is cold, by any column that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.values import Interactions
+from recsys_cl.evaluation.segments import Division
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NEW = 0.1
+"""An item is new if it was first met within this last share of the training interactions."""
+LENGTHS = (5, 10, 20, 50, 100)
+"""Where one band of history lengths ends and the next begins."""
+LARGEST = 12
+"""Values of a column that get a segment of their own; the others share one."""
+OTHER, UNKNOWN = "other", "unknown"
+
+
+def item_popularity(train: Interactions) -> Division:
+    """Head, mid and tail: the most popular items that make up a third of all interactions, the next third, the rest.
+
+    Thirds of the interactions rather than of the items, so that each rests on about as much evidence. Of equally popular items
+    the smaller id comes first; an item over a border belongs to the side where most of it lies.
+    """
+    counts = torch.bincount(train.items, minlength=train.shape.items)
+    order = torch.argsort(counts, descending=True, stable=True)
+    middle = counts[order].cumsum(0) - counts[order] / 2
+    third = (3 * middle / max(len(train), 1)).long().clamp(max=2)
+    labels = torch.empty_like(order)
+    labels[order] = third
+    return Division("item popularity", ("head", "mid", "tail", "cold"), _outside(labels, 3))
+
+
+def item_age(train: Interactions) -> Division:
+    """New are items first met in the last tenth of the training interactions, and those outside the vocabulary.
+
+    Where the log has no times, only the latter are.
+    """
+    first = torch.full((train.shape.items,), torch.iinfo(torch.int64).max, device=train.items.device)
+    first.scatter_reduce_(0, train.items, train.times, "amin")
+    border = train.times[int((1 - NEW) * len(train))] if len(train) else 0
+    earliest = train.times.min() if len(train) else 0
+    new = (first >= border) & (first > earliest)
+    return Division("item age", ("older", "new"), _outside(new.long(), 1))
+
+
+def cold_items(catalogue: int, device: torch.device | str = "cpu") -> Division:
+    """Items of the vocabulary, and those outside it, which can only be missed."""
+    return Division("cold items", ("known", "cold"), _outside(torch.zeros(catalogue, dtype=torch.int64, device=device), 1))
+
+
+def history_length(users: Tensor, known: Interactions) -> Division:
+    """Bands of how much is known of each of ``users`` [U]: 0-4 interactions, 5-9, ..."""
+    lengths = torch.bincount(known.users, minlength=known.shape.users)[users]
+    borders = torch.tensor(LENGTHS, device=users.device)
+    ends = (0, *LENGTHS)
+    labels = (*(f"{low}-{high - 1}" for low, high in zip(ends, LENGTHS, strict=False)), f"{LENGTHS[-1]}+")
+    return Division("history length", labels, torch.bucketize(lengths, borders, right=True))
+
+
+def column(values: pd.Series[Any], *, outside: bool) -> Division:
+    """A division by the values of a column: the most frequent by name, then ``other``, then ``unknown``.
+
+    Numbers of many values are divided into quarters; of a list the first value decides.
+
+    Args:
+        values: one for each user or item, in id order; its name is the division's.
+        outside: whether to add a last label for what is outside the vocabulary; that is unknown.
+
+    Raises:
+        Refused: the column holds lists of numbers.
+    """
+    import pandas as pd
+
+    numbers = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    texts = _quarters(values) if numbers and values.nunique() > LARGEST else values.map(_text, na_action="ignore")
+    sizes = texts[~texts.isin([OTHER, UNKNOWN])].value_counts()
+    named = sorted(sizes.index, key=lambda text: (-sizes[text], text))[:LARGEST]
+    labels = (*named, OTHER, UNKNOWN)
+    places = {text: place for place, text in enumerate(labels)}
+    codes = [places[UNKNOWN] if pd.isna(text) else places.get(text, places[OTHER]) for text in texts]
+    codes += [places[UNKNOWN]] if outside else []
+    return Division(str(values.name), labels, torch.tensor(codes, dtype=torch.int64))
+
+
+def _quarters(values: pd.Series[Any]) -> pd.Series[Any]:
+    """The quarter of the known values that each is in, as text: ``1.5 to 20``."""
+    import pandas as pd
+
+    quarters, ends = pd.qcut(values, 4, labels=False, retbins=True, duplicates="drop")
+    return quarters.map(lambda place: f"{ends[int(place)]:g} to {ends[int(place) + 1]:g}", na_action="ignore").astype(object)
+
+
+def _text(value: object) -> str | None:
+    """A value as a label; the first of a list, None of an empty one."""
+    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
+        if len(value) and isinstance(value[0], float | np.floating):
+            raise Refused("lists of numbers make no segments")
+        return str(value[0]) if len(value) else None
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _outside(labels: Tensor, label: int) -> Tensor:
+    """The labels [I] of the vocabulary, and one more for all that is outside it."""
+    return torch.cat((labels, labels.new_tensor([label])))

@@ -1,0 +1,65 @@
+"""Vectors and what was held out become every metric's values, each ingredient made only if some metric reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.protocols import Metric
+from recsys_cl.core.values import Encoding, Ragged, Ranking
+from recsys_cl.evaluation.held_out import HeldOut
+from recsys_cl.evaluation.rank import rank
+from recsys_cl.ops.standing import standing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """One ranking and what the metrics make of it."""
+
+    ranking: Ranking
+    scores: Tensor  # [U, K] of the ranked items, fp32
+    values: dict[str, Tensor]  # metric name -> [U]
+
+
+def measure(
+    encoding: Encoding,
+    held_out: HeldOut,
+    metrics: Sequence[Metric],
+    budget: int,
+    model: str,
+    categories: Ragged | None = None,
+) -> Measured:
+    """Rank the whole catalogue for the users of ``held_out`` and compute every metric.
+
+    Args:
+        encoding: vectors of those users [U, D], in their order, and of the catalogue [I, D].
+        held_out: right answers, history and popularity.
+        metrics: what to compute.
+        budget: bytes of working memory.
+        model: whose vectors these are, for messages.
+        categories: of each item, I rows; None: not known.
+
+    Raises:
+        Refused: a metric reads categories that are not there, scores are not finite, or the budget is too small.
+    """
+    require(metrics, categories)
+    depth = max(1, *(metric.k for metric in metrics), 1)
+    ranking, scores = rank(encoding, held_out.truth, held_out.seen, depth, budget, model, held_out.popularity)
+    ranking = replace(ranking, history=held_out.history, categories=categories, vectors=encoding.items)
+    if any("standing" in metric.reads for metric in metrics):  # a second pass over all scores
+        counted = standing(encoding.users, encoding.items, held_out.truth, held_out.seen, budget, model)
+        ranking = replace(ranking, standing=counted)
+    return Measured(ranking, scores, {metric.name: metric(ranking) for metric in metrics})
+
+
+def require(metrics: Sequence[Metric], categories: Ragged | None) -> None:
+    """Refuse metrics that read what the data set does not have."""
+    for metric in metrics:
+        if "categories" in metric.reads and categories is None:
+            raise Refused(
+                f"evaluation.metrics: '{metric.name}' reads the items' categories, which are not known; "
+                "evaluation.category names the column of the item table that holds them"
+            )

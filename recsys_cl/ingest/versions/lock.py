@@ -1,0 +1,139 @@
+"""One writer at a time, and readers who keep what they opened: kernel locks, which no death leaves behind."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from recsys_cl.core.errors import Refused, Unavailable
+from recsys_cl.core.files import storage_fault, sync_folder
+
+VERSIONS, PARTS, SCRATCH = "versions", "parts", ".scratch"
+_LOCK = ".lock"
+
+
+@contextmanager
+def writing(folder: Path, *, wait: bool) -> Iterator[Path]:
+    """Be the only writer of ``folder``; yields an empty scratch folder on the same file system.
+
+    Whatever a killed writer left is swept first: with the lock in hand nobody else can be using it. A folder that was made
+    for this, and in which nothing was committed, is taken away again.
+
+    Raises:
+        Unavailable: another process writes and ``wait`` is false (the message says who), or the disk failed.
+        Refused: ``folder`` holds something that is no data set.
+    """
+    new = not folder.exists()
+    handle = _locked(folder, wait=wait)
+    scratch = folder / SCRATCH
+    try:
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        yield scratch
+    except OSError as error:
+        raise storage_fault(Path(error.filename or folder), error) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        with suppress(OSError):
+            os.ftruncate(handle, 0)
+            if new and not any((folder / VERSIONS).iterdir()):
+                _take_away(folder)
+        os.close(handle)
+
+
+@contextmanager
+def pinned(path: Path) -> Iterator[None]:
+    """Keep the version described in ``path``, and so its parts, while it is being read.
+
+    Raises:
+        Refused: it has been swept.
+    """
+    gone = f"{path}: the version is no longer there"
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError as error:
+        raise Refused(gone) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        if os.fstat(handle).st_nlink == 0:  # removed between opening and locking
+            raise Refused(gone)
+        yield
+    finally:
+        os.close(handle)
+
+
+def remove_unread(path: Path) -> bool:
+    """Remove a version's file unless somebody reads that version; returns whether it is gone."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def _locked(folder: Path, *, wait: bool) -> int:
+    """A handle that holds the lock and says by whom; the folder and its rooms are there, durably."""
+    try:
+        if folder.is_dir() and not ((folder / _LOCK).exists() or (folder / VERSIONS).is_dir()) and any(folder.iterdir()):
+            raise Refused(f"{folder}: neither empty nor a data set; choose another folder")
+        handle = _opened(folder, wait=wait)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, _me().encode(), 0)
+        for room in (VERSIONS, PARTS):
+            (folder / room).mkdir(exist_ok=True)
+        sync_folder(folder)
+        sync_folder(folder.parent)
+    except BlockingIOError as error:
+        raise Unavailable(f"{folder}: {_holder(folder)} is writing to it; try later, or wait with --wait") from error
+    except OSError as error:
+        raise storage_fault(folder, error) from error
+    return handle
+
+
+def _opened(folder: Path, *, wait: bool) -> int:
+    """The locked lock file: the one that is there now, not one that another writer took away meanwhile."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o644)
+        except FileNotFoundError:  # another writer has just taken the folder away
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            raise
+        if os.fstat(handle).st_nlink:
+            return handle
+        os.close(handle)
+
+
+def _take_away(folder: Path) -> None:
+    for room in (VERSIONS, PARTS):
+        shutil.rmtree(folder / room)
+    (folder / _LOCK).unlink()
+    folder.rmdir()
+
+
+def _me() -> str:
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    return json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since})
+
+
+def _holder(folder: Path) -> str:
+    try:
+        me = json.loads((folder / _LOCK).read_text("utf-8"))
+        return f"process {me['pid']} on {me['host']}, since {me['since']},"
+    except (OSError, ValueError, KeyError, TypeError):  # it has the lock, and has not yet said who it is
+        return "another process"

@@ -1,0 +1,88 @@
+"""What the numbers stand on: events over time, the tail, the split, and whether anything drifted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recsys_cl.reporting.charts.bars import bars
+from recsys_cl.reporting.charts.chart import Chart
+from recsys_cl.reporting.charts.marks import Mark, marks
+from recsys_cl.reporting.charts.periods import periods
+from recsys_cl.reporting.charts.spans import spans
+from recsys_cl.reporting.charts.tail import tail
+from recsys_cl.reporting.evidence import Evidence
+from recsys_cl.reporting.sections.section import Section
+from recsys_cl.reporting.table import Table, simple
+
+PARTS = ("train", "valid", "test")
+COUNTS = ("interactions", "users", "items", "of_cold_users", "of_cold_items", "first", "last")
+"""Of a part, in the order in which they are read."""
+
+STEPS = ("logged", "other_events", "below_min_rating", "positive", "repeats", "outside_core")
+"""Of preparation: what was logged, and what each step removed or left."""
+
+
+def data(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa: ARG001 - parts have marks of their own
+    """Charts from the data report, then its tables."""
+    report = evidence.data
+    parts = {name: report["parts"][name] for name in PARTS if name in report.get("parts", {})}
+    own = marks(list(parts))
+    popularity = [(int(rank), int(count)) for rank, count in report.get("popularity", ())]
+    return Section(
+        "data",
+        "Data",
+        "Vocabularies come from train alone. What only later parts know is cold: its users are counted and left out, its items "
+        "count as misses.",
+        [
+            periods("Events over time, by part", report.get("periods", ()), list(parts), own, "events"),
+            tail("Popularity of items", popularity, "interactions"),
+            spans("The split in time", parts, own),
+            _activity(report.get("user_activity", {}).get("histogram", ())),
+        ],
+        [*_parts(parts), *_rows(report.get("rows")), *_drift(report.get("drift"))],
+        missing="No data report came with these runs.",
+    )
+
+
+def _activity(histogram: Sequence[Mapping[str, Any]]) -> Chart | None:
+    """How many users met how many items, by powers of two."""
+    if not histogram:
+        return None
+    groups, counts = [f"{bar['from']:,}" for bar in histogram], {"users": [bar["count"] for bar in histogram]}
+    title = "Users by number of interactions in train"
+    return bars(title, groups, counts, marks(["users"]), "users", "interactions, from … to twice as many")
+
+
+def _parts(parts: Mapping[str, Any]) -> list[Table]:
+    if not parts:
+        return []
+    names = [name for name in COUNTS if name in next(iter(parts.values()))]
+    heads = ["part", *(name.replace("_", " ") for name in names)]
+    rows = [[part, *(_short(counts.get(name)) for name in names)] for part, counts in parts.items()]
+    return [simple(heads, rows, "Parts")]
+
+
+def _short(value: Any) -> Any:
+    """A time to the minute; the rest as it is."""
+    return value[:16].replace("T", " ") if isinstance(value, str) else value
+
+
+def _rows(rows: Mapping[str, Any] | None) -> list[Table]:
+    known = {name: (rows or {})[name] for name in STEPS if name in (rows or {})}
+    return (
+        [simple(["step", "rows"], [[name.replace("_", " "), value] for name, value in known.items()], "Rows")] if known else []
+    )
+
+
+def _drift(drift: Mapping[str, Any] | None) -> list[Table]:
+    if not drift:
+        return []
+    heads = ["check", "value", "warning above", "drift above", "verdict"]
+    checks = drift.get("checks", ())
+    rows = [[_named(one), *map(one.get, ("value", "warning", "threshold")), str(one["verdict"])] for one in checks]
+    return [simple(heads, rows, f"Drift: {drift.get('verdict', 'unknown')}")] if rows else []
+
+
+def _named(check: Mapping[str, Any]) -> str:
+    return str(check["name"]).replace("_", " ")

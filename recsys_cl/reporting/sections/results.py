@@ -1,0 +1,84 @@
+"""Every recipe by every metric on the test part, against the best baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from recsys_cl.reporting.charts.chart import Chart
+from recsys_cl.reporting.charts.lines import lines
+from recsys_cl.reporting.charts.marks import Mark
+from recsys_cl.reporting.charts.whiskers import whiskers
+from recsys_cl.reporting.evidence import Evidence, Trial
+from recsys_cl.reporting.sections.section import Section
+from recsys_cl.reporting.table import Cell, Column, Table
+from recsys_cl.reporting.text import ABSENT, between, duration, figure, finite
+
+
+def results(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:
+    """Means with intervals and marks, and the differences that carry the headline."""
+    compared = evidence.comparison
+    lead = "Exact ranking of the whole catalogue for every user of the test part; recipes and epochs were chosen on validation."
+    if compared and compared.baseline:
+        lead += (
+            f" Below each mean, its 95 % interval over users. ▲ higher and ▼ lower than the best baseline, "
+            f"{compared.baseline}, at 5 % after Holm's correction for the whole table; without a mark the difference cannot "
+            "be told from chance. "
+            "The best of a column is in bold."
+        )
+    return Section(
+        "results",
+        "Results",
+        lead,
+        [_differences(evidence), _recall(evidence, looks)],
+        [table(evidence)],
+        gaps=()
+        if any(t.recall for t in evidence.trials)
+        else ("Recall at every depth: no ranked lists were kept with these runs.",),
+        notes=list(evidence.conventions.items()),
+        charts_first=False,
+    )
+
+
+def _differences(evidence: Evidence) -> Chart | None:
+    compared = evidence.comparison
+    if compared is None or compared.baseline is None:
+        return None
+    own = [d for d in compared.differences if d.metric == evidence.metric and d.recipe != compared.baseline]
+    return whiskers(f"Difference to {compared.baseline}, {evidence.metric}", own, compared.baseline)
+
+
+def _recall(evidence: Evidence, looks: Mapping[str, Mark]) -> Chart | None:
+    series = {t.name: [(float(k), value) for k, value in enumerate(t.recall, 1)] for t in evidence.trials if t.recall}
+    return lines("Recall by length of the list", series, looks, "k", "recall@k")
+
+
+def table(evidence: Evidence) -> Table:
+    """The recipes by falling value of the selecting metric, metrics in their listed order, then what training cost."""
+    metrics = evidence.metrics
+    best = {m: max((t.test[m] for t in evidence.trials if finite(t.test.get(m))), default=None) for m in metrics}
+    columns = [Column("recipe", text=True)]
+    columns += [Column(m.partition("@")[0], m.partition("@")[2], means=m) for m in metrics]
+    columns += [Column("epochs"), Column("training")]
+    ordered = sorted(evidence.trials, key=lambda t: t.test.get(evidence.metric, float("-inf")), reverse=True)
+    rows = [_row(trial, evidence, best) for trial in ordered]
+    return Table(columns, rows, sortable=True, sorted_by=evidence.metric, depth=evidence.depth)
+
+
+def _row(trial: Trial, evidence: Evidence, best: Mapping[str, float | None]) -> list[Cell]:
+    compared = evidence.comparison
+    best_one, others = (compared.baseline, compared.baselines) if compared else (None, ())
+    below = "best baseline" if trial.name == best_one else "baseline" if trial.name in others else trial.family
+    cells = [Cell(trial.name, trial.name, below)]
+    for metric in evidence.metrics:
+        value = trial.test.get(metric)
+        found = compared.of(trial.name, metric) if compared else None
+        low, high = trial.intervals.get(metric, (None, None))
+        interval = between(low, high) if finite(low) and finite(high) else ""
+        known = finite(value)
+        cells.append(
+            Cell(
+                figure(value), value if known else None, interval, found.mark if found else "", known and value == best[metric]
+            )
+        )
+    spent = Cell(duration(trial.seconds), trial.seconds) if trial.seconds else Cell(ABSENT)
+    return [*cells, Cell(str(trial.epochs), trial.epochs) if trial.epochs else Cell(ABSENT), spent]

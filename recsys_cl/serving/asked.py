@@ -1,0 +1,118 @@
+"""Who asks: ids looked up, histories read, and for everybody the vector and the items to leave out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.values import Ragged
+from recsys_cl.ops.ragged import offsets_of, owners, spans
+from recsys_cl.serving.bundle import Bundle
+
+if TYPE_CHECKING:
+    import pandas
+
+POPULAR, PERSONAL, HISTORY = SOURCES = ("popular", "personal", "history")
+"""Where an answer comes from: everybody's favourites, what the model remembers of the user, or the history in the question."""
+
+_LONGEST_ID = 1024  # bytes; ingestion takes no longer ids, so a longer one is a mistake
+_LONGEST_HISTORY = 10_000  # items; the newest are what a model reads, and this is more than any reads
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """People with a question, n in all; m of them are not answered with what is popular."""
+
+    ids: Sequence[str | None]  # [n]
+    source: Tensor  # [n] int64, a place in SOURCES
+    vectors: Tensor  # [m, D]
+    seen: Ragged  # m rows: what they have met
+    unknown: Tensor | None  # [n] items of each history that the model does not know; None: histories were not given
+
+
+def ask(bundle: Bundle, users: Iterable[object], histories: Iterable[Iterable[object] | None] | None) -> Asked:
+    """Look everybody up.
+
+    Raises:
+        Refused: an id or a history cannot be used, or there are more users than histories or fewer.
+    """
+    ids = [None if user is None else id_text(user) for user in users]
+    rows = places(bundle.user_ids, ids)
+    source = (rows >= 0).long()
+    if histories is None:
+        if None in ids:
+            raise Refused(f"user_id: asker {ids.index(None)} has neither an id nor a history")
+        mine = rows[rows >= 0]
+        return Asked(ids, source, bundle.users[mine], _take(bundle.seen, mine), None)
+    past, unknown = _past(bundle, histories, len(ids))
+    read = (past.lengths > 0) if bundle.reader is not None else torch.zeros(len(ids), dtype=torch.bool)
+    source[read] = SOURCES.index(HISTORY)
+    return Asked(ids, source, *_vectors(bundle, rows, past, read), unknown)
+
+
+def id_text(value: object, name: str = "user_id") -> str:
+    """An id as text: text is taken as it is, whole numbers become their decimal digits.
+
+    Raises:
+        Refused: it is neither, or empty, or longer than any id can be.
+    """
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        value = str(int(value))
+    if not isinstance(value, str):
+        raise Refused(f"{name} must be text or a whole number, not {type(value).__name__}")
+    if not value or len(value.encode(errors="surrogatepass")) > _LONGEST_ID:
+        raise Refused(f"{name} must have 1 to {_LONGEST_ID} bytes, not {len(value)}")
+    return value
+
+
+def places(vocabulary: pandas.Index, ids: Sequence[str | None]) -> Tensor:
+    """Where each of ``ids`` stands in the vocabulary, [n]; -1 where it does not."""
+    import pandas
+
+    asked: Any = pandas.Series(list[Any](ids), dtype=vocabulary.dtype)
+    return torch.from_numpy(vocabulary.get_indexer(pandas.Index(asked)))
+
+
+def _past(bundle: Bundle, histories: Iterable[Iterable[object] | None], count: int) -> tuple[Ragged, Tensor]:
+    """The known items of each history, oldest first, and how many were unknown."""
+    given = [[] if history is None else [id_text(item, "item_id") for item in _listed(history)] for history in histories]
+    if len(given) != count:
+        raise Refused(f"{count} users and {len(given)} histories; each user needs one, or a null")
+    lengths = torch.tensor([len(history) for history in given])
+    if count and int(lengths.max()) > _LONGEST_HISTORY:
+        raise Refused(f"item_ids: a history has at most {_LONGEST_HISTORY} items, not {int(lengths.max())}")
+    items, rows = places(bundle.item_index, list(chain.from_iterable(given))), owners(lengths.long())
+    known = items >= 0
+    return Ragged.group(rows[known], items[known], count), torch.bincount(rows[~known], minlength=count)
+
+
+def _listed(history: Iterable[object]) -> Iterable[object]:
+    if isinstance(history, str | bytes) or not isinstance(history, Iterable):
+        raise Refused(f"item_ids: a history is a list of item ids, not {type(history).__name__}")
+    return history
+
+
+def _vectors(bundle: Bundle, rows: Tensor, past: Ragged, read: Tensor) -> tuple[Tensor, Ragged]:
+    """Vectors and what was met, of all who are read or remembered, in the order they ask."""
+    remembered, mine = (rows >= 0) & ~read, read.nonzero().flatten()
+    parts, met = [bundle.users[rows[remembered]]], [_take(bundle.seen, rows[remembered])]
+    if bundle.reader is not None and mine.numel():
+        parts.append(bundle.reader.vectors(_take(past, mine)).to(bundle.users.dtype))
+        met.append(_take(past, mine))
+    order = torch.argsort(torch.cat((remembered.nonzero().flatten(), mine)))
+    values = torch.cat([part.values for part in met])
+    everyone = Ragged(values, offsets_of(torch.cat([part.lengths for part in met])))
+    return torch.cat(parts)[order], _take(everyone, order)
+
+
+def _take(ragged: Ragged, rows: Tensor) -> Ragged:
+    """Some rows of ``ragged``, in the order asked for."""
+    lengths = ragged.lengths[rows]
+    return Ragged(ragged.values[spans(ragged.offsets[rows], lengths)], offsets_of(lengths))

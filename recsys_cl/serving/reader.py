@@ -1,0 +1,140 @@
+"""People by their histories: vectors for those a model has not met, or not since."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from recsys_cl.config import Recipe
+from recsys_cl.core.build import build, resolve
+from recsys_cl.core.chance import generator
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.protocols import Feed, Method
+from recsys_cl.core.values import Fold, Interactions, Ragged, Shape
+from recsys_cl.ops.ragged import owners
+
+
+class Reader(Protocol):
+    """Turns histories into the vectors of whoever has them."""
+
+    def vectors(self, histories: Ragged) -> Tensor:
+        """One vector a row [R, D]; rows are item ids, oldest first, none empty."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """What to keep beside a model, so that `restore` makes the same reader."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ByRule:
+    """By a rule that is linear in what was met, whatever the order (see `Fold`)."""
+
+    fold: Fold
+
+    def vectors(self, histories: Ragged) -> Tensor:
+        """Sums over the distinct items of each row."""
+        items, rows = self.fold.rows.shape[0], len(histories)
+        pairs = torch.unique(owners(histories.lengths) * items + histories.values)
+        owner, count = pairs // items, torch.bincount(pairs // items, minlength=rows)
+        summed = self.fold.rows.new_zeros(rows, self.fold.rows.shape[1])
+        return summed.index_add_(0, owner, self.fold.rows[pairs % items]) / count[:, None] ** self.fold.exponent
+
+    def state(self) -> dict[str, Tensor]:
+        """The rows and the exponent."""
+        return {"fold": self.fold.rows, "fold_exponent": torch.tensor(self.fold.exponent)}
+
+
+@dataclass(slots=True, eq=False)
+class ByEncoder:
+    """By the trained encoder itself: whoever asks is read exactly as the users of the training data were.
+
+    Args:
+        recipe: of the model.
+        shape: the vocabularies it was trained on.
+        weights: all of its state, by name.
+    """
+
+    recipe: Recipe
+    shape: Shape
+    weights: Mapping[str, Tensor]
+    _method: Method[Any] | None = None
+    _building: Lock = field(default_factory=Lock)
+
+    def vectors(self, histories: Ragged) -> Tensor:
+        """The encoder's states of the histories."""
+        from recsys_cl.evaluation.encode import encode_all
+
+        guests = Shape(len(histories), self.shape.items)
+        users = owners(histories.lengths)
+        read = Interactions(guests, users, histories.values, torch.zeros_like(users))
+        rng = generator(0, "unused")
+        feed: Feed[Any] = build(
+            "structures", self.recipe.source, "source", shape=guests, interactions=read, sampler=None, rng=rng
+        )
+        return encode_all(self._trained(), feed, torch.arange(guests.users)).users.float()
+
+    def state(self) -> dict[str, Tensor]:
+        """The weights."""
+        return {f"weights/{name}": value for name, value in self.weights.items()}
+
+    def _trained(self) -> Method[Any]:
+        with self._building:  # requests come from several threads
+            if self._method is None:
+                self._method = _rebuilt(self.recipe, self.shape, self.weights)
+            return self._method
+
+
+def reader_of(recipe: Mapping[str, Any], shape: Shape, vectors: Mapping[str, Tensor], weights: Path) -> Reader | None:
+    """The reader of a trained model: what its family offers, None where that is nothing.
+
+    Args:
+        recipe: as JSON.
+        shape: the vocabularies it was trained on.
+        vectors: what its evaluation left; ``fold`` is its rule, if it has one.
+        weights: its trained weights.
+    """
+    from safetensors.torch import load_file
+
+    made = Recipe.model_validate_json(json.dumps(recipe))
+    if getattr(resolve("structures", made.source.use, "source"), "reads_histories", False):
+        return ByEncoder(made, shape, load_file(weights))
+    return _folding(vectors)
+
+
+def restore(recipe: Mapping[str, Any], shape: Shape, state: Mapping[str, Tensor]) -> Reader | None:
+    """The reader whose `Reader.state` was kept."""
+    weights = {name.removeprefix("weights/"): value for name, value in state.items() if name.startswith("weights/")}
+    return ByEncoder(Recipe.model_validate_json(json.dumps(recipe)), shape, weights) if weights else _folding(state)
+
+
+def _folding(tensors: Mapping[str, Tensor]) -> ByRule | None:
+    return ByRule(Fold(tensors["fold"], float(tensors["fold_exponent"]))) if "fold" in tensors else None
+
+
+def _rebuilt(recipe: Recipe, shape: Shape, weights: Mapping[str, Tensor]) -> Method[Any]:
+    """The trained method without what only training needs: no objectives, views or sampler."""
+    none = torch.zeros(0, dtype=torch.int64)
+    context: dict[str, Any] = {
+        "shape": shape,
+        "interactions": Interactions(shape, none, none, none),
+        "rng": generator(0, "unused"),
+    }
+    encoder = build("encoders", recipe.encoder, "encoder", **context)
+    method: Method[Any] = build(
+        "methods", recipe.method, "method", encoder=encoder, views=(), main_view=None, objectives={}, **context
+    )
+    wanted = method.module.state_dict()
+    missing = sorted(name for name in wanted if name not in weights or weights[name].shape != wanted[name].shape)
+    if missing:
+        raise Refused(f"the model's weights lack {', '.join(missing[:5])}; it cannot read histories")
+    method.module.load_state_dict({name: weights[name] for name in wanted})
+    method.module.eval()
+    return method
