@@ -8,7 +8,7 @@ TEST_ENV := OMP_NUM_THREADS=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: demo test test-spark check format bench bench-ingest clean
+.PHONY: demo test test-spark check format bench bench-graph bench-ingest clean
 
 demo: $(READY)
 	$(BIN)/recsys-cl run pipelines/demo.toml
@@ -44,6 +44,9 @@ bench: $(READY)
 
 bench-ingest: $(READY)
 	$(BIN)/python -m benchmarks.ingest
+
+bench-graph: $(READY)
+	$(BIN)/python -m benchmarks.graph
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -21,7 +21,7 @@ from recsys_cl.core.values import Interactions
 class Setup:
     """Which published method, and its hyper-parameters."""
 
-    method: str  # lightgcn, sgl, simgcl or xsimgcl
+    method: str  # lightgcn, sgl-edge, simgcl or xsimgcl
     layers: int
     weight: float = 0.0
     temperature: float = 0.2
@@ -106,7 +106,7 @@ class Reference:
 
     def steps(self) -> Iterator[None]:
         """One epoch of training."""
-        drops = self.setup.method == "sgl"
+        drops = self.setup.method == "sgl-edge"
         graphs = (self.dropped(), self.dropped()) if drops else (self.adjacency, self.adjacency)
         for users, items, negatives in self.batches():
             main = self.propagate(self.adjacency, noisy=self.setup.method == "xsimgcl")

@@ -1,36 +1,33 @@
 """Training steps of the graph recipes against the same methods written plainly, in alternation in one process.
 
-``python -m benchmarks.graph_step --threads 1`` reads ``gowalla/train.txt`` under RECSYS_CL_REAL_DATA and prints, for each
-recipe, milliseconds of a step (processor and wall), and the ratio. One thread's processor time is robust to neighbours; wall
-time is not. The optimiser and the drawing of batches and negatives are part of a step on both sides, drawing dropped
-graphs and shuffling once an epoch on neither.
+``python -m benchmarks.graph_step`` reads ``gowalla/train.txt`` under RECSYS_CL_REAL_DATA and prints, for each recipe,
+milliseconds of a step: processor time with one thread, which neighbours hardly change, and wall time with two. The optimiser
+and the drawing of batches and negatives are part of a step on both sides, drawing dropped graphs and shuffling once an epoch
+on neither.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 
 from benchmarks.graph_reference import Reference, Setup
+from benchmarks.graphs import real
 from recsys_cl.config import Recipe, load_recipe
 from recsys_cl.core.chance import generator
-from recsys_cl.core.values import Interactions, Shape
+from recsys_cl.core.values import Interactions
 from recsys_cl.stages.assemble import assemble
 
 SETUPS = (
     Setup("lightgcn", 3),
     Setup("xsimgcl", 2, weight=0.2, temperature=0.15, eps=0.2, include_input=False),
     Setup("simgcl", 2, weight=0.5, temperature=0.2, eps=0.1, include_input=False),
-    Setup("sgl", 2, weight=0.1, temperature=0.2, rate=0.1),
+    Setup("sgl-edge", 2, weight=0.1, temperature=0.2, rate=0.1),
 )
 
 
@@ -50,16 +47,6 @@ class Laps:
         self.cpu.append((time.process_time() - cpu) * 1e3 / count)
 
 
-def read(path: Path) -> Interactions:
-    """A published split: a line is a user id followed by item ids."""
-    if not path.exists():
-        raise SystemExit(f"no {path}: set RECSYS_CL_REAL_DATA to the folder that holds gowalla/train.txt")
-    rows = [torch.tensor([int(number) for number in line.split()]) for line in path.read_text("utf-8").splitlines()]
-    users = torch.cat([row[:1].expand(len(row) - 1) for row in rows])
-    items = torch.cat([row[1:] for row in rows])
-    return Interactions(Shape(int(users.max()) + 1, int(items.max()) + 1), users, items, torch.zeros_like(users))
-
-
 def ours(recipe: Recipe, data: Interactions) -> Iterator[None]:
     """The project's own path: feed, views, encoder, objectives, fused optimiser; forever."""
     built = assemble(recipe, data, seed=1, device=torch.device("cpu"))
@@ -75,48 +62,47 @@ def ours(recipe: Recipe, data: Interactions) -> Iterator[None]:
 
 
 def compare(setup: Setup, data: Interactions, laps: int, steps: int) -> dict[str, float | int | str]:
-    """Alternate laps of both; the medians and their ratios."""
+    """Alternate laps of both, with one thread and with two; the medians and their ratios."""
     recipe = load_recipe(setup.method, {"encoder": {"layers": setup.layers}})
     mine, plain = ours(recipe, data), Reference(setup, data).steps()
     next(mine), next(plain)
-    fast, slow = Laps(), Laps()
+    figures: dict[str, float | int | str] = {"recipe": setup.method, "layers": setup.layers}
+    fast, slow = ({threads: Laps() for threads in (1, 2)} for _ in range(2))
     for _ in range(laps):
-        fast.run(mine, steps)
-        slow.run(plain, 2)
-    middle = {
-        "cpu_ms": statistics.median(fast.cpu),
-        "cpu_ms_reference": statistics.median(slow.cpu),
-        "wall_ms": statistics.median(fast.wall),
-        "wall_ms_reference": statistics.median(slow.wall),
-    }
-    ratios = {
-        "ratio_cpu": middle["cpu_ms_reference"] / middle["cpu_ms"],
-        "ratio_wall": middle["wall_ms_reference"] / middle["wall_ms"],
-    }
-    return {"recipe": setup.method, "layers": setup.layers, **middle, **ratios}
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            fast[threads].run(mine, steps)
+            slow[threads].run(plain, max(1, steps // 16))
+    for name, ours_ms, reference_ms in (("cpu_1t", fast[1].cpu, slow[1].cpu), ("wall_2t", fast[2].wall, slow[2].wall)):
+        figures[f"{name}_ms"], figures[f"{name}_ms_reference"] = statistics.median(ours_ms), statistics.median(reference_ms)
+        figures[f"{name}_ratio"] = statistics.median(reference_ms) / statistics.median(ours_ms)
+    return figures
+
+
+def step_cost(recipe: Recipe, data: Interactions, laps: int, steps: int) -> float:
+    """Median milliseconds of processor time of one step with one thread."""
+    torch.set_num_threads(1)
+    running, timed = ours(recipe, data), Laps()
+    next(running)
+    for _ in range(laps):
+        timed.run(running, steps)
+    return statistics.median(timed.cpu)
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure and print; ``benchmarks.graph`` also writes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--laps", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=32, help="of ours in a lap; the reference runs two")
+    parser.add_argument("--steps", type=int, default=32, help="of ours in a lap; the reference runs a sixteenth of them")
     parser.add_argument("--only", nargs="*", default=[setup.method for setup in SETUPS])
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/graph_step.json"))
     asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
-
-    data = read(Path(os.environ.get("RECSYS_CL_REAL_DATA", "../shared/data")) / "gowalla" / "train.txt")
-    rows = []
+    data = real("gowalla")
+    if data is None:
+        raise SystemExit("no gowalla/train.txt: set RECSYS_CL_REAL_DATA to the folder that holds it")
     for setup in SETUPS:
         if setup.method in asked.only:
-            rows.append(compare(setup, data, asked.laps, asked.steps))
-            numbers = (f"{name} {value:.1f}" for name, value in rows[-1].items() if isinstance(value, float))
-            print(f"{setup.method}-{setup.layers}", *numbers, sep="  ", flush=True)
-    machine = {"threads": asked.threads, "torch": torch.__version__, "processor": platform.processor() or platform.machine()}
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(json.dumps({"data": "gowalla", **machine, "steps": rows}, indent=2) + "\n", encoding="utf-8")
+            row = compare(setup, data, asked.laps, asked.steps)
+            print(*(f"{name} {value:.1f}" if isinstance(value, float) else value for name, value in row.items()), sep="  ")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from recsys_cl.training.plan import Plan
 _log = logging.getLogger(__name__)
 
 CONTEXT = frozenset({"shape", "interactions", "rng", "sampler"})
-"""What the program offers to a recipe's components; all other constructor arguments are settings."""
+"""What the program offers to a recipe's components, to objectives the encoder's ``dim`` too; other arguments are settings."""
 
 
 BASELINES = ("popular", "recent-popular")
@@ -121,13 +121,15 @@ def _check_components(recipe: Recipe) -> None:
         component: Component | None = getattr(recipe, key)
         if component is not None:
             check(resolve(slot, component.use, f"{key}.use"), component, key, offered)
+    dim = build("encoders", recipe.encoder, "encoder", **_smallest()).dim
     for number, view in enumerate(recipe.views):
         build("views", view, f"views.{number}", **_smallest())
     if recipe.main_view is not None:
         build("views", recipe.main_view, "main_view", **_smallest())
     for name, component in recipe.objectives.items():
         key = f"objectives.{name}"
-        needed = build("objectives", without_weight(component), key, **_smallest()).views
+        weight_of(component, key)
+        needed = build("objectives", without_weight(component), key, **_smallest(), dim=dim).views
         if needed > len(recipe.views):
             raise Refused(
                 f"{key}: '{component.use}' reads {needed} views, but the recipe declares {len(recipe.views)} under [[views]]"
@@ -147,6 +149,14 @@ def _smallest() -> dict[str, Any]:
 def without_weight(objective: Component) -> Component:
     """An objective's own settings; its ``weight`` is the method's business."""
     return Component.model_validate({k: v for k, v in objective.model_dump().items() if k != "weight"})
+
+
+def weight_of(objective: Component, key: str) -> float:
+    """What an objective counts for, 1 unless it says otherwise; finite and not negative."""
+    weight = objective.arguments.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+        raise Refused(f"{key}.weight: should be a number of 0 or more, got {weight!r}")
+    return float(weight)
 
 
 class Experiment(Settings):

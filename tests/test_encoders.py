@@ -17,6 +17,8 @@ from recsys_cl.core.build import build, names
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Encoding
+from recsys_cl.ops.dropout import InputDropout
+from recsys_cl.ops.low_rank import factorise
 from recsys_cl.ops.noise import LayerNoise
 from recsys_cl.ops.ragged import offsets_of
 from recsys_cl.structures.plain import Plain
@@ -28,8 +30,10 @@ USERS = torch.tensor([5, 1, 6, 0])
 
 
 def plain_and_noisy(users: Tensor) -> list[Any]:
-    """Sources of the graph family: the graph, the graph again with noise, and a smaller one."""
-    return [graph(), replace(graph(), noise=LayerNoise(0.1, 1)), graph(seed=3)]
+    """Sources of the graph family: the graph, a smaller one, and the graph again with what a view may ask for."""
+    low_rank = factorise(graph().adjacency, 2, generator())
+    asked = [{"noise": LayerNoise(0.1, 1)}, {"low_rank": low_rank}, {"dropout": InputDropout(0.3, 2)}]
+    return [graph(), graph(seed=3), *(replace(graph(), **request) for request in asked)]
 
 
 def histories(users: Tensor) -> list[Any]:
@@ -46,6 +50,11 @@ def sequences(rows: list[Tensor]) -> Sequences:
 def nothing(users: Tensor) -> list[Any]:
     """Sources of the family that learns nothing."""
     return [Plain()]
+
+
+def fewer_edges(users: Tensor) -> list[Any]:
+    """Sources of the graph family that ask for nothing."""
+    return [graph(), graph(seed=3)]
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,11 @@ CASES = [
     Case("mf", plain_and_noisy, {"dim": 4}),
     Case("lightgcn", plain_and_noisy, {"dim": 4, "layers": 2}),
     Case("lightgcn", plain_and_noisy, {"dim": 4, "layers": 3, "include_input": False, "init": "normal"}),
+    Case("lightgcn", plain_and_noisy, {"dim": 4, "layers": 2, "combine": "sum"}),
+    Case("egcf", fewer_edges, {"dim": 4, "layers": 2}),
+    Case("egcf", fewer_edges, {"dim": 4, "layers": 2, "aggregate": "alternate"}),
+    Case("simplex", fewer_edges, {"dim": 4, "share": 0.4, "init": "xavier"}),
+    Case("simplex", fewer_edges, {"dim": 4, "share": 1.0, "init": "xavier", "dropout": 0.3}),
     Case("transformer", histories, {"dim": 4, "layers": 2, "heads": 2, "feedforward": 8, "max_length": 6}),
     Case("gru", histories, {"dim": 4, "width": 5, "layers": 2}),
     Case("cnn", histories, {"dim": 4, "kernel": 2, "dilations": [1, 2]}),

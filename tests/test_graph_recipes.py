@@ -22,12 +22,18 @@ RECIPES = [name for name in recipe_names() if load_recipe(name).source.use == "g
 BLOCKS, USERS, ITEMS = 4, 6, 5
 LEAST = {
     "softmax": math.log(ITEMS),  # the items a user met share the probability evenly
+    "recdcl": -5 * math.log(8),  # no two of its dimensions correlate
     "selfcf": 4 - 4 * math.sqrt(0.5),  # a vector's cosine with itself after half of it was dropped
 }
 
+EACH = {"shared": False, "negatives": 32}  # of 20 items drawn for all, a quarter is one's own
 ADAPTED = {
     "directau": {"objectives": {"directau": {"gamma": 1.0}}},  # 2 spreads 24 users further than alignment can draw them
-    "lightgcn-slatk": {"sampler": {"shared": False, "negatives": 32}},  # a quarter of 20 items drawn for all is one's own
+    "lightgcn-slatk": {"sampler": EACH},
+    # its vectors begin a thousandth of this test's steps long, and then stay where the first step has put them
+    "simplex": {"sampler": EACH, "encoder": {"dropout": 0.0, "dim": 8, "init": "xavier"}},
+    "recdcl": {"encoder": {"dim": 8}},
+    "ultragcn": {"sampler": EACH},
 }
 
 
@@ -76,9 +82,9 @@ class Ends:
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("name", ["buir", "mixgcf", "ncl", "selfcf"])
+@pytest.mark.parametrize("name", ["buir", "lightgcl", "mixgcf", "ncl", "recdcl", "selfcf", "ultragcn"])
 def test_what_remembers_goes_on_as_if_never_stopped(name: str, tmp_path: Path) -> None:
-    changes = {"method": {"warmup": 1}} if name == "ncl" else {}
+    changes = {"method": {"warmup": 1}} if name == "ncl" else ADAPTED.get(name, {})
 
     def train(folder: Path, ends: int = 0) -> dict[str, Tensor]:
         built = assemble(load_recipe(name, changes), blocks(), seed=1, device=torch.device("cpu"))

@@ -17,7 +17,8 @@ LOG = Interactions(SHAPE, torch.arange(12) % 6, torch.arange(12) * 3 % 10, torch
 
 def make(use: str, **arguments):
     rng = torch.Generator().manual_seed(0)
-    return build("objectives", Component(use=use, **arguments), f"objectives.{use}", shape=SHAPE, interactions=LOG, rng=rng)
+    key, offered = f"objectives.{use}", {"shape": SHAPE, "interactions": LOG, "rng": rng, "dim": 3}
+    return build("objectives", Component(use=use, **arguments), key, **offered)
 
 
 def encoding(seed: int, layers: int = 0) -> Encoding:
@@ -25,6 +26,16 @@ def encoding(seed: int, layers: int = 0) -> Encoding:
     users = torch.randn(4, 3, dtype=torch.float64, generator=rng)
     items = torch.randn(7, 3, dtype=torch.float64, generator=rng)
     return Encoding(users, items, tuple(encoding(100 * seed + n + 1) for n in range(layers)))
+
+
+def with_everyone(seed: int, layers: int = 0) -> Encoding:
+    """The batch's rows cut from rows of all six users and ten items."""
+    rng = torch.Generator().manual_seed(seed)
+    whole = Encoding(*(torch.randn(count, 3, dtype=torch.float64, generator=rng) for count in (SHAPE.users, SHAPE.items)))
+    b = batch()
+    found = tuple(with_everyone(100 * seed + n + 1) for n in range(layers))
+    whole = Encoding(whole.users, whole.items, tuple(layer.everyone for layer in found))
+    return Encoding(whole.users[b.users], whole.items[b.items], found, whole)
 
 
 def batch(negative: torch.Tensor | None = None, *, catalogue: bool = False) -> Batch[None]:
@@ -45,9 +56,12 @@ CHOICES = {
     "bce": [{}],
     "bpr": [{}, {"similarity": "cosine"}, {"similarity": "euclidean"}],
     "bsl": [{}, {"temperature": 0.5, "balance": 1.12, "similarity": "dot"}],
+    "ccl": [{"margin": -0.5}, {"margin": 0.1, "weight_negative": 2.0}],
+    "constraint": [{}, {"constant": 0.5, "degrees": 0.0, "weight_negative": 1.0}],
     "debiased": [{}],
     "decoupled": [{}, {"between": "main"}],
     "directau": [{"gamma": 2.0}],
+    "feature_contrast": [{}],
     "hardest": [{"of": {"use": "bpr"}}, {"of": {"use": "bsl", "temperature": 0.5}, "keep": 2, "similarity": "cosine"}],
     "gbce": [{}, {"calibration": 0.3, "similarity": "cosine"}],
     "hard_weighted": [{"prior": 0.1, "between": "layers"}],
@@ -56,17 +70,28 @@ CHOICES = {
         {"two_sided": True, "sides": "users"},
         {"between": "main", "sides": "items"},
         {"between": "layers", "layer": 2},
+        {"between": "self"},
+        {"between": "view", "two_sided": True},
+        {"between": "main", "negatives": "all", "two_sided": True},
+        {"between": "layers", "layer": 1, "negatives": "all", "similarity": "dot"},
     ],
     "l2": [{}],
     "mixed": [{"of": {"use": "bpr"}}],
+    "past_agreement": [{"momentum": 0.4}],
     "psl": [{}, {"surrogate": "tanh", "similarity": "dot"}, {"surrogate": "atan"}, {"surrogate": "exp", "temperature": 0.5}],
-    "queue": [{"of": {"use": "softmax", "in_batch": True}, "size": 20, "dim": 3}],
+    "queue": [
+        {"of": {"use": "softmax", "in_batch": True}, "size": 20},
+        {"of": {"use": "softmax", "in_batch": True}, "size": 20, "keep": "view"},
+    ],
     "slatk": [{"k": 2}, {"k": 1, "weight_temperature": 0.3, "similarity": "dot"}],
     "softmax": [{}, {"similarity": "cosine", "temperature": 0.2, "log_q": True}, {"in_batch": True, "similarity": "euclidean"}],
     "sup_con": [{}, {"similarity": "dot", "temperature": 0.5}],
     "vicreg": [{"sides": "users"}],
 }
-STOPPED = {"slatk"}  # its threshold passes no gradient: finite differences see more, and a test of its own less
+STOPPED = {
+    "slatk",
+    "past_agreement",
+}  # threshold and target pass no gradient: finite differences see more, tests of their own less
 ALL = [(use, arguments) for use, choices in CHOICES.items() for arguments in choices]
 
 
@@ -75,7 +100,7 @@ def test_no_objective_is_untested():
 
 
 def value(objective, main, views=(), negative=EACH, **how) -> float:
-    return float(objective(main, views, batch(negative, **how)))
+    return objective(main, views, batch(negative, **how)).item()
 
 
 @pytest.mark.parametrize(
@@ -84,18 +109,23 @@ def value(objective, main, views=(), negative=EACH, **how) -> float:
 )
 def test_contract(use, arguments, negative):
     objective = make(use, **arguments)
-    main = encoding(1, layers=3)
-    views = [encoding(2), encoding(3)][: objective.views]
+    given = with_everyone if getattr(objective, "everyone", False) else encoding
+    main = given(1, layers=3)
+    views = [given(2), given(3)][: objective.views]
     leaves = [main, *main.layers, *views]
+    leaves += [each.everyone for each in leaves if each.everyone]
     tensors = [t.requires_grad_() for e in leaves for t in (e.users, e.items)]
     kept = [t.detach().clone() for t in tensors]
 
     learned = isinstance(objective, torch.nn.Module)
-    state = copy.deepcopy(objective.state_dict()) if learned else {}
+    if learned:
+        objective.double()
+    weights = {name for name, _ in objective.named_parameters()} if learned else set()
+    state = {k: copy.deepcopy(v) for k, v in objective.state_dict().items() if k not in weights} if learned else {}
 
     def loss(*_):
         if learned:  # what it remembers and draws is put back
-            objective.load_state_dict(state)
+            objective.load_state_dict(state, strict=False)
         return objective(main, views, batch(negative))
 
     assert loss().shape == ()
@@ -104,11 +134,15 @@ def test_contract(use, arguments, negative):
     gradients = torch.autograd.grad(loss(), tensors, allow_unused=True)
     assert any(g is not None and g.abs().sum() > 0 for g in gradients)
     assert all(torch.equal(a, b) for a, b in zip(kept, tensors, strict=True))
-    same = [
-        Encoding(e.users.float(), e.items.float(), tuple(Encoding(x.users.float(), x.items.float()) for x in e.layers))
-        for e in (main, *views)
-    ]
+    same = [narrowed(e) for e in (main, *views)]
+    if learned:
+        objective.float()
     assert objective(same[0], same[1:], batch(negative)).dtype == torch.float32
+
+
+def narrowed(e: Encoding) -> Encoding:
+    layers = tuple(narrowed(layer) for layer in e.layers)
+    return Encoding(e.users.float(), e.items.float(), layers, narrowed(e.everyone) if e.everyone else None)
 
 
 def dot(a, b) -> float:
@@ -204,6 +238,18 @@ def test_bsl_balances_its_negatives():
     assert value(loss, main) == pytest.approx(expected, abs=1e-9)
 
 
+def test_bsl_takes_the_batchs_other_positives_where_none_are_drawn_and_it_is_told_to():
+    main, total = encoding(1), 0.0
+    for u, p, _ in rows():
+        others = [math.exp(cosine(main.users[u], main.items[n]) / 0.5) for n in range(4) if n != p]
+        total += 1.2 * math.log(sum(others) / 3) - cosine(main.users[u], main.items[p]) / 0.5
+    loss = make("bsl", temperature=0.5, balance=1.2, in_batch=True)
+    assert value(loss, main, negative=None) == pytest.approx(total / 5, abs=1e-9)
+    assert value(loss, main) == value(make("bsl", temperature=0.5, balance=1.2), main)
+    with pytest.raises(Refused, match="sampler"):
+        loss(main, (), batch(catalogue=True))
+
+
 @pytest.mark.parametrize(
     ("surrogate", "sigma"),
     [
@@ -242,6 +288,104 @@ def test_a_query_left_without_negatives_costs_nothing(use):
     (gradient,) = torch.autograd.grad(loss, main.users)
     assert loss == 0
     assert gradient.abs().max() == 0
+
+
+def cosine(a, b) -> float:
+    return dot(a, b) / math.sqrt(dot(a, a) * dot(b, b))
+
+
+def test_ccl_counts_negatives_above_its_margin():
+    main, total = encoding(1), 0.0
+    for u, p, drawn in rows():
+        over = [max(0.0, cosine(main.users[u], main.items[n]) - 0.1) for n in drawn if n != p]
+        total += 1 - cosine(main.users[u], main.items[p]) + 2.0 * sum(over) / len(over)
+    assert value(make("ccl", margin=0.1, weight_negative=2.0), main) == pytest.approx(total / 5, abs=1e-9)
+    assert value(make("ccl", margin=0.999), main) < 2
+
+
+@pytest.mark.parametrize("negative", [EACH, SHARED], ids=["each", "shared"])
+def test_constraint_weighs_pairs_by_degrees(negative):
+    main, b, total = encoding(1), batch(negative), 0.0
+    users, items = ([ids.tolist().count(n) for n in range(10)] for ids in (LOG.users, LOG.items))
+
+    def weight(u, i) -> float:
+        user, item = users[int(b.users[u])], items[int(b.items[i])]
+        return 0.2 + 3.0 * math.sqrt(user + 1) / user / math.sqrt(item + 1)
+
+    for u, p, each in rows():
+        drawn = [n for n in (SHARED.tolist() if negative.dim() == 1 else each) if n != p]
+        hit = dot(main.users[u], main.items[p])
+        missed = [weight(u, n) * math.log1p(math.exp(dot(main.users[u], main.items[n]))) for n in drawn]
+        total += weight(u, p) * math.log1p(math.exp(-hit)) + 7.0 * sum(missed) / len(missed)
+    loss = make("constraint", constant=0.2, degrees=3.0, weight_negative=7.0)
+    assert value(loss, main, negative=negative) == pytest.approx(total / 5, abs=1e-6)
+
+
+def test_constraint_without_degrees_is_bce():
+    plain = make("constraint", constant=1.0, degrees=0.0, weight_negative=1.0)
+    assert value(plain, encoding(1)) == pytest.approx(value(make("bce"), encoding(1)), abs=1e-12)
+
+
+def test_feature_contrast_is_barlow_and_a_kernel_of_what_is_projected():
+    main, b = encoding(1), batch()
+    loss = make("feature_contrast", redundancy=0.3, alpha=2.0, degree=3, offset=0.5).double()
+    sides = [main.users[b.query], main.items[b.positive]]
+    sides = [loss.projector(rows / rows.norm(dim=1, keepdim=True)) for rows in sides]
+    users, items = [((side - side.mean(0)) / side.var(0, unbiased=False).sqrt()).tolist() for side in sides]
+
+    def correlation(one, other, d, e) -> float:
+        return sum(x[d] * y[e] for x, y in zip(one, other, strict=True)) / 5
+
+    expected = 0.0
+    for d in range(3):
+        for e in range(3):
+            c = correlation(users, items, d, e)
+            expected += ((1 - c) ** 2 if d == e else 0.3 * c * c) / 3
+    for side in (users, items):
+        kernel = [(correlation(side, side, d, e) + 0.5) ** 3 for d in range(3) for e in range(3)]
+        expected += 2.0 * math.log(sum(kernel) / 9) / 2
+    assert value(loss, main) == pytest.approx(expected, abs=1e-9)
+
+
+def test_past_agreement_points_to_a_mixture_of_past_and_present():
+    loss, b = make("past_agreement", momentum=0.4).double(), batch()
+    first, second = encoding(1), encoding(2)
+    value(loss, first)
+    assert torch.equal(loss.users[b.users], first.users)
+    assert torch.equal(loss.items[b.items[:4]], first.items[:4])
+    total = 0.0
+    for u, p, _ in rows():
+        user, item = 0.4 * first.users[u] + 0.6 * second.users[u], 0.4 * first.items[p] + 0.6 * second.items[p]
+        asked = cosine(loss.predictor(second.users[u]).detach(), item)
+        answered = cosine(loss.predictor(second.items[p]).detach(), user)
+        total += 1 - (asked + answered) / 2
+    assert value(loss, second) == pytest.approx(total / 5, abs=1e-9)
+
+
+def test_past_agreement_pulls_the_prediction_and_not_the_target():
+    main, b = encoding(1), batch()
+    for rows_ in (main.users, main.items):
+        rows_.requires_grad_()
+    loss = make("past_agreement", momentum=0.0).double()
+    loss(main, (), b).backward()
+    total = 0.0
+    leaves = [x.detach().clone().requires_grad_() for x in (main.users, main.items)]
+    for u, p, _ in rows():
+        for one, other in ((leaves[0][u], main.items[p]), (leaves[1][p], main.users[u])):
+            predicted = loss.predictor(one)
+            total = total + 0.5 - (predicted @ other.detach()) / predicted.norm() / other.detach().norm() / 2
+    for leaf, given in zip(leaves, (main.users, main.items), strict=True):
+        (expected,) = torch.autograd.grad(total / 5, leaf, retain_graph=True)
+        assert torch.allclose(given.grad, expected, rtol=0, atol=1e-9)
+
+
+def test_a_momentum_queue_keeps_what_the_target_made():
+    loss = make("queue", of={"use": "softmax", "in_batch": True}, size=6, keep="view")
+    assert loss.views == 1
+    main, target = encoding(1), encoding(2)
+    loss(main, [target], batch(SHARED))
+    assert torch.equal(loss.vectors[:4], target.items[:4].float())
+    assert loss.ids[:4].tolist() == batch().items[:4].tolist()
 
 
 def test_directau_spreads_distinct_users_and_positives():
@@ -337,6 +481,39 @@ def test_info_nce_pairs_what_it_says_it_pairs():
     assert value(make("info_nce", between="layers", base=0, layer=2, sides="users"), main) == pytest.approx(two, abs=1e-9)
 
 
+def test_the_view_may_ask_and_the_main_encoding_answer_and_anything_itself():
+    main, view = encoding(1), encoding(2)
+    assert value(make("info_nce", between="view", sides="users"), main, [view]) == pytest.approx(
+        slow_nce(view.users, main.users), abs=1e-9
+    )
+    expected = slow_nce(main.users, main.users) + slow_nce(main.items[:4], main.items[:4])
+    assert value(make("info_nce", between="self"), main) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("two_sided", [False, True])
+def test_all_users_and_items_are_negatives_where_asked_for(two_sided):
+    main, view, b = with_everyone(1), with_everyone(2), batch()
+
+    def slow(asking, everyone, ids) -> float:
+        total = 0.0
+        for row, own in zip(asking, ids.tolist(), strict=True):
+            cosine = [dot(row, x) / math.sqrt(dot(row, row) * dot(x, x)) for x in everyone]
+            total += math.log(sum(math.exp(c / 0.2) for c in cosine)) - cosine[own] / 0.2
+        return total / len(ids)
+
+    def way(one, other) -> float:
+        return slow(one.users, other.everyone.users, b.users) + slow(one.items[:4], other.everyone.items, b.items[:4])
+
+    expected = (way(main, view) + way(view, main)) / 2 if two_sided else way(main, view)
+    loss = make("info_nce", between="main", negatives="all", two_sided=two_sided)
+    assert loss.everyone
+    assert value(loss, main, [view]) == pytest.approx(expected, abs=1e-9)
+    with pytest.raises(Refused, match="negatives"):
+        loss(encoding(1), [encoding(2)], b)
+    with pytest.raises(Refused, match="sides"):
+        loss(main, [view], batch(catalogue=True))
+
+
 def test_identical_views_have_a_closed_form():
     eye = torch.eye(4, dtype=torch.float64)
     view = Encoding(eye, torch.cat((eye, eye[:3])))
@@ -344,9 +521,9 @@ def test_identical_views_have_a_closed_form():
     assert value(make("info_nce"), view, [view, view]) == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("between", ["views", "main", "layers"])
-def test_views_follow_between(between):
-    assert make("info_nce", between=between).views == {"views": 2, "main": 1, "layers": 0}[between]
+@pytest.mark.parametrize(("between", "views"), [("views", 2), ("main", 1), ("view", 1), ("layers", 0), ("self", 0)])
+def test_views_follow_between(between, views):
+    assert make("info_nce", between=between).views == views
 
 
 @pytest.mark.parametrize(
@@ -431,7 +608,7 @@ def test_mixed_never_takes_the_positive_while_there_is_another():
 
 def test_a_queue_offers_what_earlier_batches_met_and_prefers_the_present():
     old, new = encoding(1), encoding(2)
-    objective = make("queue", of={"use": "softmax"}, size=6, dim=3)
+    objective = make("queue", of={"use": "softmax"}, size=6)
     value(objective, old, negative=None)
     assert objective.ids.tolist() == [3, 0, 9, 6, -1, -1]
     later = Batch(None, torch.tensor([4, 0, 5, 2]), torch.tensor([9, 4, 1]), 2, torch.tensor([0, 1]), torch.tensor([0, 1]))
@@ -451,7 +628,7 @@ def test_a_queue_offers_what_earlier_batches_met_and_prefers_the_present():
 
 def test_what_wrappers_cannot_do_is_refused():
     for use, negative in (("hardest", None), ("mixed", None), ("queue", EACH)):
-        extra = {"size": 4, "dim": 3} if use == "queue" else {}
+        extra = {"size": 4} if use == "queue" else {}
         with pytest.raises(Refused, match="sampler"):
             make(use, of={"use": "bpr"}, **extra)(encoding(1), (), batch(negative))
     with pytest.raises(Refused, match=r"objectives\.of"):

@@ -14,7 +14,9 @@ from recsys_cl.commands.options import AsJson, Assignments, DataDir, Force, Pipe
 def run(
     pipeline: PipelineFile,
     set_: Assignments = None,
-    until: Annotated[str | None, typer.Option(metavar="STAGE", help="The last stage to run, e.g. train or train/sgl.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="STAGE", help="The last stage to run, e.g. train or train/sgl-edge.")
+    ] = None,
     force: Force = None,
     data_dir: DataDir = Path("data"),
     tracking_uri: TrackingUri = None,

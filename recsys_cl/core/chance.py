@@ -16,7 +16,7 @@ def derive(seed: int, *names: str) -> int:
 
 
 def generator(seed: int, *names: str, device: torch.device | str = "cpu") -> torch.Generator:
-    """A torch generator for one named purpose, e.g. ``generator(7, "sgl", "training")``."""
+    """A torch generator for one named purpose, e.g. ``generator(7, "lightgcn", "training")``."""
     import torch  # here, because ingestion derives numbers and starts without it
 
     return torch.Generator(device=device).manual_seed(derive(seed, *names))

@@ -39,7 +39,10 @@ class View(Protocol[S]):
 
 
 class Objective(Protocol):
-    """A scalar to minimise. ``views`` is how many augmented encodings it reads (the first so many of the recipe's)."""
+    """A scalar to minimise. ``views`` is how many augmented encodings it reads (the first so many of the recipe's).
+
+    One that also says ``everyone = True`` finds all users and items in ``Encoding.everyone`` of all it reads.
+    """
 
     views: int
 

@@ -100,6 +100,7 @@ class Encoding:
     layers: tuple[
         Encoding, ...
     ] = ()  # the same rows after each propagation layer, input table first, where an encoder has layers
+    everyone: Encoding | None = None  # all users and the whole catalogue, where an objective asked for them
 
 
 @dataclass(frozen=True, slots=True, eq=False)

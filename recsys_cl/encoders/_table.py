@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Generator, Tensor, nn
 
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Shape
 
-Init = Literal["xavier", "normal"]
-"""``xavier``: uniform, each table's bound from its own size (SELFRec); ``normal``: deviation 0.1 (LightGCN-PyTorch)."""
+Init = Literal["xavier", "normal", "small"]
+"""``xavier``: uniform, each table's bound from its own size (SELFRec); ``normal``: deviation 0.1 (LightGCN-PyTorch);
+``small``: deviation 1e-4 (UltraGCN, SimpleX)."""
 
 
 def table(shape: Shape, dim: int, init: Init, rng: Generator) -> nn.Parameter:
@@ -20,8 +24,25 @@ def table(shape: Shape, dim: int, init: Init, rng: Generator) -> nn.Parameter:
         if init == "xavier":
             nn.init.xavier_uniform_(part, generator=rng)
         else:
-            nn.init.normal_(part, std=0.1, generator=rng)
+            nn.init.normal_(part, std=0.1 if init == "normal" else 1e-4, generator=rng)
     return nn.Parameter(values)
+
+
+Layers = Annotated[int, Field(ge=0, le=100)]
+"""Layers of propagation; long before the hundredth all vectors of a component are alike."""
+
+
+def refuse_beyond_memory(layers: int, shape: Shape, dim: int) -> None:
+    """Refuse layers whose outputs, beside the table, its gradient and two moments, would not fit into this machine.
+
+    Raises:
+        Refused: they would not; the message names need and machine.
+    """
+    need = (layers + 4) * (shape.users + shape.items) * dim * 4
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if need > have:
+        what = f"{layers} layers of {shape.users + shape.items:,} vectors of {dim}"
+        raise Refused(f"encoder.layers: {what} take {need / 2**30:,.1f} GiB; this machine has {have / 2**30:,.1f} GiB")
 
 
 def nodes(shape: Shape, users: Tensor, items: Tensor | None) -> Tensor:

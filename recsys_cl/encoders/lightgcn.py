@@ -1,20 +1,21 @@
 """LightGCN: every layer averages neighbours, the result averages layers. He et al., 2020, arXiv:2002.02126.
 
 With graphs of fewer edges it is SGL (arXiv:2010.10783), with layer noise SimGCL (arXiv:2112.08679) and XSimGCL
-(arXiv:2209.02544).
+(arXiv:2209.02544), with a low-rank adjacency LightGCL (arXiv:2302.08191).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import PositiveInt
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, Fold, Shape
-from recsys_cl.encoders._table import Init, nodes, table
+from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, table
 from recsys_cl.ops.layers import Request, layered
 from recsys_cl.structures.graph import Graph
 
@@ -27,6 +28,7 @@ class LightGCN(nn.Module):
         layers: propagation layers, 0 or more.
         include_input: count the table itself among the layers averaged. LightGCN and SGL do; SimGCL and XSimGCL do
             not (as in their authors' SELFRec).
+        combine: ``mean`` of the layers, or their ``sum`` (LightGCL), whose vectors are as many times as long.
         init: how the table begins, see ``encoders/_table.py``.
     """
 
@@ -36,18 +38,21 @@ class LightGCN(nn.Module):
         rng: Generator,
         *,
         dim: PositiveInt = 64,
-        layers: NonNegativeInt = 3,
+        layers: Layers = 3,
         include_input: bool = True,
+        combine: Literal["mean", "sum"] = "mean",
         init: Init = "xavier",
     ) -> None:
         super().__init__()
         self.dim = dim
         if not layers and not include_input:
-            raise Refused("layers must be at least 1 where the table itself is left out (include_input = false)")
+            raise Refused("encoder.layers: must be at least 1 where the table itself is left out (include_input = false)")
+        refuse_beyond_memory(layers, shape, dim)
         self.shape = shape
         self.layers = layers
         first = 0 if include_input else 1
-        self.shares = tuple(float(layer >= first) / (layers + 1 - first) for layer in range(layers + 1))
+        share = 1.0 if combine == "sum" else 1 / (layers + 1 - first)
+        self.shares = tuple(share * (layer >= first) for layer in range(layers + 1))
         self.table = table(shape, dim, init, rng)
 
     def forward(self, sources: Sequence[Graph], users: Tensor, items: Tensor | None = None) -> list[Encoding]:

@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Encoder, Objective, View
 from recsys_cl.core.values import Batch, Encoding
+from recsys_cl.methods._encode import reads_everyone
 from recsys_cl.ops.dropout import dropout
 
 S = TypeVar("S")
@@ -50,6 +51,8 @@ class Bootstrap(nn.Module, Generic[S]):
         super().__init__()
         if not views:
             raise Refused("views: 'bootstrap' gives its target something to read; 'plain' is the source as it is")
+        if reads_everyone(objectives.values()):
+            raise Refused("objectives: 'bootstrap' encodes the batch alone; leave negatives = 'all' to other methods")
         self.encoder = encoder
         self.target = _frozen(encoder) if momentum else None
         self.predictor = _linear(encoder.dim, rng)

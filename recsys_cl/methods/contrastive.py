@@ -10,7 +10,8 @@ from torch.nn.functional import normalize
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Encoder, FoldsIn, Objective, View
-from recsys_cl.core.values import Batch, Encoding, Fold
+from recsys_cl.core.values import Batch, Encoding, Fold, Shape
+from recsys_cl.methods._encode import encode, reads_everyone
 
 S = TypeVar("S")
 
@@ -24,6 +25,7 @@ class Contrastive(nn.Module, Generic[S]):
         objectives: weight and objective by name; the names are those of the loss terms.
         main_view: alters the plain source in training too (XSimGCL, Yu et al., 2023, arXiv:2209.02544).
         similarity: what a score is: the dot product of the vectors, or their cosine.
+        shape: how many users and items there are, for objectives that read all of them.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Contrastive(nn.Module, Generic[S]):
         views: Sequence[View[S]] = (),
         main_view: View[S] | None = None,
         similarity: Literal["dot", "cosine"] = "dot",
+        shape: Shape | None = None,
     ) -> None:
         super().__init__()
         for name, (_, objective) in objectives.items():
@@ -43,6 +46,7 @@ class Contrastive(nn.Module, Generic[S]):
         self.views = views
         self.main_view = main_view
         self.similarity = similarity
+        self.everyone = shape if reads_everyone(objectives.values()) else None
         # An objective with weights of its own (a learned temperature) is trained and saved like the encoder.
         self.learned = nn.ModuleDict({n: o for n, (_, o) in objectives.items() if isinstance(o, nn.Module)})
 
@@ -50,7 +54,7 @@ class Contrastive(nn.Module, Generic[S]):
         """Weighted loss terms by name, scalars; their sum is what to minimise."""
         source = batch.source if self.main_view is None else self.main_view(batch.source, rng)
         altered = [view(batch.source, rng) for view in self.views]
-        main, *views = self.encoder([source, *altered], batch.users, batch.items)
+        main, *views = encode(self.encoder, [source, *altered], batch, self.everyone)
         return {name: weight * objective(main, views, batch) for name, (weight, objective) in self.objectives.items()}
 
     def encode(self, source: S, users: Tensor) -> Encoding:

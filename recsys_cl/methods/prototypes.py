@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 
 from recsys_cl.core.protocols import Encoder, FoldsIn, Objective, View
 from recsys_cl.core.values import Batch, Encoding, Fold, Shape
+from recsys_cl.methods._encode import encode, reads_everyone
 from recsys_cl.ops.kmeans import kmeans
 from recsys_cl.ops.similarity import Temperature, checked_temperature
 from recsys_cl.ops.softmax import softmax
@@ -64,6 +65,7 @@ class Prototypes(nn.Module, Generic[S]):
         self.encoder, self.objectives, self.views, self.main_view = encoder, objectives, views, main_view
         self.weight, self.temperature, self.layer = weight, checked_temperature(temperature), layer
         self.warmup, self.every = warmup, every
+        self.everyone = shape if reads_everyone(objectives.values()) else None
         self.learned = nn.ModuleDict({n: o for n, (_, o) in objectives.items() if isinstance(o, nn.Module)})
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
         for side, count in (("users", shape.users), ("items", shape.items)):
@@ -78,7 +80,7 @@ class Prototypes(nn.Module, Generic[S]):
             self._begin_epoch(batch.source, rng)
         source = batch.source if self.main_view is None else self.main_view(batch.source, rng)
         altered = [view(batch.source, rng) for view in self.views]
-        main, *views = self.encoder([source, *altered], batch.users, batch.items)
+        main, *views = encode(self.encoder, [source, *altered], batch, self.everyone)
         terms = {name: weight * objective(main, views, batch) for name, (weight, objective) in self.objectives.items()}
         return terms | {"prototypes": self.weight * self._pull(main, batch)}
 

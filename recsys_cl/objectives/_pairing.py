@@ -12,9 +12,10 @@ from torch import Tensor
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Batch, Encoding
 
-Between = Literal["views", "main", "layers"]
-"""``views``: two views (SGL, SimGCL, CL4SRec); ``main``: the main encoding and one view; ``layers``: the main encoding
-and one of its own layers (XSimGCL), or two layers (NCL), which need no view."""
+Between = Literal["views", "main", "view", "layers", "self"]
+"""Who asks and who answers. ``views``: two views (SGL, SimGCL, CL4SRec); ``main``: the main encoding and one view;
+``view``: the same two the other way round (LightGCL); ``layers``: the main encoding and one of its own layers (XSimGCL), or
+two layers (NCL); ``self``: the main encoding and itself, which leaves nothing but uniformity (EGCF)."""
 
 Sides = Literal["both", "users", "items"]
 """Whose rows: the batch's distinct users, its distinct positive items, or both. Sequences have users only."""
@@ -32,7 +33,7 @@ class Pairing:
     @property
     def views(self) -> int:
         """How many augmented encodings are read."""
-        return {"views": 2, "main": 1, "layers": 0}[self.between]
+        return {"views": 2, "main": 1, "view": 1, "layers": 0, "self": 0}[self.between]
 
     def total(
         self, loss: Callable[[Tensor, Tensor], Tensor], main: Encoding, views: Sequence[Encoding], batch: Batch[Any]
@@ -46,13 +47,37 @@ class Pairing:
             terms.append(loss(*_aligned(one.items[: batch.positives], other.items[: batch.positives], "items")))
         return torch.stack(terms).sum()
 
+    def among_all(
+        self,
+        loss: Callable[[Tensor, Tensor, Tensor], Tensor],
+        main: Encoding,
+        views: Sequence[Encoding],
+        batch: Batch[Any],
+        *,
+        two_sided: bool = False,
+    ) -> Tensor:
+        """The same; ``loss`` is given the asking rows [N, D], everyone who may answer [M, D], and which one does, [N]."""
+        asking, answering = self._encodings(main, views)
+        whole_asking, whole_answering = self._encodings(_everyone(main), [_everyone(view) for view in views])
+        ways = [(asking, whole_answering), (answering, whole_asking)][: 1 + two_sided]
+        terms = []
+        for one, everyone in ways:
+            if self.sides != "items":
+                terms.append(loss(one.users, everyone.users, batch.users))
+            if self.sides != "users":
+                positives = _positives(batch)
+                terms.append(loss(one.items[: len(positives)], everyone.items, positives))
+        return torch.stack(terms).sum() / len(ways)
+
     def _encodings(self, main: Encoding, views: Sequence[Encoding]) -> tuple[Encoding, Encoding]:
         if len(views) < self.views:
             raise Refused(f"between: '{self.between}' reads {self.views} views, the recipe has {len(views)}")
         if self.between == "views":
             return views[0], views[1]
-        if self.between == "main":
-            return main, views[0]
+        if self.between in ("main", "view"):
+            return (main, views[0]) if self.between == "main" else (views[0], main)
+        if self.between == "self":
+            return main, main
         other = self._layer(main, self.layer)
         return (main if self.base is None else self._layer(main, self.base)), other
 
@@ -66,3 +91,15 @@ def _aligned(one: Tensor, other: Tensor, side: str) -> tuple[Tensor, Tensor]:
     if len(one) != len(other) or not len(one):
         raise Refused(f"sides: the {side} of the two encodings are not the same rows ({len(one)} and {len(other)} of them)")
     return one, other
+
+
+def _everyone(encoding: Encoding) -> Encoding:
+    if encoding.everyone is None:
+        raise Refused("negatives = 'all' needs encodings of all users and items, and this method gives the batch's alone")
+    return encoding.everyone
+
+
+def _positives(batch: Batch[Any]) -> Tensor:
+    if batch.items is None:
+        raise Refused("sides: a batch that asks for the whole catalogue has no positives of its own; say sides = 'users'")
+    return batch.items[: batch.positives]

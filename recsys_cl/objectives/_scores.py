@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn.functional import embedding
 
@@ -12,15 +13,23 @@ from recsys_cl.core.values import Batch, Encoding
 from recsys_cl.ops.similarity import Similarity, against, lift
 
 
-def scores(main: Encoding, batch: Batch[Any], similarity: Similarity) -> tuple[Tensor, Tensor, Tensor]:
-    """Scores of the positive [B, 1] and of the negatives [B, K], and which negatives are not the positive itself [B, K]."""
-    if batch.negative is None:
+def scores(
+    main: Encoding, batch: Batch[Any], similarity: Similarity, *, in_batch: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores of the positive [B, 1] and of the negatives [B, K], and which negatives are not the positive itself [B, K].
+
+    With ``in_batch`` the batch's distinct positives are the negatives of all queries where none are drawn.
+    """
+    negative = batch.negative
+    if negative is None and in_batch and batch.items is not None:
+        negative = torch.arange(batch.positives, device=batch.positive.device)
+    if negative is None:
         raise Refused("sampler: this objective weighs drawn negatives and the recipe draws none")
     users, items = lift(main.users, main.items, similarity)
     asks = embedding(batch.query, users)
     hit = (asks * embedding(batch.positive, items)).sum(-1, keepdim=True)
-    missed = against(asks, embedding(batch.negative, items))
-    return hit, missed, batch.negative != batch.positive.unsqueeze(-1)
+    missed = against(asks, embedding(negative, items))
+    return hit, missed, negative != batch.positive.unsqueeze(-1)
 
 
 def log_mean_exp(logits: Tensor, kept: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ class BSL:
         temperature: tau of the negatives.
         balance: that power; 1 is the paper's softmax loss (the positive is not in the denominator).
         similarity: cosine there.
+        in_batch: take the batch's other positives for negatives where none are drawn, as the authors do with LightGCN.
 
     Relations: ``softmax`` has the positive in the denominator and no balance; ``decoupled`` contrasts two encodings.
     """
@@ -31,14 +32,20 @@ class BSL:
     views = 0
 
     def __init__(
-        self, *, temperature: Temperature = 0.1, balance: Annotated[float, Gt(0)] = 1.0, similarity: Similarity = "cosine"
+        self,
+        *,
+        temperature: Temperature = 0.1,
+        balance: Annotated[float, Gt(0)] = 1.0,
+        similarity: Similarity = "cosine",
+        in_batch: bool = False,
     ) -> None:
         self.temperature = checked_temperature(temperature)
         self.balance = checked_temperature(balance, "balance")
         self.similarity = similarity
+        self.in_batch = in_batch
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:  # noqa: ARG002
         """Mean loss of the batch; a query all of whose negatives are accidental hits has none and costs nothing."""
-        hit, missed, kept = scores(main, batch, self.similarity)
+        hit, missed, kept = scores(main, batch, self.similarity, in_batch=self.in_batch)
         against = log_mean_exp(missed / self.temperature, kept)
         return mean_where(self.balance * against - hit.squeeze(-1) / self.temperature, kept.any(-1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -28,6 +28,8 @@ class InfoNCE:
         base: the layer opposite to it, 0 and 2 in NCL (Lin et al. 2022, arXiv:2202.06200); none: the main encoding.
         sides: ``both``, or only ``users`` (sequences) or ``items``.
         two_sided: also ask in the other direction and take the mean.
+        negatives: the ``batch``'s other rows, or ``all`` users and all items (SGL as its paper writes it; LightGCL). No more
+            than a block of those logits is ever held; the encoder then computes all rows in every step.
 
     Relations: ``softmax`` contrasts users with items; this contrasts users with users and items with items.
     """
@@ -42,12 +44,20 @@ class InfoNCE:
         base: int | None = None,
         sides: Sides = "both",
         two_sided: bool = False,
+        negatives: Literal["batch", "all"] = "batch",
     ) -> None:
         self._pairing = Pairing(between, layer, sides, base)
         self.views = self._pairing.views
         temperature = checked_temperature(temperature)
-        self._loss = partial(info_nce, temperature=temperature, similarity=similarity, two_sided=two_sided)
+        self._loss = partial(info_nce, temperature=temperature, similarity=similarity)
+        self._two_sided = two_sided
+        self.everyone = negatives == "all"
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:
         """Sum of the sides' mean losses."""
-        return self._pairing.total(self._loss, main, views, batch)
+        if self.everyone:
+            return self._pairing.among_all(self._among, main, views, batch, two_sided=self._two_sided)
+        return self._pairing.total(partial(self._loss, two_sided=self._two_sided), main, views, batch)
+
+    def _among(self, asking: Tensor, everyone: Tensor, rows: Tensor) -> Tensor:
+        return self._loss(asking, everyone, rows=rows)

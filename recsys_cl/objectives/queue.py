@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import PositiveInt
@@ -27,8 +27,10 @@ class Queue(nn.Module):
 
     Args:
         of: the objective that gets them; ``softmax``, with ``in_batch`` and ``log_q`` there.
+        dim: the encoder's.
         size: vectors kept, first in first out.
-        dim: length of a vector.
+        keep: whose vectors: the ``main`` encoding's, or those of the first ``view``. Under the method ``bootstrap`` that is the
+            target, whose weights follow slowly: the momentum queue of MoCo.
 
     Relations: in-batch negatives are a queue that remembers nothing.
     """
@@ -43,12 +45,14 @@ class Queue(nn.Module):
         interactions: Interactions,
         rng: Generator,
         of: Component,
+        dim: PositiveInt,
         size: PositiveInt,
-        dim: PositiveInt = 64,
+        keep: Literal["main", "view"] = "main",
     ) -> None:
         super().__init__()
         self.of: Objective = build("objectives", of, "objectives.of", shape=shape, interactions=interactions, rng=rng)
-        self.views = self.of.views
+        self.keep = keep
+        self.views = max(self.of.views, int(keep == "view"))
         counts = torch.bincount(interactions.items, minlength=shape.items)
         self._log_share = (counts.double() / max(1, len(interactions))).log()
         self.register_buffer("vectors", torch.zeros(size, dim))
@@ -60,8 +64,8 @@ class Queue(nn.Module):
             raise Refused("sampler: 'queue' needs items of its own batch, and negatives, if drawn, to be shared")
         loss = self.of(*self._longer(main, views, batch, batch.items))
         with torch.no_grad():
-            fresh = slice(0, batch.positives)
-            self.vectors = torch.cat((main.items[fresh].detach().to(self.vectors.dtype), self.vectors))[: len(self.ids)]
+            fresh, kept = slice(0, batch.positives), main if self.keep == "main" else views[0]
+            self.vectors = torch.cat((kept.items[fresh].detach().to(self.vectors.dtype), self.vectors))[: len(self.ids)]
             self.ids = torch.cat((batch.items[fresh], self.ids))[: len(self.ids)]
         return loss
 

@@ -65,6 +65,13 @@ class Adjacency:
         users = torch.repeat_interleave(torch.arange(self.shape.users, device=degrees.device), degrees)
         return users, self.matrix.columns[: self.edges].long() - self.shape.users
 
+    def sides(self) -> tuple[Rows, Rows]:
+        """The matrix in two halves: users' rows over items [U, I], and its transpose, items' rows over users [I, U]."""
+        users, whole = self.shape.users, self.matrix
+        by_user = Rows(whole.starts[: users + 1], whole.columns[: self.edges] - users, whole.weights[: self.edges])
+        by_item = Rows(whole.starts[users:] - self.edges, whole.columns[self.edges :], whole.weights[self.edges :])
+        return by_user, by_item
+
     def keep(self, kept: Tensor) -> Adjacency:
         """The graph of the edges where ``kept`` [E] bool is true, its degrees counted anew. O(E), no sort."""
         returning = kept[self.back]

@@ -8,6 +8,7 @@ from torch import Tensor
 from recsys_cl.ops.precision import full_precision
 from recsys_cl.ops.similarity import Similarity, lift
 from recsys_cl.ops.softmax import softmax
+from recsys_cl.ops.two_sided import two_sided_softmax
 
 
 @full_precision
@@ -19,6 +20,7 @@ def info_nce(
     similarity: Similarity = "cosine",
     two_sided: bool = False,
     ids: Tensor | None = None,
+    rows: Tensor | None = None,
 ) -> Tensor:
     """Mean over rows of ``-log exp(s(a_i, p_i)/tau) / sum_j exp(s(a_i, p_j)/tau)`` (van den Oord et al. 2018, eq. 4).
 
@@ -28,6 +30,7 @@ def info_nce(
         temperature: tau.
         similarity: see ``Similarity``.
         two_sided: the mean of both directions, anchors asking and positives asking.
+        rows: [N] which of ``positives`` [M, D] is each anchor's, where there are more of them; all others are negatives.
         ids: [N] who the rows are, where they may repeat: rows of one id are one sample (the first), never its negatives.
 
     Returns:
@@ -36,11 +39,12 @@ def info_nce(
     if ids is not None:
         first = _first_rows(ids)
         anchors, positives = anchors[first], positives[first]
-    rows = torch.arange(len(anchors), device=anchors.device)
-    loss = softmax(anchors, positives, rows, temperature=temperature, similarity=similarity)
-    if not two_sided:
-        return loss
-    return (loss + softmax(positives, anchors, rows, temperature=temperature, similarity=similarity)) / 2
+    if rows is not None:
+        return softmax(anchors, positives, rows, temperature=temperature, similarity=similarity)
+    if two_sided:
+        return two_sided_softmax(anchors, positives, temperature=temperature, similarity=similarity)
+    own = torch.arange(len(anchors), device=anchors.device)
+    return softmax(anchors, positives, own, temperature=temperature, similarity=similarity)
 
 
 def _first_rows(ids: Tensor) -> Tensor:

@@ -40,6 +40,18 @@ def vicreg(one: Tensor, other: Tensor, *, invariance: float, variance: float, co
     return loss
 
 
+@full_precision
+def polynomial_uniformity(rows: Tensor, degree: int, offset: float) -> Tensor:
+    """``log mean_de (C_de + offset) ^ degree`` of the correlation C [D, D] of the dimensions of rows [N, D].
+
+    Zhang et al. 2024, RecDCL, arXiv:2401.15635, equation 6; least where no two dimensions correlate: -log D. The authors' code
+    sums over rows where this takes the mean: a constant, but for the offset.
+    """
+    standard = _standardised(rows)
+    correlation = standard.T @ standard / len(rows)
+    return (correlation + offset).pow(degree).mean().log()
+
+
 def _standardised(rows: Tensor) -> Tensor:
     centred = rows - rows.mean(0)
     variance = centred.square().mean(0)

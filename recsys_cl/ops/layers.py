@@ -16,16 +16,20 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from recsys_cl.ops.adjacency import Adjacency, Rows
+from recsys_cl.ops.dropout import InputDropout
+from recsys_cl.ops.low_rank import LowRank
 from recsys_cl.ops.noise import LayerNoise, disturb
 from recsys_cl.ops.propagate import propagate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flow:
-    """How one graph carries the table: the adjacency of each layer, and the noise its outputs get."""
+    """How one graph carries the table: the adjacency of each layer, and what befalls the table and the outputs."""
 
     adjacencies: tuple[Adjacency, ...]  # one a layer
-    noise: LayerNoise | None = None
+    noise: LayerNoise | None = None  # every output gets some, and hands it on
+    low_rank: LowRank | None = None  # gives the outputs instead, each from the layer below as the adjacencies make it
+    dropout: InputDropout | None = None  # befalls the table first
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +43,8 @@ class Request:
 def layered(table: Tensor, flows: Sequence[Flow], request: Request) -> list[tuple[Tensor, ...]]:
     """For each flow the rows asked for: their weighted mean over layers, then after each layer (the table's first).
 
-    E^(l) = A_l E^(l-1), then plus noise if asked for. Each tensor is [R, D] and passes gradients to ``table`` [N, D].
+    E^(l) = A_l E^(l-1), then plus noise if asked for; a low-rank flow gives B E^(l-1) in place of E^(l) (LightGCL, Cai et al.
+    2023, arXiv:2302.08191). Each tensor is [R, D] and passes gradients to ``table`` [N, D].
     Flows that agree up to a layer share its product; the last layer is computed on the rows alone.
     """
     width = len(request.shares) + 1
@@ -53,24 +58,41 @@ class _Layers(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.flows, ctx.request, ctx.shape = flows, request, table.shape
         products = _Products(request.rows)
-        ctx.parts = products.parts
+        ctx.parts, ctx.masks = products.parts, products.masks
         return tuple(out for flow in flows for out in _blend(products.along(flow, table), request.shares))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, None, None]:
-        width = len(ctx.request.shares) + 1
-        wanted: dict[tuple[int, ...], tuple[Flow, list[Tensor | None]]] = {}
+        width, rows = len(ctx.request.shares) + 1, ctx.request.rows
+        wanted: dict[tuple[int, ...], _Wanted] = {}
         for index, flow in enumerate(ctx.flows):
             mean, *layers = grads[index * width : (index + 1) * width]
-            key = tuple(id(adjacency) for adjacency in flow.adjacencies)
-            _, total = wanted.setdefault(key, (flow, [None] * len(layers)))
+            mask = ctx.masks.get(id(flow))
+            key = (id(mask), *(id(adjacency) for adjacency in flow.adjacencies))
+            total = wanted.setdefault(key, _Wanted(flow, mask, len(layers)))
             for layer, (grad, share) in enumerate(zip(layers, ctx.request.shares, strict=True)):
-                total[layer] = _sum(total[layer], grad, None if mean is None or not share else mean * share)
+                total.add(layer, _sum(grad, None if mean is None or not share else mean * share), flow.low_rank, rows)
         result = None
-        for flow, total in wanted.values():
-            result = _sum(result, _pull(flow, total, ctx))
+        for total in wanted.values():
+            pulled = _pull(total, ctx)
+            result = _sum(result, pulled if total.mask is None or pulled is None else pulled.mul_(total.mask))
         return result, None, None
+
+
+class _Wanted:
+    """What the flows that share their adjacencies ask of each layer, their gradients added up."""
+
+    def __init__(self, flow: Flow, mask: Tensor | None, layers: int) -> None:
+        self.adjacencies, self.mask = flow.adjacencies, mask
+        self.rows: list[Tensor | None] = [None] * layers  # of the requested rows, [R, D]
+        self.whole: list[Tensor | None] = [None] * layers  # of all nodes, [N, D]
+
+    def add(self, layer: int, grad: Tensor | None, low_rank: LowRank | None, rows: Tensor) -> None:
+        if low_rank is None or not layer:
+            self.rows[layer] = _sum(self.rows[layer], grad)
+        elif grad is not None:
+            self.whole[layer - 1] = _sum(self.whole[layer - 1], low_rank.pulled(grad, rows))
 
 
 class _Products:
@@ -80,19 +102,27 @@ class _Products:
         self._rows = rows
         self._full: dict[tuple[int, ...], Tensor] = {}
         self.parts: dict[int, Rows] = {}  # the requested rows of an adjacency, by its identity
+        self.masks: dict[int, Tensor] = {}  # what the table was multiplied by, by the identity of the flow
 
     def along(self, flow: Flow, table: Tensor) -> list[Tensor]:
         """The requested rows [R, D] of the table and of each layer's output."""
         rng = flow.noise.stream() if flow.noise else None
-        state, found = table, [table.index_select(0, self._rows)]
-        path: tuple[int, ...] = ()
+        state, path = table, tuple[int, ...]()
+        if flow.dropout:
+            self.masks[id(flow)] = flow.dropout.mask(table)
+            state, path = table * self.masks[id(flow)], (id(flow),)  # nobody else can be here
+        found = [state.index_select(0, self._rows)]
         for layer, adjacency in enumerate(flow.adjacencies, 1):
             path = (*path, id(adjacency))
             last = layer == len(flow.adjacencies)
+            if flow.low_rank:
+                found.append(flow.low_rank.times(state, self._rows))
+                state = state if last else self._whole(adjacency, state, path)
+                continue
             state = self._last(adjacency, state) if last else self._whole(adjacency, state, path)
             if flow.noise and rng:
                 state = disturb(state, flow.noise.eps, rng)
-                path = (*path, id(flow))  # nobody else can be here
+                path = (*path, id(flow))
             found.append(state if last else state.index_select(0, self._rows))
         return found
 
@@ -117,11 +147,12 @@ def _blend(layers: list[Tensor], shares: tuple[float, ...]) -> list[Tensor]:
     return [mean, *layers]
 
 
-def _pull(flow: Flow, grads: list[Tensor | None], ctx: Any) -> Tensor | None:
-    """The gradient of the table: G_0 + A_1 (G_1 + A_2 (G_2 + ...)), where G_l is zero outside the rows asked for."""
+def _pull(wanted: _Wanted, ctx: Any) -> Tensor | None:
+    """The gradient of the table: G_0 + A_1 (G_1 + A_2 (G_2 + ...)), where most G_l are zero outside the rows asked for."""
     rows, result = ctx.request.rows, None
-    for layer in range(len(grads) - 1, -1, -1):
-        grad, adjacency = grads[layer], flow.adjacencies[layer - 1] if layer else None
+    for layer in range(len(wanted.rows) - 1, -1, -1):
+        grad, adjacency = wanted.rows[layer], wanted.adjacencies[layer - 1] if layer else None
+        result = _sum(result, wanted.whole[layer])
         if adjacency and result is None and grad is not None and id(adjacency) in ctx.parts:
             # The first product reads nothing but these rows, which the forward pass has picked out already.
             result = propagate(ctx.parts[id(adjacency)].transposed(ctx.shape[0]), grad)

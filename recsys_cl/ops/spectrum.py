@@ -11,7 +11,7 @@ def effective_rank(rows: Tensor) -> float:
 
     Roy & Vetterli, 2007, EUSIPCO, "The effective rank". Computed in fp64 from the Gram matrix of the shorter side.
     """
-    rows = rows.double()
+    rows = rows.detach().double()
     gram = rows.T @ rows if rows.shape[0] >= rows.shape[1] else rows @ rows.T
     # What rounding leaves of a zero eigenvalue is about eps times the largest; its square root would count.
     values = torch.linalg.eigvalsh(gram)

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from recsys_cl.config import Recipe, Runtime, without_weight
+from recsys_cl.config import Recipe, Runtime, weight_of, without_weight
 from recsys_cl.core.build import build, resolve
 from recsys_cl.core.chance import generator
-from recsys_cl.core.errors import Refused, Unavailable
+from recsys_cl.core.errors import Unavailable
 from recsys_cl.core.protocols import Feed, Method
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Interactions
@@ -41,15 +41,19 @@ def assemble(recipe: Recipe, interactions: Interactions, seed: int, device: torc
 
     sampler = None if recipe.sampler is None else make("samplers", recipe.sampler, "sampler")
     feed: Feed[Any] = make("structures", recipe.source, "source", sampler=sampler)
+    encoder = make("encoders", recipe.encoder, "encoder")
     method: Method[Any] = make(
         "methods",
         recipe.method,
         "method",
-        encoder=make("encoders", recipe.encoder, "encoder"),
+        encoder=encoder,
         views=[make("views", view, f"views.{number}") for number, view in enumerate(recipe.views)],
         main_view=None if recipe.main_view is None else make("views", recipe.main_view, "main_view"),
         objectives={
-            name: (_weight(part, name), make("objectives", without_weight(part), f"objectives.{name}"))
+            name: (
+                weight_of(part, f"objectives.{name}"),
+                make("objectives", without_weight(part), f"objectives.{name}", dim=encoder.dim),
+            )
             for name, part in recipe.objectives.items()
         },
     )
@@ -75,10 +79,3 @@ def device_of(runtime: Runtime) -> torch.device:
     if runtime.device == "cuda" and not available:
         raise Unavailable("runtime.device: 'cuda' is not available on this machine; 'auto' takes the CPU instead")
     return torch.device("cuda" if available and runtime.device != "cpu" else "cpu")
-
-
-def _weight(objective: Component, name: str) -> float:
-    weight = objective.arguments.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float):
-        raise Refused(f"objectives.{name}.weight: should be a number, got {weight!r}")
-    return float(weight)

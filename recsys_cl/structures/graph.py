@@ -14,7 +14,9 @@ from recsys_cl.core.errors import Refused, Unavailable
 from recsys_cl.core.protocols import NegativeSampler
 from recsys_cl.core.values import Batch, Interactions, Shape
 from recsys_cl.ops.adjacency import Adjacency, connect
+from recsys_cl.ops.dropout import InputDropout
 from recsys_cl.ops.layers import Flow
+from recsys_cl.ops.low_rank import LowRank
 from recsys_cl.ops.noise import LayerNoise
 from recsys_cl.ops.rows import distinct
 
@@ -30,12 +32,16 @@ class Graph:
     adjacency: Adjacency
     walk: tuple[Adjacency, ...] = ()  # one adjacency a layer, where a view gave each layer its own
     noise: LayerNoise | None = None  # noise that every layer's output gets
+    low_rank: LowRank | None = None  # what gives the layers' outputs in place of the adjacency
+    dropout: InputDropout | None = None  # coordinates of the encoder's table to leave out
 
     def flow(self, layers: int) -> Flow:
         """How ``layers`` layers of an encoder carry the table along this graph."""
         if self.walk and len(self.walk) != layers:
-            raise Refused(f"the view gives {len(self.walk)} layers their own graph, the encoder has {layers}")
-        return Flow(self.walk or (self.adjacency,) * layers, self.noise)
+            raise Refused(f"views: 'random_walk' gives {len(self.walk)} layers their own graph, encoder.layers is {layers}")
+        if self.noise and self.low_rank:
+            raise Refused("views: noise of layers is not defined where 'svd' gives their outputs; choose one of the two")
+        return Flow(self.walk or (self.adjacency,) * layers, self.noise, self.low_rank, self.dropout)
 
     @staticmethod
     def from_pyg(data: Any, users: str = "user", items: str = "item") -> Graph:

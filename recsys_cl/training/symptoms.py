@@ -107,7 +107,7 @@ class Symptoms(Generic[S]):
         encoding = self._encode()
         seen: dict[str, float] = {}
         for side, rows in (("users", encoding.users), ("items", encoding.items)):
-            some = rows[:: max(len(rows) // SAMPLE, 1)].float().cpu()
+            some = rows[:: max(len(rows) // SAMPLE, 1)].detach().float().cpu()
             rank, spread = effective_rank(some), float(uniformity(some))
             seen |= {f"effective_rank/{side}": rank, f"uniformity/{side}": spread}
             if min(some.shape) > FEWEST and (rank < FEWEST or spread > FLATTEST):

@@ -31,5 +31,5 @@ def without(adjacency: Adjacency, kept: Tensor, rate: float) -> Adjacency:
     """The edges where ``kept`` [E] is true, degrees counted anew."""
     left = adjacency.keep(kept)
     if adjacency.edges and not left.edges:
-        raise Refused(f"rate {rate} left none of the graph's {adjacency.edges} edges")
+        raise Refused(f"views: rate {rate} left none of the graph's {adjacency.edges} edges")
     return left

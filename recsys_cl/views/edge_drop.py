@@ -16,7 +16,7 @@ class EdgeDrop:
 
     Args:
         rate: probability of an edge to be left out, in [0, 1).
-        hold: draw a new graph every ``epoch``, as its authors do, or every ``step``.
+        hold: draw a new graph every ``epoch``, as its authors do, every ``step``, or every so many steps.
     """
 
     def __init__(self, rate: Rate, hold: Hold = "epoch") -> None:
@@ -29,4 +29,4 @@ class EdgeDrop:
 
     def _draw(self, source: Graph, rng: Generator) -> Graph:
         kept = survivors(source.adjacency.edges, self._rate, rng, source.adjacency.back.device)
-        return replace(source, adjacency=without(source.adjacency, kept, self._rate), walk=())
+        return replace(source, adjacency=without(source.adjacency, kept, self._rate), walk=(), low_rank=None)

@@ -16,7 +16,7 @@ class NodeDrop:
 
     Args:
         rate: probability of a node to be left out, in [0, 1); an edge stays with probability (1 - rate)^2.
-        hold: draw a new graph every ``epoch``, as its authors do, or every ``step``.
+        hold: draw a new graph every ``epoch``, as its authors do, every ``step``, or every so many steps.
     """
 
     def __init__(self, rate: Rate, hold: Hold = "epoch") -> None:
@@ -32,4 +32,4 @@ class NodeDrop:
         stays = survivors(shape.users + shape.items, self._rate, rng, device)
         users, items = source.adjacency.ends()
         kept = stays[users] & stays[shape.users + items]
-        return replace(source, adjacency=without(source.adjacency, kept, self._rate), walk=())
+        return replace(source, adjacency=without(source.adjacency, kept, self._rate), walk=(), low_rank=None)

@@ -19,7 +19,7 @@ class RandomWalk:
     Args:
         rate: probability of an edge to be left out of a layer, in [0, 1).
         layers: as many as the encoder has.
-        hold: draw new graphs every ``epoch``, as its authors do, or every ``step``.
+        hold: draw new graphs every ``epoch``, as its authors do, every ``step``, or every so many steps.
     """
 
     def __init__(self, rate: Rate, layers: PositiveInt, hold: Hold = "epoch") -> None:
@@ -36,4 +36,4 @@ class RandomWalk:
     def _draw(self, source: Graph, rng: Generator) -> Graph:
         whole = source.adjacency
         drawn = (survivors(whole.edges, self._rate, rng, whole.back.device) for _ in range(self._layers))
-        return replace(source, walk=tuple(without(whole, kept, self._rate) for kept in drawn))
+        return replace(source, walk=tuple(without(whole, kept, self._rate) for kept in drawn), low_rank=None)

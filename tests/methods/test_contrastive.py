@@ -9,7 +9,7 @@ from torch import nn
 from recsys_cl.core.build import build, names
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
-from recsys_cl.core.values import Batch, Encoding
+from recsys_cl.core.values import Batch, Encoding, Shape
 from recsys_cl.methods.contrastive import Contrastive
 
 EMPTY = torch.empty(0, dtype=torch.int64)
@@ -114,3 +114,31 @@ def test_it_is_built_by_name():
     assert isinstance(method, Contrastive)
     with pytest.raises(Refused, match=r"method\.similarity"):
         build("methods", Component(use="contrastive", similarity="euclid"), "method", **context)
+
+
+class ReadsEveryone(Reads):
+    everyone = True
+
+    def __call__(self, main, views, batch):
+        self.found = [main, *views]
+        return main.everyone.users.sum()
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_everyone_is_encoded_where_an_objective_asks_and_the_batch_is_cut_from_it(asks):
+    encoder, objective = Scaled(), ReadsEveryone(1) if asks else Reads(1)
+    method = Contrastive(encoder, {"only": (1.0, objective)}, views=[Plus(1.0)], shape=Shape(4, 5))
+    method.losses(BATCH, torch.Generator())
+    assert encoder.calls == [(1.0, 2.0)]
+    if asks:
+        for factor, found in zip((1.0, 2.0), objective.found, strict=True):
+            assert torch.equal(found.everyone.users, factor * encoder.user)
+            assert torch.equal(found.everyone.items, factor * encoder.item)
+            assert torch.equal(found.users, factor * encoder.user[BATCH.users])
+            assert torch.equal(found.items, factor * encoder.item[BATCH.items])
+
+
+def test_an_encoder_that_cannot_give_everyone_is_refused():
+    method = Contrastive(Scaled(), {"only": (1.0, ReadsEveryone())}, shape=Shape(4, 9))
+    with pytest.raises(Refused, match="all users at once"):
+        method.losses(BATCH, torch.Generator())

@@ -147,3 +147,23 @@ def test_a_batch_of_one_costs_nothing():
     assert float(info_nce(a, p, temperature=0.2)) == 0
     same = torch.full((5,), 3)
     assert float(info_nce(a.expand(5, -1), p.expand(5, -1), temperature=0.2, ids=same)) == 0
+
+
+@pytest.mark.parametrize("name", SIMILARITIES)
+def test_everyone_may_be_a_negative(name):
+    everyone, rows = pairs(8, rows=9)[0].requires_grad_(), torch.tensor([4, 0, 8])
+    anchors = pairs(9, rows=3)[0].requires_grad_()
+    expected = 0.0
+    for anchor, own in zip(anchors.tolist(), rows.tolist(), strict=True):
+        weights = [math.exp(similarity(anchor, row, name) / 0.7) for row in everyone.tolist()]
+        expected -= math.log(weights[own] / sum(weights)) / 3
+    assert info_nce(anchors, everyone, rows=rows, temperature=0.7, similarity=name).item() == pytest.approx(expected, abs=1e-9)
+    assert torch.autograd.gradcheck(
+        lambda x, y: info_nce(x, y, rows=rows, temperature=0.7, similarity=name), (anchors, everyone)
+    )
+
+
+def test_everyone_being_the_batch_it_is_the_plain_loss():
+    a, p = pairs(10)
+    whole = info_nce(a, p, temperature=0.2, rows=torch.arange(7))
+    assert torch.equal(whole, info_nce(a, p, temperature=0.2))

@@ -8,7 +8,9 @@ from torch import Tensor
 
 from recsys_cl.ops import layers
 from recsys_cl.ops.adjacency import Rows
+from recsys_cl.ops.dropout import InputDropout
 from recsys_cl.ops.layers import Flow, Request, layered
+from recsys_cl.ops.low_rank import LowRank
 from recsys_cl.ops.noise import LayerNoise, disturb
 from recsys_cl.ops.propagate import propagate
 from tests.graphs import dense, generator, graph
@@ -16,6 +18,8 @@ from tests.graphs import dense, generator, graph
 ROWS = torch.tensor([9, 2, 0, 11, 5])
 A, B, C = (graph(seed).adjacency for seed in range(3))
 NODES, DIM = 12, 4
+LOW = LowRank(*torch.randn(2, NODES, 3, dtype=torch.float64, generator=generator(9)))
+ZEROS = InputDropout(0.3, 5)
 
 
 CASES = {
@@ -29,6 +33,13 @@ CASES = {
         (0.25, 0.25, 0.25, 0.25),
     ),
     "xsimgcl": ([Flow((A, A, A), LayerNoise(0.2, 3))], (0.0, 1 / 3, 1 / 3, 1 / 3)),
+    "lightgcl": ([Flow((A, A)), Flow((A, A), low_rank=LOW)], (1.0, 1.0, 1.0)),
+    "lightgcl of a walk, alone": ([Flow((B, C, A), low_rank=LOW)], (0.0, 0.5, 0.25, 0.25)),
+    "dropout": (
+        [Flow((A, A)), Flow((A, A), dropout=ZEROS), Flow((A, A), LayerNoise(0.1, 1), dropout=ZEROS)],
+        (0.5, 0.25, 0.25),
+    ),
+    "all requests": ([Flow((A, B)), Flow((A, B), low_rank=LOW, dropout=ZEROS), Flow((A, B), low_rank=LOW)], (0.2, 0.5, 0.3)),
     "noise on a smaller graph": ([Flow((A, A)), Flow((B, B), LayerNoise(0.3, 4))], (0.0, 0.5, 0.5)),
 }
 
@@ -41,8 +52,13 @@ def unit_noise(shape: tuple[int, int], rng: torch.Generator) -> Tensor:
 def slowly(table: Tensor, flow: Flow, request: Request) -> tuple[Tensor, ...]:
     """The definition, layer by layer on the whole graph."""
     rng = flow.noise.stream() if flow.noise else None
-    state, rows = table, [table[request.rows]]
+    state = table * flow.dropout.mask(table) if flow.dropout else table
+    rows = [state[request.rows]]
     for layer, adjacency in enumerate(flow.adjacencies, 1):
+        if flow.low_rank:
+            rows.append((flow.low_rank.left @ flow.low_rank.right.T @ state)[request.rows])
+            state = dense(adjacency) @ state
+            continue
         state = dense(adjacency) @ state
         if layer == len(flow.adjacencies):
             state = state[request.rows]
@@ -98,6 +114,22 @@ def test_shared_products_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert counts == [whole, some, some, some]
     sum(out.sum() for flow in outs for out in flow).backward()
     assert counts[4:] == [some, whole]
+
+
+def test_a_low_rank_view_costs_no_sparse_product_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LightGCL with two layers: the plain graph's products serve it, forward and back."""
+    counts: list[int] = []
+
+    def counted(matrix: Rows, values: Tensor) -> Tensor:
+        counts.append(matrix.columns.numel())
+        return propagate(matrix, values)
+
+    monkeypatch.setattr(layers, "propagate", counted)
+    flows, shares = CASES["lightgcl"]
+    outs = layered(table(), flows, Request(ROWS, shares))
+    sum(out.sum() for flow in outs for out in flow).backward()
+    whole, some = A.matrix.columns.numel(), A.matrix.only(ROWS).columns.numel()
+    assert counts == [whole, some, some, whole]
 
 
 def test_nothing_is_kept_without_gradients() -> None:

@@ -14,6 +14,7 @@ from recsys_cl.ops.spectrum import effective_rank
 
 def test_closed_forms():
     assert effective_rank(torch.eye(7)) == pytest.approx(7)
+    assert effective_rank(torch.eye(7, requires_grad=True)) == pytest.approx(7)  # a table itself, as encoders answer
     assert effective_rank(torch.eye(7)[:3]) == pytest.approx(3)
     assert effective_rank(torch.ones(50, 8)) == pytest.approx(1)
     assert effective_rank(torch.ones(5, 80) * torch.arange(5)[:, None]) == pytest.approx(1)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
 
 from recsys_cl.core.errors import Refused
+from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Shape
+from recsys_cl.ops.layers import Request, layered
 from recsys_cl.structures.graph import Graph
+from recsys_cl.views.chain import Chain
 from recsys_cl.views.edge_drop import EdgeDrop
+from recsys_cl.views.embedding_dropout import EmbeddingDropout
 from recsys_cl.views.layer_noise import LayerNoiseView
 from recsys_cl.views.node_drop import NodeDrop
 from recsys_cl.views.random_walk import RandomWalk
-from tests.graphs import generator, graph
+from recsys_cl.views.svd import SVD
+from tests.graphs import generator, graph, interactions
 
 SHAPE = Shape(users=30, items=20)
 
@@ -79,6 +86,71 @@ def test_held_for_an_epoch_or_drawn_every_step() -> None:
     assert held(first, rng) is epoch
     assert pairs(held(second, rng)) != pairs(epoch)
     assert pairs(fresh(first, rng)) != pairs(fresh(first, rng))
+
+
+def test_held_for_so_many_steps_of_an_epoch() -> None:
+    first, second, rng = graph(0, 150, SHAPE), graph(0, 150, SHAPE), generator(3)
+    view = EdgeDrop(0.3, hold=3)
+    drawn = [view(first, rng) for _ in range(7)]
+    assert [one is other for one, other in pairwise(drawn)] == [True, True, False, True, True, False]
+    assert view(second, rng) is not drawn[-1]
+    with pytest.raises(Refused, match="hold"):
+        EdgeDrop(0.3, hold=0)
+
+
+def outputs(source: Graph, layers: int = 3) -> list[torch.Tensor]:
+    table = torch.randn(50, 6, dtype=torch.float64, generator=generator(7))
+    [found] = layered(table, [source.flow(layers)], Request(torch.arange(50), (1.0,) * (layers + 1)))
+    return list(found)
+
+
+def test_the_svd_of_full_rank_is_the_graph() -> None:
+    source = graph(0, 150, SHAPE)
+    for one, other in zip(outputs(SVD(20)(source, generator())), outputs(source), strict=True):
+        assert torch.allclose(one, other, rtol=0, atol=1e-9)
+    lower = outputs(SVD(19)(source, generator()))[2]
+    assert not torch.allclose(lower, outputs(source)[2], rtol=0, atol=1e-6)
+
+
+def test_the_svd_is_found_once_for_a_graph_and_draws_nothing() -> None:
+    view, source, rng = SVD(3), graph(0, 150, SHAPE), generator(1)
+    before = rng.get_state()
+    first = view(source, rng).low_rank
+    assert view(replace(source), rng).low_rank is first
+    assert view(graph(1, 150, SHAPE), rng).low_rank is not first
+    assert torch.equal(rng.get_state(), before)
+    assert torch.equal(SVD(3)(source, generator(2)).low_rank.left, first.left)
+
+
+def test_a_smaller_graph_has_no_low_rank_of_the_whole_one() -> None:
+    source = SVD(3)(graph(0, 150, SHAPE), generator())
+    for view in (EdgeDrop(0.3), NodeDrop(0.3), RandomWalk(0.3, layers=2)):
+        assert view(source, generator()).low_rank is None
+
+
+def test_noise_and_low_rank_are_one_too_many() -> None:
+    source = SVD(3)(LayerNoiseView(0.1)(graph(), generator()), generator())
+    with pytest.raises(Refused, match="choose one"):
+        source.flow(2)
+
+
+def test_embedding_dropout_zeroes_its_rate_of_the_table_and_keeps_the_mean() -> None:
+    view, table = EmbeddingDropout(0.25), torch.ones(400, 64)
+    one, other = (view(graph(), generator(seed)).dropout for seed in (1, 2))
+    mask = one.mask(table)
+    assert within(int((mask == 0).sum()), mask.numel(), 0.25)
+    assert torch.equal(mask.unique(), torch.tensor([0, 1 / 0.75]))
+    assert torch.equal(one.mask(table), mask)
+    assert not torch.equal(other.mask(table), mask)
+
+
+def test_a_chain_applies_its_views_in_order() -> None:
+    source = graph(0, 150, SHAPE)
+    of = tuple(Component(use=use, **how) for use, how in (("edge_drop", {"rate": 0.5}), ("svd", {"rank": 2})))
+    altered = Chain(SHAPE, interactions(), of)(source, generator(1))
+    dropped = EdgeDrop(0.5)(source, generator(1))
+    assert pairs(altered) == pairs(dropped)
+    assert torch.equal(altered.low_rank.left, SVD(2)(dropped, generator()).low_rank.left)
 
 
 @pytest.mark.parametrize(
