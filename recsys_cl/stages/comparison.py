@@ -118,7 +118,8 @@ def headline(rows: Sequence[Mapping[str, Any]], baselines: Collection[str], best
         return f"{first['recipe']}, chosen on validation, does not beat {best}: {_said(first)}; {other} does, in hindsight."
     verdict = f"No recipe beats {best} here" if first["reliable"] else f"Too few users to say whether any recipe beats {best}"
     what = "chosen on validation" if preferred else "the best of them"
-    return f"{verdict}: {first['recipe']}, {what}, is at {_said(first)}."
+    doubt = ", which is not significant after Holm's correction" if first["mark"] == "" and first["reliable"] else ""
+    return f"{verdict}: {first['recipe']}, {what}, is at {_said(first)}{doubt}."
 
 
 def _said(row: Mapping[str, Any]) -> str:
