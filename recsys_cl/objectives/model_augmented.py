@@ -19,10 +19,10 @@ from recsys_cl.ops.similarity import Similarity, Temperature, checked_temperatur
 class ModelAugmented(nn.Module):
     """``nce(z1, z4) + nce(z2, z3) + nce(z3, z4) + regularisation * apart``, where ``z3 = f(z1)`` and ``z4 = g(z2)``.
 
-    ``z1`` and ``z2`` are the users' rows of the first two views, ``f`` and ``g`` networks of three layers (section 3.2). ``apart``
-    (section 3.4) draws down positives that lie above the lowest positive or highest negative of their row, whichever is
-    less, and up negatives below the greater of them: it keeps the networks from copying. The paper learns the networks in a
-    second step of each iteration, from the contrast alone; here they learn with everything else.
+    ``z1`` and ``z2`` are the users' rows of the first two views, ``f`` and ``g`` networks of three layers (section 3.2).
+    ``apart`` (section 3.4) keeps the networks from copying: in each row it draws a positive above the hardest negative down to
+    it, and negatives below the greater of the two up to it. The paper learns the networks in a second step of each
+    iteration, from the contrast alone; here they learn with everything else.
 
     Args:
         dim: the encoder's.
