@@ -17,7 +17,7 @@ _HEAD = """# Results
 
 Written by `python -m benchmarks.reproduce`; do not edit. Every figure of ours: settings of the recipe, epoch chosen on
 validation, then trained afresh on train + valid for as many epochs; exact full ranking; items met before are not ranked
-unless a variant says so. A published figure stands beside how its epoch was selected: one selected on test may be higher for it.
+unless a variant says so. A published figure stands beside how its epoch was selected: on test, it may be higher for it.
 """
 _COLUMNS = "| recipe | metric | published | selected on | ours (validation) | difference | epochs | seconds | train | command |"
 
