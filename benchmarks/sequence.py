@@ -170,7 +170,8 @@ def main() -> None:
     if unknown:
         raise SystemExit(f"no part {sorted(unknown)}; valid: {', '.join(PARTS)}")
     figures = {part: PARTS[part](asked.laps, asked.steps) for part in asked.parts or PARTS}
-    keep(asked.name, {"command": "make bench-sequence", "laps": asked.laps, "steps": asked.steps, **figures})
+    load = os.getloadavg()[0]  # what else ran: absolute figures mean little above the number of cores
+    keep(asked.name, {"command": "make bench-sequence", "load": load, "laps": asked.laps, "steps": asked.steps, **figures})
 
 
 if __name__ == "__main__":
