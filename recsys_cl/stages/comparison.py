@@ -31,8 +31,7 @@ def compare_evaluations(
     """Every recipe and metric against the best baseline of ``metric``.
 
     Baselines are the recipes of the family ``baseline`` and those of `STRONG`; where no other recipe was run, those of
-    `STRONG` are what is judged. The best has the highest mean on the test part itself: chosen with hindsight, it can only be
-    harder to beat. It stands for all metrics.
+    `STRONG` are what is judged. The best is chosen on the test part itself, for all metrics: that only makes it harder to beat.
 
     Args:
         folders: evaluations by experiment, in the order of the table.
@@ -46,7 +45,7 @@ def compare_evaluations(
         JSON-able::
 
             {"metric": "ndcg@20", "users": 943, "test_digest": "ab…", "resamples": 2000, "confidence": 0.95,
-             "test_openings": 7,                  # of this test part when the last of them was measured; null: not known
+             "test_openings": 7,                                              # of this test part so far; null: not known
              "baselines": ["popular", "ease"], "best_baseline": "ease",       # null without any
              "headline": "xsimgcl beats the best baseline, ease, by +4.1 % [2.9, 5.3] ndcg@20.",
              "rows": [                                                         # recipe by recipe, metric by metric
