@@ -44,6 +44,7 @@ bench: $(READY)
 
 bench-ingest: $(READY)
 	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.daily
 
 bench-graph: $(READY)
 	$(BIN)/python -m benchmarks.graph
