@@ -71,8 +71,8 @@ def listeners(matrix: Any, neighbours: int, shrink: float) -> Tensor:
     item, like, cosine = (np.concatenate([part[column] for part in found] or [np.zeros(0)]) for column in range(3))
     order = np.lexsort((item, like))
     offsets = np.concatenate(([0], np.bincount(like.astype(np.int64), minlength=items).cumsum()))
-    heard = (torch.from_numpy(side[order]) for side in (item.astype(np.int64), cosine.astype(np.float32)))
-    return csr(torch.from_numpy(offsets), *heard, items)
+    heard, says = item[order].astype(np.int64), cosine[order].astype(np.float32)
+    return csr(torch.from_numpy(offsets), torch.from_numpy(heard), torch.from_numpy(says), items)
 
 
 def _nearest(columns: Any, some: range, length: Any, neighbours: int, shrink: float) -> tuple[Any, Any, Any]:

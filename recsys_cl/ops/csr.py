@@ -35,8 +35,8 @@ def spoilt(matrix: Tensor) -> int:
     """How many rows hold a number that is not finite."""
     bad = ~torch.isfinite(stored(matrix))
     if matrix.layout is torch.sparse_csr:
-        return len(owners(matrix.crow_indices().diff())[bad].unique())
-    return len(matrix.row_indices()[bad].unique()) if is_sparse(matrix) else int(bad.any(1).sum())
+        return len(torch.unique(owners(matrix.crow_indices().diff())[bad]))
+    return len(torch.unique(matrix.row_indices()[bad])) if is_sparse(matrix) else int(bad.any(1).sum())
 
 
 def take(matrix: Tensor, rows: Tensor) -> Tensor:
