@@ -17,6 +17,7 @@ from recsys_cl.core.toml import assignment, merge, parse, read_text, validate
 from recsys_cl.evaluation.settings import Evaluation, build_metrics, is_sampled
 from recsys_cl.ingest.prepare import Prepare
 from recsys_cl.ingest.settings import Ingest
+from recsys_cl.tracking.settings import Promotion
 from recsys_cl.training.plan import Plan
 
 _log = logging.getLogger(__name__)
@@ -192,6 +193,11 @@ class Pipeline(Settings):
     evaluation: Evaluation = Evaluation()
     runtime: Runtime = Runtime()
     registry: Registry = Registry()
+    promotion: Promotion = Promotion()
+
+    def promotion_rule(self) -> Promotion:
+        """When a version is promoted, the metric named."""
+        return self.promotion.model_copy(update={"metric": self.promotion.metric or self.registry.metric})
 
     def recipes(self) -> dict[str, Recipe]:
         """Every experiment's recipe by label, with the pipeline's and its own changes; the popularity baselines always."""
@@ -225,6 +231,7 @@ def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path
     chosen, asked = pipeline.registry.experiment, {"registry.metric": pipeline.registry.metric}
     if chosen and chosen not in recipes:
         raise Refused(f"{path}: registry.experiment: no experiment '{chosen}'; {nearest(chosen, recipes)}")
+    asked |= {"promotion.metric": pipeline.promotion_rule().metric}
     asked |= {f"training.select of '{name}'": recipe.training.select for name, recipe in recipes.items()}
     measured = [metric.name for metric in build_metrics(pipeline.evaluation)]
     for key, metric in asked.items():
@@ -234,6 +241,9 @@ def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path
             raise Refused(
                 f"{path}: {key}: '{metric}' is measured among sampled negatives, which is biased; choose by a full one"
             )
+    rule = pipeline.promotion_rule()
+    if rule.coverage and f"coverage@{rule.depth}" not in measured:
+        raise Refused(f"{path}: promotion.coverage: 'coverage@{rule.depth}' is not measured; {nearest('coverage', measured)}")
     for metric in filter(is_sampled, measured):
         _log.warning(
             "%s: '%s' is measured among sampled negatives: compare it only with papers that did the same", path, metric

@@ -13,10 +13,12 @@ from recsys_cl.config import Pipeline, load_pipeline
 from recsys_cl.core.protocols import Stage
 from recsys_cl.evaluation.settings import build_metrics
 from recsys_cl.stages.audit import AuditStage, summary
+from recsys_cl.stages.decision import summary_of
 from recsys_cl.stages.evaluate import EvaluateStage
 from recsys_cl.stages.ingest import IngestStage
 from recsys_cl.stages.openings import FOLDER, Ledger
 from recsys_cl.stages.prepare import PrepareStage
+from recsys_cl.stages.promoting import PromoteStage
 from recsys_cl.stages.register import RegisterStage
 from recsys_cl.stages.report import ReportStage
 from recsys_cl.stages.runner import Outcome, Status, run_stages
@@ -52,6 +54,7 @@ class Result:
     tracking_uri: str
     openings: int = 0  # of the test part, ever
     audit: Mapping[str, Any] | None = None  # the leakage audit: its verdict and checks
+    promotion: Mapping[str, Any] | None = None  # the decision about the registered version, where one was asked for
 
     def as_json(self) -> dict[str, Any]:
         """The machine's view; metric keys like ``recall@20``."""
@@ -73,6 +76,7 @@ class Result:
             "audit": self.audit["verdict"] if self.audit else None,
             "report": str(self.report) if self.report else None,
             "model": dict(self.model) if self.model else None,
+            "promotion": dict(self.promotion) if self.promotion else None,
         }
 
     def places(self) -> list[str]:
@@ -84,6 +88,7 @@ class Result:
             model, aliases = self.model, ", ".join(self.model["aliases"]) or "no alias"
             lines.append(f"run     {model['run_id']} in experiment '{self.pipeline}' of {self.tracking_uri}")
             lines.append(f"model   models:/{model['name']}/{model['version']} ({aliases}), recipe {model['recipe']}")
+        lines += [f"promote {summary_of(self.promotion)}"] if self.promotion else []
         return lines
 
 
@@ -123,6 +128,7 @@ def stages_of(
             commands=(command,) if command else (),
         ),
         RegisterStage(pipeline.registry.model or pipeline.name, names, metric, pipeline.registry.experiment or None, tracking),
+        *([PromoteStage(names, pipeline.promotion_rule(), how, tracking, ledger)] if pipeline.promotion.automatic else []),
     ]
 
 
@@ -156,7 +162,8 @@ def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking, ledger: Led
     evaluated = ledger is not None and any(f"evaluation/{line.recipe}" in artifacts for line in lines)
     openings = ledger.count(outcome.artifacts["test"].digest) if ledger and evaluated else 0
     audit = _json(artifacts["audit"]) if "audit" in artifacts else None
-    return Result(pipeline.name, stages, tuple(lines), report, registered, tracking.address, openings, audit)
+    promotion = _json(artifacts["promotion"]) if "promotion" in artifacts else None
+    return Result(pipeline.name, stages, tuple(lines), report, registered, tracking.address, openings, audit, promotion)
 
 
 def _facts(pipeline: Pipeline) -> tuple[tuple[str, str], ...]:
