@@ -12,6 +12,7 @@ from pydantic import Field
 
 from recsys_cl.core.build import build, check, resolve
 from recsys_cl.core.errors import Refused, nearest
+from recsys_cl.core.schedule import Schedule
 from recsys_cl.core.settings import Component, Settings
 from recsys_cl.core.toml import assignment, merge, parse, read_text, validate
 from recsys_cl.evaluation.settings import Evaluation, build_metrics, is_sampled
@@ -194,6 +195,7 @@ class Pipeline(Settings):
     runtime: Runtime = Runtime()
     registry: Registry = Registry()
     promotion: Promotion = Promotion()
+    schedule: Schedule | None = None
 
     def promotion_rule(self) -> Promotion:
         """When a version is promoted, the metric named."""
@@ -228,6 +230,8 @@ def load_pipeline(path: Path, assignments: Sequence[str] = ()) -> Pipeline:
 
 def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path) -> None:
     """Names that one table gives and another uses: experiments and metrics."""
+    if pipeline.schedule and pipeline.schedule.append and pipeline.ingest.source.use != "dataset":
+        raise Refused(f"{path}: schedule.append: days are added to a data set; ingest.source is '{pipeline.ingest.source.use}'")
     chosen, asked = pipeline.registry.experiment, {"registry.metric": pipeline.registry.metric}
     if chosen and chosen not in recipes:
         raise Refused(f"{path}: registry.experiment: no experiment '{chosen}'; {nearest(chosen, recipes)}")

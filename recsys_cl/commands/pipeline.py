@@ -21,13 +21,15 @@ def run(
     data_dir: DataDir = Path("data"),
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
+    once: Annotated[bool, typer.Option("--once", help="For triggers: leave it to a run that goes on, and exit 0.")] = False,
 ) -> None:
     """Run a whole pipeline: ingest, prepare, train, evaluate, report, register. What is up to date is skipped."""
     from recsys_cl.console import Console
     from recsys_cl.stages.pipeline import run_pipeline
 
     console = Console()
-    result = run_pipeline(pipeline, tuple(set_ or ()), data_dir, tracking_uri, console.watch, until=until, force=force)
+    changes = tuple(set_ or ())
+    result = run_pipeline(pipeline, changes, data_dir, tracking_uri, console.watch, until, force, once=once)
     console.table(result)
     if as_json:
         print(json.dumps(result.as_json(), allow_nan=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from recsys_cl.stages.runner import Outcome, Status, run_stages
 from recsys_cl.stages.store import Store
 from recsys_cl.stages.tracking import Tracking
 from recsys_cl.stages.train import TrainStage
+from recsys_cl.stages.turn import turn
 
 SECTIONS = ("audit",)
 """Artifacts that the report has a section for, where a stage makes them."""
@@ -140,15 +142,39 @@ def run_pipeline(
     watch: Callable[[str, Status, float], None],
     until: str | None = None,
     force: str | None = None,
+    *,
+    once: bool = False,
 ) -> Result:
-    """Read a pipeline's TOML, run what is not up to date, and gather the result."""
+    """Read a pipeline's TOML, run what is not up to date, and gather the result.
+
+    Raises:
+        Busy: ``once`` is asked for, and another run that asked for it goes on.
+    """
+    plan = plan_of(path, assignments, data_dir, tracking_uri)
+    with turn(plan.store.root) if once else nullcontext():
+        outcome = run_stages(plan.stages, plan.store, watch, until, force)
+    return gather(plan.pipeline, outcome, plan.tracking, plan.ledger)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A pipeline ready to be run: its stages, and where their results go."""
+
+    pipeline: Pipeline
+    stages: list[Stage]
+    store: Store
+    tracking: Tracking
+    ledger: Ledger
+
+
+def plan_of(path: Path, assignments: Sequence[str], data_dir: Path, tracking_uri: str | None) -> Plan:
+    """Read a pipeline's TOML; nothing is run."""
     pipeline = load_pipeline(path, assignments)
     tracking = Tracking(pipeline.name, Path(), tracking_uri)
     store = Store(data_dir.resolve() / pipeline.name)
     ledger = Ledger(data_dir.resolve() / FOLDER)
     command = shlex.join(["recsys-cl", "run", str(path), *(part for each in assignments for part in ("--set", each))])
-    outcome = run_stages(stages_of(pipeline, tracking, ledger, store.root, command), store, watch, until, force)
-    return gather(pipeline, outcome, tracking, ledger)
+    return Plan(pipeline, stages_of(pipeline, tracking, ledger, store.root, command), store, tracking, ledger)
 
 
 def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking, ledger: Ledger | None = None) -> Result:

@@ -62,6 +62,17 @@ def run_stages(
     return Outcome(tuple(done), artifacts)
 
 
+def needed_for(stages: Sequence[Stage], name: str) -> list[Stage]:
+    """The stage called ``name`` and all that it stands on, in their order; its neighbours are left out."""
+    wanted: set[str] = set()
+    chain: list[Stage] = []
+    for stage in reversed(stages):
+        if stage.name == name or wanted.intersection(stage.writes):
+            wanted.update(stage.reads)
+            chain.insert(0, stage)
+    return chain
+
+
 def _one(
     stage: Stage, store: Store, artifacts: dict[str, Artifact], watch: Callable[[str, Status, float], None], *, forced: bool
 ) -> Done:
