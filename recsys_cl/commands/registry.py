@@ -48,13 +48,17 @@ def rollback(
 
 def reap(
     experiment: Annotated[str | None, typer.Option(help="A pipeline's name; by default every experiment.")] = None,
+    silent: Annotated[
+        float | None,
+        typer.Option(min=2, metavar="MINUTES", help="Also runs of other machines without a heartbeat for so long."),
+    ] = None,
     tracking_uri: TrackingUri = None,
 ) -> None:
-    """Close runs that killed processes of this machine left open."""
+    """Close runs that killed processes of this machine left open, and with --silent those of other machines."""
     from recsys_cl.tracking.experiment import reap as close
     from recsys_cl.tracking.store import open_known
 
-    closed = close(open_known(Path(), tracking_uri), experiment)
+    closed = close(open_known(Path(), tracking_uri), experiment, silent)
     for run_id in closed:
         print(run_id)
     print(f"{len(closed)} closed")

@@ -11,18 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from recsys_cl.config import Pipeline, load_pipeline
+from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.protocols import Stage
 from recsys_cl.evaluation.settings import build_metrics
 from recsys_cl.stages.audit import AuditStage, summary
 from recsys_cl.stages.decision import summary_of
 from recsys_cl.stages.evaluate import EvaluateStage
+from recsys_cl.stages.explain import Reason, explain
 from recsys_cl.stages.ingest import IngestStage
 from recsys_cl.stages.openings import FOLDER, Ledger
 from recsys_cl.stages.prepare import PrepareStage
 from recsys_cl.stages.promoting import PromoteStage
 from recsys_cl.stages.register import RegisterStage
 from recsys_cl.stages.report import ReportStage
-from recsys_cl.stages.runner import Outcome, Status, run_stages
+from recsys_cl.stages.runner import Outcome, Status, needed_for, run_stages, up_to
+from recsys_cl.stages.side_by_side import Worker, train_ahead
 from recsys_cl.stages.store import Store
 from recsys_cl.stages.tracking import Tracking
 from recsys_cl.stages.train import TrainStage
@@ -143,17 +146,43 @@ def run_pipeline(
     until: str | None = None,
     force: str | None = None,
     *,
+    only: str | None = None,
+    jobs: int = 1,
     once: bool = False,
 ) -> Result:
     """Read a pipeline's TOML, run what is not up to date, and gather the result.
 
+    Args:
+        path: the TOML.
+        assignments: ``KEY=VALUE``, laid over it.
+        data_dir: where artifacts are kept.
+        tracking_uri: the store of runs and models.
+        watch: told of each stage's name, status and seconds.
+        until: the last stage to run.
+        force: a stage to run again.
+        only: a stage to run with what it needs, its neighbours left out; not with ``until``.
+        jobs: how many recipes train side by side.
+        once: leave it to another run that was asked for once and goes on.
+
     Raises:
-        Busy: ``once`` is asked for, and another run that asked for it goes on.
+        Busy: there is such a run.
     """
+    if (only is not None and until is not None) or (jobs > 1 and (only, force) != (None, None)):
+        raise Refused("--only does not go with --until, nor --jobs with --only or --force")
     plan = plan_of(path, assignments, data_dir, tracking_uri)
+    if only is not None and only not in (names := [stage.name for stage in plan.stages]):
+        raise Refused(f"--only: no stage '{only}'; {nearest(only, names)}")
     with turn(plan.store.root) if once else nullcontext():
-        outcome = run_stages(plan.stages, plan.store, watch, until, force)
+        worker = Worker(str(path), tuple(assignments), plan.store.root.parent, tracking_uri)
+        made = train_ahead(up_to(plan.stages, until), plan.store, worker, jobs, watch) if jobs > 1 else {}
+        outcome = run_stages(needed_for(plan.stages, only) if only else plan.stages, plan.store, watch, until, force, made)
     return gather(plan.pipeline, outcome, plan.tracking, plan.ledger)
+
+
+def explain_pipeline(path: Path, assignments: Sequence[str], data_dir: Path, tracking_uri: str | None) -> list[Reason]:
+    """Why each stage would run or not; nothing is run."""
+    plan = plan_of(path, assignments, data_dir, tracking_uri)
+    return explain(plan.stages, plan.store)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ def night(root: Path, day: str, epochs: int = 12) -> Any:
 
     (root / "pipelines" / "shop.toml").write_text(PIPELINE.format(root=root, epochs=epochs))
     defs = definitions(root / "pipelines", root / "data", f"sqlite:///{root}/mlruns/mlflow.db")
-    return defs.get_job_def("night_shop").execute_in_process(partition_key=day, raise_on_error=True)
+    return defs.resolve_job_def("night_shop").execute_in_process(partition_key=day, raise_on_error=True)
 
 
 def decision(result: Any) -> dict[str, Any]:
