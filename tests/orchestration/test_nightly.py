@@ -16,6 +16,7 @@ dagster = pytest.importorskip("dagster", reason="the extra 'schedule' is not ins
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(900),  # three whole pipelines
     pytest.mark.filterwarnings("ignore::DeprecationWarning:dagster"),
     pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.BetaWarning"),
     pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.PreviewWarning"),
