@@ -42,7 +42,7 @@ def _rows(record: dict[str, Any]) -> list[str]:
     name = record["recipe"] + (f" ({record['label']})" if record["label"] else "")
     published = [one for one in load_recipe(record["recipe"]).provenance.published if one.data == record["data"]]
     known = [(metric, value, one) for one in published for metric, value in one.metrics.items() if metric in record["test"]]
-    lines = []
+    lines: list[tuple[str, str, str, float, str]] = []
     for metric, value, one in known:
         ours = record["test"][metric]
         lines.append((metric, f"{value:.4f} ({one.source})", one.selection, ours, f"{100 * (ours / value - 1):+.1f} %"))
