@@ -8,10 +8,21 @@ TEST_ENV := OMP_NUM_THREADS=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: demo test test-spark check format bench bench-graph bench-ingest clean
+SCHEDULE_ENV := DAGSTER_HOME=$(CURDIR)/.dagster DAGSTER_DISABLE_TELEMETRY=1 DO_NOT_TRACK=1 MLFLOW_DISABLE_TELEMETRY=true
+
+.PHONY: demo schedule test test-spark check format bench bench-graph bench-sequence bench-ingest reproduce-sequence reproduce-graph clean
 
 demo: $(READY)
 	$(BIN)/recsys-cl run pipelines/demo.toml
+
+# The page and the clock, until it is stopped. The webserver needs an older protobuf than MLflow's newest, so it lives beside.
+schedule: $(READY)
+	test -x .venv-schedule/bin/dagster || $(PYTHON) -m venv .venv-schedule
+	grep -v '^protobuf==' constraints.txt > .venv-schedule/constraints.txt
+	.venv-schedule/bin/python -m pip install --quiet --constraint .venv-schedule/constraints.txt --editable '.[schedule]'
+	mkdir -p .dagster
+	printf 'telemetry:\n  enabled: false\nrun_monitoring:\n  enabled: true\n' > .dagster/dagster.yaml
+	$(SCHEDULE_ENV) .venv-schedule/bin/dagster dev --host 127.0.0.1 --port 3000 --module-name recsys_cl.orchestration.definitions
 
 test: $(READY)
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal
@@ -44,9 +55,17 @@ bench: $(READY)
 
 bench-ingest: $(READY)
 	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.daily
 
 bench-graph: $(READY)
 	$(BIN)/python -m benchmarks.graph
+
+bench-sequence: $(READY)
+	$(BIN)/python -m benchmarks.sequence
+
+# Hours: every recipe on every data set, one at a time; what is done stays done. ARGS="--only duorec --data beauty" for less.
+reproduce-sequence reproduce-graph: reproduce-%: $(READY)
+	$(BIN)/python -m benchmarks.reproduce $* $(ARGS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

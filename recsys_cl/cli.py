@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import traceback
@@ -13,6 +14,7 @@ import typer
 from recsys_cl import __version__
 from recsys_cl.commands import data, evidence, looking, pipeline, protocols, registry, report, serving, tune
 from recsys_cl.core.errors import RecsysError
+from recsys_cl.core.logs import say, structured
 
 app = typer.Typer(
     name="recsys-cl",
@@ -72,7 +74,10 @@ def _usage(error: Exception) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"recsys-cl: {message}", file=sys.stderr)
+    if structured():
+        say("end", logging.ERROR if code else logging.INFO, message=message, exit_code=code)
+    else:
+        print(f"recsys-cl: {message}", file=sys.stderr)
     return code
 
 

@@ -12,12 +12,14 @@ from pydantic import Field
 
 from recsys_cl.core.build import build, check, resolve
 from recsys_cl.core.errors import Refused, nearest
+from recsys_cl.core.schedule import Schedule
 from recsys_cl.core.settings import Component, Settings
 from recsys_cl.core.toml import assignment, merge, parse, read_text, validate
 from recsys_cl.evaluation.settings import Evaluation, build_metrics, is_sampled
 from recsys_cl.ingest.prepare import Prepare
 from recsys_cl.ingest.protocols import Protocols
 from recsys_cl.ingest.settings import Ingest
+from recsys_cl.tracking.settings import Promotion
 from recsys_cl.training.plan import Plan
 from recsys_cl.tuning.settings import Space, Tune
 from recsys_cl.tuning.space import build_space
@@ -130,7 +132,7 @@ def recipe_names() -> tuple[str, ...]:
 def _check_components(recipe: Recipe) -> None:
     """Refuse what can be refused without data: names, argument names and types, and views that an objective lacks."""
     slots = {"source": "structures", "sampler": "samplers", "encoder": "encoders", "method": "methods"}
-    offered = CONTEXT | {"encoder", "views", "objectives", "main_view"}
+    offered = CONTEXT | {"encoder", "feed", "views", "objectives", "main_view"}
     for key, slot in slots.items():
         component: Component | None = getattr(recipe, key)
         if component is not None:
@@ -222,6 +224,12 @@ class Pipeline(Settings):
     registry: Registry = Registry()
     tune: Tune = Tune()
     protocols: Protocols = Protocols()
+    promotion: Promotion = Promotion()
+    schedule: Schedule | None = None
+
+    def promotion_rule(self) -> Promotion:
+        """When a version is promoted, the metric named."""
+        return self.promotion.model_copy(update={"metric": self.promotion.metric or self.registry.metric})
 
     def recipes(self) -> dict[str, Recipe]:
         """Every experiment's recipe by label, with the pipeline's and its own changes; the popularity baselines always."""
@@ -253,11 +261,14 @@ def load_pipeline(path: Path, assignments: Sequence[str] = ()) -> Pipeline:
 
 def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path) -> None:
     """Names that one table gives and another uses: experiments and metrics."""
+    if pipeline.schedule and pipeline.schedule.append and pipeline.ingest.source.use != "dataset":
+        raise Refused(f"{path}: schedule.append: days are added to a data set; ingest.source is '{pipeline.ingest.source.use}'")
     chosen, asked = pipeline.registry.experiment, {"registry.metric": pipeline.registry.metric}
     others = {"tune.metric": pipeline.tune.metric, "protocols.metric": pipeline.protocols.metric}
     asked |= {key: metric for key, metric in others.items() if metric}
     if chosen and chosen not in recipes:
         raise Refused(f"{path}: registry.experiment: no experiment '{chosen}'; {nearest(chosen, recipes)}")
+    asked |= {"promotion.metric": pipeline.promotion_rule().metric}
     asked |= {f"training.select of '{name}'": recipe.training.select for name, recipe in recipes.items()}
     measured = [metric.name for metric in build_metrics(pipeline.evaluation)]
     for key, metric in asked.items():
@@ -267,6 +278,9 @@ def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path
             raise Refused(
                 f"{path}: {key}: '{metric}' is measured among sampled negatives, which is biased; choose by a full one"
             )
+    rule = pipeline.promotion_rule()
+    if rule.coverage and f"coverage@{rule.depth}" not in measured:
+        raise Refused(f"{path}: promotion.coverage: 'coverage@{rule.depth}' is not measured; {nearest('coverage', measured)}")
     for metric in filter(is_sampled, measured):
         _log.warning(
             "%s: '%s' is measured among sampled negatives: compare it only with papers that did the same", path, metric

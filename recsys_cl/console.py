@@ -12,9 +12,11 @@ from rich.table import Table
 if TYPE_CHECKING:
     from recsys_cl.config import Recipe
     from recsys_cl.doctor import Finding
+    from recsys_cl.stages.explain import Reason
     from recsys_cl.stages.pipeline import Result
 
 MARKS = {"done": "[green]done[/]", "skipped": "[dim]skipped[/]", "running": "[cyan]running[/]"}
+WILL = {"skip": "skip", "run": "run", "depends": "perhaps"}
 LEVELS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "error": "[red]error[/]"}
 WIDE = 160
 HEADLINE = ("recall@10", "recall@20", "ndcg@10", "ndcg@20", "coverage@20")
@@ -43,6 +45,11 @@ class Console:
             self.out.print(_scores(result, names))
         for line in result.places():
             self.out.print(line, markup=False, highlight=False)
+
+    def reasons(self, reasons: Sequence[Reason]) -> None:
+        """Why each stage would run or not."""
+        for one in reasons:
+            self.out.print(f"{one.stage:<28} {WILL[one.will]:<8} {one.why}", markup=False, highlight=False, soft_wrap=True)
 
     def recipes(self, known: Mapping[str, Recipe]) -> None:
         """Every recipe with its paper and numbers."""

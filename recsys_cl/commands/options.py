@@ -19,3 +19,6 @@ TrackingUri = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="End standard output with one line of JSON.")]
 Force = Annotated[str | None, typer.Option(metavar="STAGE", help="Run this stage again although its result is there.")]
+LogFormat = Annotated[
+    str, typer.Option(metavar="text|json", envvar="RECSYS_CL_LOG_FORMAT", help="Of what is said on standard error.")
+]

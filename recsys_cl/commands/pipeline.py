@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from recsys_cl.commands.options import AsJson, Assignments, DataDir, Force, PipelineFile, TrackingUri
+from recsys_cl.commands.options import AsJson, Assignments, DataDir, Force, LogFormat, PipelineFile, TrackingUri
 
 
-def run(
+def run(  # noqa: PLR0917 - options, which typer passes by name
     pipeline: PipelineFile,
     set_: Assignments = None,
     until: Annotated[
@@ -21,14 +22,35 @@ def run(
     data_dir: DataDir = Path("data"),
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
+    once: Annotated[bool, typer.Option("--once", help="For triggers: leave it to a run that goes on, and exit 0.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Run nothing; say of each stage why it would run or not.")] = False,
+    only: Annotated[str | None, typer.Option(metavar="STAGE", help="This stage and what it needs, not its neighbours.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="So many recipes train side by side, each a process.")] = 1,
+    log_format: LogFormat = "text",
 ) -> None:
     """Run a whole pipeline: ingest, prepare, train, evaluate, report, register. What is up to date is skipped."""
     from recsys_cl.console import Console
-    from recsys_cl.stages.pipeline import run_pipeline
+    from recsys_cl.core.logs import say, set_up
+    from recsys_cl.stages.pipeline import explain_pipeline, run_pipeline
 
-    console = Console()
-    result = run_pipeline(pipeline, tuple(set_ or ()), data_dir, tracking_uri, console.watch, until=until, force=force)
-    console.table(result)
+    structured = set_up(log_format)
+    changes, console = tuple(set_ or ()), Console()
+    if explain:
+        reasons = explain_pipeline(pipeline, changes, data_dir, tracking_uri)
+        console.reasons(reasons)
+        if as_json:
+            print(json.dumps([dataclasses.asdict(reason) for reason in reasons]))
+        return
+
+    def watch(stage: str, status: str, seconds: float) -> None:
+        if structured:
+            say("stage", stage=stage, status=status, seconds=round(seconds, 3))
+        else:
+            console.watch(stage, status, seconds)
+
+    result = run_pipeline(pipeline, changes, data_dir, tracking_uri, watch, until, force, only=only, jobs=jobs, once=once)
+    if not structured:
+        console.table(result)
     if as_json:
         print(json.dumps(result.as_json(), allow_nan=False))
 

@@ -28,6 +28,12 @@ class Unavailable(RecsysError):
     exit_code = 3
 
 
+class Busy(RecsysError):
+    """Somebody else is doing the same already: nothing was done here, and nothing is wrong."""
+
+    exit_code = 0
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A hint to append to a message about an unknown name: the closest valid one, or all of them."""
     choices = sorted(valid)

@@ -5,24 +5,31 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from recsys_cl.config import Pipeline, load_pipeline
+from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.protocols import Stage
 from recsys_cl.evaluation.settings import build_metrics
 from recsys_cl.stages.audit import AuditStage, summary
+from recsys_cl.stages.decision import summary_of
 from recsys_cl.stages.evaluate import EvaluateStage
+from recsys_cl.stages.explain import Reason, explain
 from recsys_cl.stages.ingest import IngestStage
 from recsys_cl.stages.openings import FOLDER, Ledger
 from recsys_cl.stages.prepare import PrepareStage
+from recsys_cl.stages.promoting import PromoteStage
 from recsys_cl.stages.register import RegisterStage
 from recsys_cl.stages.report import ReportStage
-from recsys_cl.stages.runner import Outcome, Status, run_stages
+from recsys_cl.stages.runner import Outcome, Status, needed_for, run_stages, up_to
+from recsys_cl.stages.side_by_side import Worker, train_ahead
 from recsys_cl.stages.store import Store
 from recsys_cl.stages.tracking import Tracking
 from recsys_cl.stages.train import TrainStage
+from recsys_cl.stages.turn import turn
 
 SECTIONS = ("audit",)
 """Artifacts that the report has a section for, where a stage makes them."""
@@ -52,6 +59,7 @@ class Result:
     tracking_uri: str
     openings: int = 0  # of the test part, ever
     audit: Mapping[str, Any] | None = None  # the leakage audit: its verdict and checks
+    promotion: Mapping[str, Any] | None = None  # the decision about the registered version, where one was asked for
 
     def as_json(self) -> dict[str, Any]:
         """The machine's view; metric keys like ``recall@20``."""
@@ -73,6 +81,7 @@ class Result:
             "audit": self.audit["verdict"] if self.audit else None,
             "report": str(self.report) if self.report else None,
             "model": dict(self.model) if self.model else None,
+            "promotion": dict(self.promotion) if self.promotion else None,
         }
 
     def places(self) -> list[str]:
@@ -84,6 +93,7 @@ class Result:
             model, aliases = self.model, ", ".join(self.model["aliases"]) or "no alias"
             lines.append(f"run     {model['run_id']} in experiment '{self.pipeline}' of {self.tracking_uri}")
             lines.append(f"model   models:/{model['name']}/{model['version']} ({aliases}), recipe {model['recipe']}")
+        lines += [f"promote {summary_of(self.promotion)}"] if self.promotion else []
         return lines
 
 
@@ -123,6 +133,7 @@ def stages_of(
             commands=(command,) if command else (),
         ),
         RegisterStage(pipeline.registry.model or pipeline.name, names, metric, pipeline.registry.experiment or None, tracking),
+        *([PromoteStage(names, pipeline.promotion_rule(), how, tracking, ledger)] if pipeline.promotion.automatic else []),
     ]
 
 
@@ -134,15 +145,65 @@ def run_pipeline(
     watch: Callable[[str, Status, float], None],
     until: str | None = None,
     force: str | None = None,
+    *,
+    only: str | None = None,
+    jobs: int = 1,
+    once: bool = False,
 ) -> Result:
-    """Read a pipeline's TOML, run what is not up to date, and gather the result."""
+    """Read a pipeline's TOML, run what is not up to date, and gather the result.
+
+    Args:
+        path: the TOML.
+        assignments: ``KEY=VALUE``, laid over it.
+        data_dir: where artifacts are kept.
+        tracking_uri: the store of runs and models.
+        watch: told of each stage's name, status and seconds.
+        until: the last stage to run.
+        force: a stage to run again.
+        only: a stage to run with what it needs, its neighbours left out; not with ``until``.
+        jobs: how many recipes train side by side.
+        once: leave it to another run that was asked for once and goes on.
+
+    Raises:
+        Busy: there is such a run.
+    """
+    if (only is not None and until is not None) or (jobs > 1 and (only, force) != (None, None)):
+        raise Refused("--only does not go with --until, nor --jobs with --only or --force")
+    plan = plan_of(path, assignments, data_dir, tracking_uri)
+    if only is not None and only not in (names := [stage.name for stage in plan.stages]):
+        raise Refused(f"--only: no stage '{only}'; {nearest(only, names)}")
+    with turn(plan.store.root) if once else nullcontext():
+        worker = Worker(str(path), tuple(assignments), plan.store.root.parent, tracking_uri)
+        made = train_ahead(up_to(plan.stages, until), plan.store, worker, jobs, watch) if jobs > 1 else {}
+        outcome = run_stages(needed_for(plan.stages, only) if only else plan.stages, plan.store, watch, until, force, made)
+    return gather(plan.pipeline, outcome, plan.tracking, plan.ledger)
+
+
+def explain_pipeline(path: Path, assignments: Sequence[str], data_dir: Path, tracking_uri: str | None) -> list[Reason]:
+    """Why each stage would run or not; nothing is run."""
+    plan = plan_of(path, assignments, data_dir, tracking_uri)
+    return explain(plan.stages, plan.store)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A pipeline ready to be run: its stages, and where their results go."""
+
+    pipeline: Pipeline
+    stages: list[Stage]
+    store: Store
+    tracking: Tracking
+    ledger: Ledger
+
+
+def plan_of(path: Path, assignments: Sequence[str], data_dir: Path, tracking_uri: str | None) -> Plan:
+    """Read a pipeline's TOML; nothing is run."""
     pipeline = load_pipeline(path, assignments)
     tracking = Tracking(pipeline.name, Path(), tracking_uri)
     store = Store(data_dir.resolve() / pipeline.name)
     ledger = Ledger(data_dir.resolve() / FOLDER)
     command = shlex.join(["recsys-cl", "run", str(path), *(part for each in assignments for part in ("--set", each))])
-    outcome = run_stages(stages_of(pipeline, tracking, ledger, store.root, command), store, watch, until, force)
-    return gather(pipeline, outcome, tracking, ledger)
+    return Plan(pipeline, stages_of(pipeline, tracking, ledger, store.root, command), store, tracking, ledger)
 
 
 def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking, ledger: Ledger | None = None) -> Result:
@@ -156,7 +217,8 @@ def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking, ledger: Led
     evaluated = ledger is not None and any(f"evaluation/{line.recipe}" in artifacts for line in lines)
     openings = ledger.count(outcome.artifacts["test"].digest) if ledger and evaluated else 0
     audit = _json(artifacts["audit"]) if "audit" in artifacts else None
-    return Result(pipeline.name, stages, tuple(lines), report, registered, tracking.address, openings, audit)
+    promotion = _json(artifacts["promotion"]) if "promotion" in artifacts else None
+    return Result(pipeline.name, stages, tuple(lines), report, registered, tracking.address, openings, audit, promotion)
 
 
 def _facts(pipeline: Pipeline) -> tuple[tuple[str, str], ...]:

@@ -1,59 +1,45 @@
-"""A challenger becomes champion only where it is better for the same users on the same test part, beyond doubt."""
+"""A challenger becomes champion only where it is better for the same users on the same test part, and all checks pass."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from recsys_cl.core.errors import Refused, nearest
+from recsys_cl.core.errors import Refused
+from recsys_cl.stages.decision import Decision, conclude
+from recsys_cl.stages.gates import Gate, coverage_gate, difference_gate, drift_gate, latency_gate, leakage_gate
+from recsys_cl.stages.measured import read_measured, refuse_unlike, refuse_unmeasured
+from recsys_cl.stages.reference import evaluation_of
 
 if TYPE_CHECKING:
-    import pandas
-
-    from recsys_cl.evaluation.compare import Interval
+    from recsys_cl.serving.bundle import Bundle
+    from recsys_cl.stages.measured import Measured
     from recsys_cl.tracking.registry import Registration
+    from recsys_cl.tracking.settings import Promotion
     from recsys_cl.tracking.store import Store
 
-_FACTS = ("user", "user_id", "held_out")  # columns of per_user.parquet that are no metrics
 
+def promote_model(store: Store, name: str, version: int | None, rule: Promotion, *, force: bool = False) -> Registration:
+    """Verify a version's files, put it through every gate, and point ``champion`` at it.
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A difference of means over the same users, challenger minus champion."""
-
-    metric: str
-    interval: Interval
-    users: int
-    digest: str  # of the test part
-
-    def __str__(self) -> str:
-        one = self.interval
-        return f"{self.metric} {one.mean:+.5f} [{one.low:+.5f}, {one.high:+.5f}] over {self.users} users"
-
-
-def promote_model(
-    store: Store, name: str, version: int | None, metric: str, margin: float, *, force: bool = False
-) -> Registration:
-    """Verify a version's files, compare it with the champion, and point ``champion`` at it.
+    All evidence is read from the store, so any machine that reaches it can decide.
 
     Args:
         store: the registry and the runs.
         name: of the model.
         version: None: the challenger.
-        metric: a column of the runs' ``evaluation/per_user.parquet``.
-        margin: the lower end of the 95 % interval of the difference must be above it.
-        force: promote whatever the comparison says; its outcome is recorded all the same.
+        rule: the metric, which must be named here, its margin, and the floors.
+        force: promote whatever the gates say; what they said is recorded all the same.
 
     Raises:
-        Refused: there is no such version, its files were changed, it cannot be compared, or it is not better;
-            the last is recorded as tags of the version.
+        Refused: there is no such version, its files were changed, it cannot be compared, or a gate is blocked;
+            the last is recorded.
     """
     from recsys_cl.serving.load import find_version, registered_folder
-    from recsys_cl.tracking.promotion import aliases, promote, record
+    from recsys_cl.tracking.promotion import aliases, promote
     from recsys_cl.tracking.registry import CHALLENGER, CHAMPION
 
     roles = aliases(store, name)
@@ -65,63 +51,94 @@ def promote_model(
         pass  # every byte is what was registered
     if champion is None or champion == number:
         return promote(store, name, number, {"against": "nobody"}, champion)
-    against = {"against": str(champion), "margin": f"{margin:g}"}
+    facts: dict[str, Any] = {"metric": rule.metric, "margin": rule.margin}
     try:
-        verdict = compare(store, name, number, champion, metric)
+        gates, digest = _gates(store, name, number, champion, rule)
+        facts |= {"test_digest": digest}
     except Refused as problem:
         if not force:
             raise
-        return promote(store, name, number, {**against, "forced": "yes", "evidence": str(problem)[:500]}, champion)
-    against |= {"evidence": str(verdict), "test_digest": verdict.digest}
-    better = verdict.interval.low > margin
-    if not better and not force:
-        record(store, name, number, "kept back", against)
-        raise Refused(f"model '{name}': version {number} is not better than {champion} by more than {margin:g}: {verdict}")
-    return promote(store, name, number, against | ({} if better else {"forced": "yes"}), champion)
+        gates = [Gate("difference", "blocked", str(problem))]
+    decision = conclude(store, name, number, champion, gates, facts, force=force)
+    return _answered(store, decision)
 
 
-def compare(store: Store, name: str, ours: int, theirs: int, metric: str) -> Verdict:
-    """Version ``ours`` minus version ``theirs`` of model ``name``, user by user.
+def _answered(store: Store, decision: Decision) -> Registration:
+    from recsys_cl.tracking.promotion import registration
+
+    if decision.outcome == "kept back":
+        grounds = "; ".join(map(str, decision.blocked))
+        raise Refused(f"model '{decision.model}': version {decision.version} does not replace {decision.champion}: {grounds}")
+    return registration(store, decision.model, decision.version)
+
+
+def _gates(store: Store, name: str, ours: int, theirs: int, rule: Promotion) -> tuple[list[Gate], str]:
+    """Every gate of version ``ours``, from what its run keeps; and the digest of the test part.
 
     Raises:
-        Refused: they were measured on other test parts or users, or not by ``metric``.
+        Refused: the two were measured on other data or users, or not by the metric.
     """
+    with TemporaryDirectory() as scratch:
+        mine, other = (_measured(store, name, version, Path(scratch) / str(version)) for version in (ours, theirs))
+        try:
+            refuse_unlike([mine, other])
+        except Refused as error:
+            again = "a run of the pipeline with --set promotion.automatic=true measures the champion anew; or use --force"
+            raise Refused(f"{error}; {again}") from error
+        for each in (mine, other):
+            refuse_unmeasured(rule.metric, each)
+        audit = _fetched(store, name, ours, "audit/audit", Path(scratch))
+        report = _fetched(store, name, ours, "report/report.json", Path(scratch))
+    drift = ((report or {}).get("data") or {}).get("drift")
+    limit = rule.latency_ms
+    latency = latency_gate(registered(store, name, ours), limit, _k(rule)) if limit else Gate("latency", "ok", "not asked for")
+    gates = [compared(mine, other.values[rule.metric], rule), *of_the_data(drift, audit, rule)]
+    return [*gates, coverage_gate(mine.facts["test"], rule.depth, rule.coverage), latency], mine.digests["test"]
+
+
+def compared(ours: Measured, theirs: Any, rule: Promotion) -> Gate:
+    """The gate of the paired difference; ``theirs`` has the champion's values in the order of ``ours``."""
     from recsys_cl.evaluation.compare import paired_interval
 
-    (mine, my_digest), (other, other_digest) = (_measured(store, name, version) for version in (ours, theirs))
-    if my_digest != other_digest:
-        raise Refused(
-            f"model '{name}': versions {ours} and {theirs} were measured on different test parts ({my_digest} and "
-            f"{other_digest}); run the champion's recipe on the present data, or promote with --force"
-        )
-    if list(mine.index) != list(other.index):
-        raise Refused(f"model '{name}': versions {ours} and {theirs} were measured on different users")
-    for frame, version in ((mine, ours), (other, theirs)):
-        if metric not in frame:
-            known = [column for column in frame.columns if column not in _FACTS]
-            raise Refused(f"metric '{metric}' was not measured for version {version}; {nearest(metric, known)}")
-    interval = paired_interval(mine[metric].to_numpy(), other[metric].to_numpy())
-    return Verdict(metric, interval, len(mine), my_digest)
+    interval = paired_interval(ours.values[rule.metric].to_numpy(), theirs.to_numpy())
+    return difference_gate(rule.metric, interval, len(theirs), rule.margin)
 
 
-def _measured(store: Store, name: str, version: int) -> tuple[pandas.DataFrame, str]:
-    """What a version's run keeps: values by user, in the order of their ids, and the digest of the test part."""
-    import pandas
+def of_the_data(drift: Mapping[str, Any] | None, audit: Mapping[str, Any] | None, rule: Promotion) -> list[Gate]:
+    """The gates that ask what the version was made of."""
+    return [drift_gate(drift, rule.drift), leakage_gate(audit)]
 
-    with store.explained(), TemporaryDirectory() as scratch:
+
+def registered(store: Store, name: str, version: int) -> Bundle:
+    """The registered copy itself, verified."""
+    from recsys_cl.serving.bundle import read_bundle
+    from recsys_cl.serving.load import find_version, registered_folder
+    from recsys_cl.serving.package import BUNDLE
+
+    with (
+        store.explained(),
+        registered_folder(store.client, find_version(store.client, name, version=str(version))) as folder,
+    ):
+        return read_bundle(folder / BUNDLE)
+
+
+def _measured(store: Store, name: str, version: int, scratch: Path) -> Measured:
+    scratch.mkdir()
+    return read_measured(
+        evaluation_of(f"models:/{name}/{version}", lambda: store, scratch), f"model '{name}' version {version}"
+    )
+
+
+def _fetched(store: Store, name: str, version: int, path: str, scratch: Path) -> dict[str, Any] | None:
+    """A JSON artifact of the version's run; None: the run does not keep it."""
+    with store.explained():
         run_id = store.client.get_model_version(name, str(version)).run_id
-        there = {found.path for found in store.client.list_artifacts(run_id, "evaluation")} if run_id else set()
-        for file in ("evaluation/per_user.parquet", "evaluation/metrics.json"):
-            if file not in there:
-                raise Refused(f"model '{name}': the run of version {version} keeps no {file}; run its pipeline again")
-        table, metrics = (
-            Path(store.client.download_artifacts(run_id, f"evaluation/{file}", scratch))
-            for file in ("per_user.parquet", "metrics.json")
-        )
-        facts: Mapping[str, Any] = json.loads(metrics.read_text("utf-8"))
-        frame = pandas.read_parquet(table).set_index("user_id").sort_index()
-    if "test_digest" not in facts:
-        raise Refused(
-            f"model '{name}': version {version} does not say on which test part it was measured; run its pipeline again"
-        )
-    return frame, str(facts["test_digest"])
+        there = {found.path for found in store.client.list_artifacts(run_id, path.rpartition("/")[0])}
+        if path not in there:
+            return None
+        value: dict[str, Any] = json.loads(Path(store.client.download_artifacts(run_id, path, str(scratch))).read_text("utf-8"))
+        return value
+
+
+def _k(rule: Promotion) -> int:
+    return int(rule.depth or 10)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Literal
@@ -38,6 +38,7 @@ def run_stages(
     watch: Callable[[str, Status, float], None],
     until: str | None = None,
     force: str | None = None,
+    made: Mapping[str, float] | None = None,
 ) -> Outcome:
     """Make every stage that has no result for its present inputs and settings.
 
@@ -47,6 +48,7 @@ def run_stages(
         watch: told of each stage's name, status and seconds.
         until: the last stage to run (``"evaluate"`` stands for all ``evaluate/...``).
         force: a stage to run again although its result is there.
+        made: seconds of stages that were made for this run already, by other processes: they are ``done``, not ``skipped``.
     """
     for name in (until, force):
         if name is not None and not any(_is(stage, name) for stage in stages):
@@ -55,15 +57,33 @@ def run_stages(
             )
     artifacts: dict[str, Artifact] = {}
     done: list[Done] = []
-    for stage in _up_to(stages, until):
-        step = _one(stage, store, artifacts, watch, forced=force is not None and _is(stage, force))
+    for stage in up_to(stages, until):
+        forced = force is not None and _is(stage, force)
+        step = _one(stage, store, artifacts, watch, forced=forced, before=(made or {}).get(stage.name))
         artifacts |= {name: step.receipt.artifact(name) for name in stage.writes}
         done.append(step)
     return Outcome(tuple(done), artifacts)
 
 
+def needed_for(stages: Sequence[Stage], name: str) -> list[Stage]:
+    """The stage called ``name`` and all that it stands on, in their order; its neighbours are left out."""
+    wanted: set[str] = set()
+    chain: list[Stage] = []
+    for stage in reversed(stages):
+        if stage.name == name or wanted.intersection(stage.writes):
+            wanted.update(stage.reads)
+            chain.insert(0, stage)
+    return chain
+
+
 def _one(
-    stage: Stage, store: Store, artifacts: dict[str, Artifact], watch: Callable[[str, Status, float], None], *, forced: bool
+    stage: Stage,
+    store: Store,
+    artifacts: dict[str, Artifact],
+    watch: Callable[[str, Status, float], None],
+    *,
+    forced: bool,
+    before: float | None,
 ) -> Done:
     began = perf_counter()
     reads = {name: artifacts[name] for name in stage.reads}
@@ -81,14 +101,17 @@ def _one(
         else:
             store.sweep(stage, fingerprint)
     seconds = perf_counter() - began
+    if before is not None and status == "skipped":
+        status, seconds = "done", before
     watch(stage.name, status, seconds)
     return Done(stage, status, seconds, receipt)
 
 
-def _up_to(stages: Sequence[Stage], until: str | None) -> Sequence[Stage]:
+def up_to(stages: Sequence[Stage], until: str | None) -> Sequence[Stage]:
+    """The stages before and with the last that ``until`` names; all of them without it, or where it names none."""
     if until is None:
         return stages
-    last = max(number for number, stage in enumerate(stages) if _is(stage, until))
+    last = max((number for number, stage in enumerate(stages) if _is(stage, until)), default=len(stages))
     return stages[: last + 1]
 
 

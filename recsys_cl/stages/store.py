@@ -68,6 +68,14 @@ class Store:
             return None
         return Receipt(receipt.parent, json.loads(receipt.read_text("utf-8")))
 
+    def newest(self, stage: Stage) -> Receipt | None:
+        """The result that was committed last, whatever it was made from."""
+        found = [
+            Receipt(path.parent, json.loads(path.read_text("utf-8")))
+            for path in self._folder(stage, "*").parent.glob(f"*/{RECEIPT}")
+        ]
+        return max(found, key=lambda receipt: (receipt.facts["committed"], receipt.folder.stat().st_mtime_ns), default=None)
+
     def make(self, stage: Stage, fingerprint: str, reads: Mapping[str, Artifact], outside: Mapping[str, str]) -> Receipt:
         """Run the stage and commit what it wrote. A failed or killed run leaves its scratch, where the next one goes on."""
         for name, artifact in reads.items():
@@ -86,6 +94,7 @@ class Store:
                 "stage_version": stage.version,
                 "fingerprint": fingerprint,
                 "settings_digest": digest_json(stage.settings),
+                "settings": key_digests(json.loads(json.dumps(stage.settings))),
                 "reads": {name: artifact.digest for name, artifact in reads.items()},
                 "outside": dict(outside),
                 "writes": {name: _describe(job.out(name)) for name in stage.writes},
@@ -125,6 +134,18 @@ class Store:
 
     def _folder(self, stage: Stage, fingerprint: str) -> Path:
         return self.root / _slug(stage.name) / fingerprint[:16]
+
+
+def key_digests(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """A short digest of every value by its dotted key: enough to name what changed, and no secret is kept."""
+    found: dict[str, str] = {}
+    for key, value in settings.items():
+        inner = dict(enumerate(value)) if isinstance(value, list) and any(isinstance(one, dict) for one in value) else value
+        if isinstance(inner, dict) and inner:
+            found |= key_digests({str(name): one for name, one in inner.items()}, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = digest_json(value)[:12]
+    return found
 
 
 def verify(name: str, artifact: Artifact) -> None:

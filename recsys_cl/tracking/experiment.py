@@ -9,7 +9,8 @@ from typing import Any
 
 from recsys_cl.core.errors import RecsysError, Refused, nearest
 from recsys_cl.core.protocols import Tracker
-from recsys_cl.tracking.process import gone, here
+from recsys_cl.tracking.heartbeat import HEARTBEAT, beating, now, silent
+from recsys_cl.tracking.process import elsewhere, gone, here
 from recsys_cl.tracking.run import MESSAGE, Lenient, MlflowTracker
 from recsys_cl.tracking.store import Store
 from recsys_cl.tracking.system import watched
@@ -40,7 +41,7 @@ class Experiment:
         tracker = MlflowTracker(self.store, self._open(fingerprint, name, tags or {}))
         lenient = Lenient(tracker)
         try:
-            with watched(lenient):
+            with watched(lenient), beating(self.store, tracker.run_id):
                 yield lenient
         except BaseException as error:
             expected = isinstance(error, Exception)
@@ -70,14 +71,17 @@ class Experiment:
         finished = [run for run in runs if run.info.status == "FINISHED"]
         return next(iter(finished or [run for run in runs if _is_free(run)]), None)
 
-    def close_abandoned(self) -> list[str]:
-        """Mark as KILLED every run of this experiment whose process is gone; their ids."""
+    def close_abandoned(self, silent_minutes: float | None = None) -> list[str]:
+        """Mark as KILLED every run of this experiment whose process is gone, or has been silent for so long; their ids."""
         with self.store.explained():
             running = self.store.client.search_runs([self.id], "attributes.status = 'RUNNING'")
-        abandoned = [run.info.run_id for run in running if gone(run.data.tags.get(PROCESS, ""))]
-        for run_id in abandoned:
-            MlflowTracker(self.store, run_id).finish("KILLED", "the process that wrote this run is gone")
-        return abandoned
+        closed = []
+        for run in running:
+            why = _abandoned(run.data.tags, silent_minutes)
+            if why:
+                MlflowTracker(self.store, run.info.run_id).finish("KILLED", why)
+                closed.append(run.info.run_id)
+        return closed
 
     def _open(self, fingerprint: str, name: str, tags: Mapping[str, str]) -> str:
         with self.store.locked():
@@ -85,7 +89,7 @@ class Experiment:
             with self.store.explained():
                 client = self.store.client
                 if found is None:
-                    marks = {**tags, FINGERPRINT: fingerprint, PROCESS: here()}
+                    marks = {**tags, FINGERPRINT: fingerprint, PROCESS: here(), HEARTBEAT: now()}
                     return str(client.create_run(self.id, tags=marks, run_name=name).info.run_id)
                 if found.info.status != "FINISHED":
                     client.set_tag(found.info.run_id, PROCESS, here())
@@ -101,8 +105,10 @@ def open_experiment(store: Store, name: str) -> Experiment:
     return experiment
 
 
-def reap(store: Store, name: str | None = None) -> list[str]:
+def reap(store: Store, name: str | None = None, silent_minutes: float | None = None) -> list[str]:
     """Close what killed processes left RUNNING in the experiment called ``name``, or in every one; the runs' ids.
+
+    With ``silent_minutes`` also those of other hosts whose last heartbeat is older.
 
     Raises:
         Refused: there is no such experiment; none is made by looking.
@@ -112,7 +118,17 @@ def reap(store: Store, name: str | None = None) -> list[str]:
     if name is not None and name not in known:
         raise Refused(f"no experiment '{name}' in {store.name}; {nearest(name, known)}")
     meant = known if name is None else {name: known[name]}
-    return [run for each, number in meant.items() for run in Experiment(store, each, number).close_abandoned()]
+    return [run for each, number in meant.items() for run in Experiment(store, each, number).close_abandoned(silent_minutes)]
+
+
+def _abandoned(tags: Mapping[str, str], silent_minutes: float | None) -> str:
+    """Why nobody writes the run any more; empty: somebody may."""
+    writer, last = tags.get(PROCESS, ""), tags.get(HEARTBEAT)
+    if gone(writer):
+        return "the process that wrote this run is gone"
+    if silent_minutes is not None and elsewhere(writer) and silent(last, silent_minutes):
+        return f"no heartbeat since {last}"
+    return ""
 
 
 def _is_free(run: Any) -> bool:

@@ -26,3 +26,8 @@ def gone(name: str) -> bool:
         return bool(process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - float(started)) > _DRIFT)
     except psutil.NoSuchProcess:
         return True
+
+
+def elsewhere(name: str) -> bool:
+    """Whether the process called ``name`` is of another host, where `gone` cannot look."""
+    return name.partition("/")[0] != socket.gethostname()

@@ -57,6 +57,12 @@ def record(store: Store, name: str, version: int, decision: str, evidence: Mappi
             store.client.set_model_version_tag(name, str(version), f"{_TAG}{key}", value)
 
 
+def decision_about(store: Store, name: str, version: int) -> str:
+    """The last decision about ``version``, such as ``promoted``; empty: there was none."""
+    with store.explained():
+        return str(store.client.get_model_version(name, str(version)).tags.get(f"{_TAG}decision", ""))
+
+
 def promote(store: Store, name: str, version: int, evidence: Mapping[str, str], expected: int | None) -> Registration:
     """Point ``champion`` at ``version`` and ``previous`` at the champion it replaces.
 
@@ -77,13 +83,13 @@ def promote(store: Store, name: str, version: int, evidence: Mapping[str, str], 
         if champion != expected:
             raise Refused(f"model '{name}': the champion became version {champion} meanwhile; decide again")
         if champion == version:
-            return _registration(store, name, version)
+            return registration(store, name, version)
         record(store, name, version, "promoted", evidence)
         with store.explained():
             if champion is not None:
                 store.client.set_registered_model_alias(name, PREVIOUS, str(champion))
             store.client.set_registered_model_alias(name, CHAMPION, str(version))
-    return _registration(store, name, version)
+    return registration(store, name, version)
 
 
 def rollback(store: Store, name: str) -> Registration:
@@ -103,7 +109,7 @@ def rollback(store: Store, name: str) -> Registration:
             store.client.set_registered_model_alias(name, CHAMPION, str(back))  # first: from here on the old one answers
             if left is not None:
                 store.client.set_registered_model_alias(name, PREVIOUS, str(left))
-    return _registration(store, name, back)
+    return registration(store, name, back)
 
 
 def _models(store: Store) -> list[Any]:
@@ -118,6 +124,7 @@ def _models(store: Store) -> list[Any]:
                 return found
 
 
-def _registration(store: Store, name: str, version: int) -> Registration:
+def registration(store: Store, name: str, version: int) -> Registration:
+    """``version`` and the aliases that point at it now."""
     mine = sorted(alias for alias, pointed in aliases(store, name).items() if pointed == version)
     return Registration(name, version, tuple(mine))

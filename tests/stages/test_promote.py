@@ -1,7 +1,9 @@
 """Promotion by planted values per user: who is better is known, and nobody else is appointed."""
 
+import json
 import shutil
 import socket
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from recsys_cl.tracking.process import here
 from recsys_cl.tracking.promotion import aliases, catalogue, promote, rollback
 from recsys_cl.tracking.registry import appoint, log_model, register
 from recsys_cl.tracking.run import MlflowTracker
+from recsys_cl.tracking.settings import Promotion
 from recsys_cl.tracking.store import open_known, open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
@@ -42,7 +45,7 @@ def store(template, tmp_path, monkeypatch):
     return open_store(tmp_path)
 
 
-def add(store, folder, label, gain=0.0, digest="a" * 64, users=USERS):
+def add(store, folder, label, *, gain=0.0, digest="a" * 64, users=USERS, audit="ok", drift="ok", coverage=0.5):
     """Register a version whose every user is better by ``gain``, but for noise."""
     experiment = open_experiment(store, "planted")
     run = experiment.ensure(label, label, lambda _: None)
@@ -51,9 +54,13 @@ def add(store, folder, label, gain=0.0, digest="a" * 64, users=USERS):
     values = np.linspace(0.1, 0.9, USERS) + gain + (NOISE if gain else 0)
     frame = pd.DataFrame({"user": range(USERS), "user_id": [f"u{i}" for i in range(USERS)], "held_out": 1, "ndcg@20": values})
     frame.sample(frac=1, random_state=len(label)).head(users).to_parquet(evaluation / "per_user.parquet")
-    write_json(evaluation / "metrics.json", {"test": {}, "test_digest": digest})
+    write_json(evaluation / "metrics.json", {"test": {"coverage@20": coverage}, "test_digest": digest})
     for file in evaluation.iterdir():
         run.attach(file, "evaluation")
+    write_json(evaluation / "audit", {"verdict": audit, "checks": [{"name": "overlap", "verdict": audit}]})
+    run.attach(evaluation / "audit", "audit")
+    write_json(evaluation / "report.json", {"data": {"drift": {"verdict": drift, "checks": []}}})
+    run.attach(evaluation / "report.json", "report")
 
     def write(target, _model_id):
         target.mkdir()
@@ -64,8 +71,8 @@ def add(store, folder, label, gain=0.0, digest="a" * 64, users=USERS):
     return appoint(store, "shop", int(version.version)).version
 
 
-def decide(store, version=None, margin=0.0, metric="ndcg@20", *, force=False):
-    return promote_model(store, "shop", version, metric, margin, force=force)
+def decide(store, version=None, margin=0.0, metric="ndcg@20", *, force=False, **rule):
+    return promote_model(store, "shop", version, Promotion(metric=metric, margin=margin, **rule), force=force)
 
 
 def tags(store, version):
@@ -81,7 +88,8 @@ def test_the_better_is_promoted_with_evidence_and_rolled_back(store, tmp_path):
     assert aliases(store, "shop") == {"challenger": 2, "champion": 2, "previous": 1}
     assert (tags(store, 2)["decision"], tags(store, 2)["against"]) == ("promoted", "1")
     assert tags(store, 2)["test_digest"] == "a" * 64
-    assert tags(store, 2)["evidence"].startswith("ndcg@20 +0.")
+    assert tags(store, 2)["evidence"].startswith("ok: ndcg@20 +0.")
+    assert [tags(store, 2)[name] for name in ("drift", "leakage", "coverage")] == ["ok: ok", "ok: ok", "ok: coverage@20 0.5000"]
     assert rollback(store, "shop").version == 1
     assert aliases(store, "shop") == {"challenger": 2, "champion": 1, "previous": 2}
     assert tags(store, 2)["decision"] == "rolled back"
@@ -92,7 +100,7 @@ def test_the_better_is_promoted_with_evidence_and_rolled_back(store, tmp_path):
 def test_what_is_not_better_is_kept_back_and_said_so(store, tmp_path, gain, margin):
     add(store, tmp_path, "first")
     add(store, tmp_path, "second", gain=gain)
-    with pytest.raises(Refused, match=r"version 2 is not better than 1 .*over 400 users"):
+    with pytest.raises(Refused, match=r"version 2 does not replace 1: difference: ndcg@20 .* over 400 users"):
         decide(store, margin=margin)
     assert aliases(store, "shop") == {"challenger": 2, "champion": 1}
     assert tags(store, 2)["decision"] == "kept back"
@@ -113,6 +121,34 @@ def test_only_the_same_test_part_and_users_can_be_compared(store, tmp_path):
     assert aliases(store, "shop")["champion"] == 1
     assert decide(store, version=2, force=True).version == 2
     assert "different test parts" in tags(store, 2)["evidence"]
+
+
+@pytest.mark.parametrize(
+    ("planted", "rule", "gate"),
+    [
+        ({"audit": "leak"}, {}, r"leakage: leak \(overlap\)"),
+        ({"drift": "drift"}, {"drift": "block"}, "drift: drift"),
+        ({"coverage": 0.1}, {"coverage": 0.2}, r"coverage: coverage@20 0\.1000"),
+    ],
+    ids=["a leak", "drift", "too few items"],
+)
+def test_a_better_version_is_kept_back_by_any_other_gate(store, tmp_path, planted, rule, gate):
+    add(store, tmp_path, "first")
+    add(store, tmp_path, "second", gain=0.1, **planted)
+    with pytest.raises(Refused, match=f"version 2 does not replace 1: {gate}$"):
+        decide(store, **rule)
+    assert (aliases(store, "shop"), tags(store, 2)["decision"]) == ({"challenger": 2, "champion": 1}, "kept back")
+    run_id = store.client.get_model_version("shop", "2").run_id
+    kept = json.loads(Path(store.client.download_artifacts(run_id, "promotion/decision.json", str(tmp_path))).read_text())
+    assert (kept["outcome"], kept["champion_before"]) == ("kept back", 1)
+    assert [each["name"] for each in kept["gates"] if each["verdict"] == "blocked"] == [gate.partition(":")[0]]
+
+
+def test_drift_only_warns_unless_it_is_said_to_block(store, tmp_path):
+    add(store, tmp_path, "first")
+    add(store, tmp_path, "second", gain=0.1, drift="drift")
+    assert decide(store).version == 2
+    assert tags(store, 2)["drift"] == "warning: drift"
 
 
 def test_a_changed_model_is_not_promoted_even_by_force(store, tmp_path):
@@ -136,7 +172,7 @@ def test_a_decision_against_a_champion_of_yesterday_is_refused(store, tmp_path):
 def test_what_is_not_there_is_refused(store, tmp_path):
     add(store, tmp_path, "first")
     with pytest.raises(Refused, match="did you mean 'shop'"):
-        promote_model(store, "shp", None, "ndcg@20", 0.0)
+        promote_model(store, "shp", None, Promotion(metric="ndcg@20"))
     with pytest.raises(Refused, match="no version 9"):
         decide(store, version=9)
     with pytest.raises(Refused, match="nothing to go back to"):

@@ -18,7 +18,7 @@ import pytest
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Job
-from recsys_cl.stages.runner import Outcome, run_stages
+from recsys_cl.stages.runner import Outcome, needed_for, run_stages
 from recsys_cl.stages.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -223,3 +223,8 @@ def test_killed_at_any_file_operation_the_same_command_finishes_the_job(tmp_path
             assert operation > 40, "the sweep must have met every stage"
             return
     pytest.fail("the sweep never reached the end of the run")
+
+
+def test_what_a_stage_needs_leaves_its_neighbours_out() -> None:
+    assert [stage.name for stage in needed_for(chain(), "b/y")] == ["a", "b/y"]
+    assert [stage.name for stage in needed_for(chain(), "c")] == ["a", "b/x", "b/y", "c"]

@@ -1,0 +1,1 @@
+"""Pipelines under a scheduler; the stages know nothing of it."""
