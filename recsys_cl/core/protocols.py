@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from torch import Generator, Tensor, nn
+if TYPE_CHECKING:  # torch is slow to import, and stages without a model share this file
+    from torch import Generator, Tensor, nn
 
-from recsys_cl.core.values import Batch, Encoding, Fold, Ranking, Shape
+    from recsys_cl.core.values import Batch, Encoding, Fold, Ranking, Shape
 
 S = TypeVar("S")
 S_co = TypeVar("S_co", covariant=True)

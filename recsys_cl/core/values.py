@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:  # here and in two functions, because ingestion and preparation start without torch
+    import torch
+    from torch import Tensor
 
 S = TypeVar("S")
 """What an encoder reads: the *source*. Its type is the family (a graph, sequences, ...) and nothing else is."""
@@ -47,6 +48,8 @@ class Ragged:
     @staticmethod
     def group(rows: Tensor, values: Tensor, count: int) -> Ragged:
         """Group ``values`` [N] by ``rows`` [N] into ``count`` rows; within a row the given order is kept."""
+        import torch
+
         order = torch.argsort(rows, stable=True)
         offsets = torch.zeros(count + 1, dtype=torch.int64, device=rows.device)
         torch.cumsum(torch.bincount(rows, minlength=count), 0, out=offsets[1:])
@@ -80,6 +83,8 @@ class Interactions:
 
     def then(self, later: Interactions) -> Interactions:
         """These followed by ``later``; its items outside the vocabulary are left out. Sorted by time, ties in given order."""
+        import torch
+
         known = later.items < self.shape.items
         users = torch.cat((self.users, later.users[known]))
         items = torch.cat((self.items, later.items[known]))

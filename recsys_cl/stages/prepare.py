@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -46,9 +47,12 @@ class PrepareStage:
 
         with TemporaryDirectory(dir=job.scratch) as working:
             prepared = prepare(job.reads["interactions"], self.prepare, Path(working))
-        for name, part in zip(PARTS, prepared.parts, strict=True):
-            write_part(part, job.out(name))
-        write_vocabulary(prepared, job.reads["items"], job.out("vocabulary"))
-        drift = json.loads(job.reads["drift"].read_text("utf-8"))
-        write_json(job.out("data_report"), {**data_report(prepared), "drift": drift})
+        with ThreadPoolExecutor(1) as pool:  # compression and counting share no data and hold no lock
+            written = [pool.submit(write_part, part, job.out(name)) for name, part in zip(PARTS, prepared.parts, strict=True)]
+            written.append(pool.submit(write_vocabulary, prepared, job.reads["items"], job.out("vocabulary")))
+            drift = json.loads(job.reads["drift"].read_text("utf-8"))
+            report = {**data_report(prepared), "drift": drift}
+            for each in written:
+                each.result()
+        write_json(job.out("data_report"), report)
         return {"users": prepared.shape.users, "items": prepared.shape.items, **prepared.counts}

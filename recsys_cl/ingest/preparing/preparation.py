@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused
+from recsys_cl.core.values import Shape
 from recsys_cl.ingest.engine import engine
 from recsys_cl.ingest.prepare import Prepare
 from recsys_cl.ingest.preparing.behaviours import behaviour_columns, summed_weights
@@ -25,9 +25,6 @@ from recsys_cl.ingest.preparing.coding import code
 from recsys_cl.ingest.preparing.kcore import kcore
 from recsys_cl.ingest.preparing.repeats import keep_one
 from recsys_cl.ingest.preparing.sessions import sessions
-
-if TYPE_CHECKING:
-    from recsys_cl.core.values import Shape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +49,6 @@ class Prepared:
     @property
     def shape(self) -> Shape:
         """Size of the vocabulary."""
-        from recsys_cl.core.values import Shape  # needs torch, and ingestion starts without it
-
         return Shape(len(self.user_ids), len(self.item_ids))
 
 

@@ -34,15 +34,20 @@ def keep_one(log: CodedLog, repeats: Repeats, min_weight: float | None = None) -
 def _grouped(pairs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The pairs in rising order and the rows they come from; rows come in time order, and equal pairs stay in it.
 
+    ``pairs`` [N] is overwritten: a second array of that size would be the most memory that preparing takes.
+
     Where a pair and its row fit into one number, sorting numbers is several times faster than sorting places.
     """
     bits = len(pairs).bit_length()
     if int(pairs.max(initial=0)).bit_length() + bits > 63:
         order = np.argsort(pairs, kind="stable")
         return pairs[order], order
-    packed = (pairs << bits) | np.arange(len(pairs))
-    packed.sort()
-    return packed >> bits, packed & ((1 << bits) - 1)
+    pairs <<= bits
+    pairs |= np.arange(len(pairs))
+    pairs.sort()
+    order = pairs & ((1 << bits) - 1)
+    pairs >>= bits
+    return pairs, order
 
 
 def _weights(log: CodedLog) -> NDArray[np.float64]:

@@ -33,6 +33,6 @@ def test_pairs_too_large_to_be_packed_are_sorted_all_the_same():
     small = chance.integers(0, 50, 300)
     expected = np.argsort(small, kind="stable")
     for pairs in (small, small << 50):
-        ordered, order = _grouped(pairs)
+        ordered, order = _grouped(pairs.copy())  # it sorts in place
         assert order.tolist() == expected.tolist()
         assert ordered.tolist() == pairs[expected].tolist()
