@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -86,6 +87,38 @@ class Interactions:
         times = torch.cat((self.times, later.times[known]))
         order = torch.argsort(times, stable=True)
         return Interactions(self.shape, users[order], items[order], times[order])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Modality:
+    """One kind of content, such as an item's image or text: a vector for each item that has it."""
+
+    values: Tensor  # [I, D] float32; the row of an item that has none is zero and means nothing
+    present: Tensor  # [I] bool: the item has one
+
+    def to(self, device: torch.device) -> Modality:
+        """The same on another device."""
+        return Modality(self.values.to(device), self.present.to(device))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemFeatures:
+    """What is known of the items beside who met them; the order of the modalities means nothing."""
+
+    modalities: Mapping[str, Modality]  # by name, one or more
+
+    def __iter__(self) -> Iterator[tuple[str, Modality]]:
+        """Name and modality, in the order of the names."""
+        return iter(sorted(self.modalities.items()))
+
+    @property
+    def known(self) -> Tensor:
+        """Items of which at least one modality is known, [I] bool."""
+        return torch.stack([modality.present for modality in self.modalities.values()]).any(0)
+
+    def to(self, device: torch.device) -> ItemFeatures:
+        """The same on another device."""
+        return ItemFeatures({name: modality.to(device) for name, modality in self.modalities.items()})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

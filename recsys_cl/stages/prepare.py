@@ -42,13 +42,15 @@ class PrepareStage:
         from recsys_cl.ingest.preparing.coded_log import PARTS
         from recsys_cl.ingest.preparing.data_report import data_report
         from recsys_cl.ingest.preparing.preparation import prepare
-        from recsys_cl.ingest.preparing.vocabulary import write_part, write_vocabulary
+        from recsys_cl.ingest.preparing.vocabulary import write_features, write_part, write_vocabulary
 
         with TemporaryDirectory(dir=job.scratch) as working:
             prepared = prepare(job.reads["interactions"], self.prepare, Path(working))
         for name, part in zip(PARTS, prepared.parts, strict=True):
             write_part(part, job.out(name))
         write_vocabulary(prepared, job.reads["items"], job.out("vocabulary"))
+        if self.prepare.features:
+            write_features(self.prepare.features, job.out("vocabulary"))
         drift = json.loads(job.reads["drift"].read_text("utf-8"))
         write_json(job.out("data_report"), {**data_report(prepared), "drift": drift})
         return {"users": prepared.shape.users, "items": prepared.shape.items, **prepared.counts}
