@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import torch
@@ -134,6 +134,10 @@ class Encoding:
         Encoding, ...
     ] = ()  # the same rows after each propagation layer, input table first, where an encoder has layers
     everyone: Encoding | None = None  # all users and the whole catalogue, where an objective asked for them
+    parts: Mapping[str, Encoding] = field(
+        default_factory=dict
+    )  # what the same rows are made of, by name, where an encoder says; without users, the part has items only
+    present: Tensor | None = None  # [M] bool: items whose row says something; None: all
 
 
 @dataclass(frozen=True, slots=True, eq=False)
