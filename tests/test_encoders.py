@@ -97,6 +97,7 @@ CASES = [
     Case("modal", with_content, {"dim": 4, "layers": 1, "fusion": "gated", "hidden": 5, "include_input": False}),
     Case("modal", with_content, {"dim": 4, "layers": 0, "fusion": "attention", "join": "either"}),
     Case("vbpr", plain_content, {"dim": 4}),
+    Case("freedom", with_content, {"dim": 4, "layers": 2, "neighbours": 2}),
     Case("transformer", histories, {"dim": 4, "layers": 2, "heads": 2, "feedforward": 8, "max_length": 6}),
     Case("gru", histories, {"dim": 4, "width": 5, "layers": 2}),
     Case("cnn", histories, {"dim": 4, "kernel": 2, "dilations": [1, 2]}),
@@ -180,7 +181,8 @@ def test_gradients_of_all_encodings_reach_every_parameter(case: Case) -> None:
     module, users = encoder(case), torch.arange(SHAPE.users)
     weights = torch.randn(SHAPE.users, SHAPE.items, dtype=torch.float64, generator=generator(2))
     found = module(case.sources(users), users)
-    sum(((encoding.users @ encoding.items.T).sigmoid() * weights).sum() for encoding in found).backward()
+    scored = sum(((encoding.users @ encoding.items.T).sigmoid() * weights).sum() for encoding in found)
+    (scored + sum(part.items.sigmoid().sum() for encoding in found for part in encoding.parts.values())).backward()
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name

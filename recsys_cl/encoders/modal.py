@@ -34,7 +34,7 @@ class ModalLightGCN(nn.Module):
         features: whose modalities the towers are made for.
         dim: length of a vector.
         layers: propagation layers, 0 or more.
-        include_input: count the table itself among the layers averaged.
+        include_input: count the table itself among the layers averaged; without it an item that nobody met is 0.
         hidden: units of a tower's middle layer; 0: towers are affine.
         fusion: how modalities become content, see ``encoders/_content.py``.
         join: ``add`` content to an item's own vector; ``either``: its own where it counts with one, else content (CLCRec,
