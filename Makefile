@@ -8,7 +8,7 @@ TEST_ENV := OMP_NUM_THREADS=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: demo test test-spark check format bench bench-graph bench-ingest clean
+.PHONY: demo test test-spark check format bench bench-graph bench-sequence bench-ingest reproduce-sequence reproduce-graph clean
 
 demo: $(READY)
 	$(BIN)/recsys-cl run pipelines/demo.toml
@@ -44,9 +44,17 @@ bench: $(READY)
 
 bench-ingest: $(READY)
 	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.daily
 
 bench-graph: $(READY)
 	$(BIN)/python -m benchmarks.graph
+
+bench-sequence: $(READY)
+	$(BIN)/python -m benchmarks.sequence
+
+# Hours: every recipe on every data set, one at a time; what is done stays done. ARGS="--only duorec --data beauty" for less.
+reproduce-sequence reproduce-graph: reproduce-%: $(READY)
+	$(BIN)/python -m benchmarks.reproduce $* $(ARGS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

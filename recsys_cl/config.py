@@ -130,7 +130,7 @@ def recipe_names() -> tuple[str, ...]:
 def _check_components(recipe: Recipe) -> None:
     """Refuse what can be refused without data: names, argument names and types, and views that an objective lacks."""
     slots = {"source": "structures", "sampler": "samplers", "encoder": "encoders", "method": "methods"}
-    offered = CONTEXT | {"encoder", "views", "objectives", "main_view"}
+    offered = CONTEXT | {"encoder", "feed", "views", "objectives", "main_view"}
     for key, slot in slots.items():
         component: Component | None = getattr(recipe, key)
         if component is not None:

@@ -126,6 +126,9 @@ class Encoding:
     """Vectors for who asks and for what could answer.
 
     Rows are the ids the encoder was asked for, in that order (sequence encoders: one user row per position read out).
+
+    Vectors are dense, but where D is the length of a large catalogue (see `encoders/_item_to_item.py`): there users are sparse,
+    in torch's CSR layout, and items are dense or sparse in its CSC layout. Such vectors can be ranked; nobody keeps them.
     """
 
     users: Tensor  # [Q, D]

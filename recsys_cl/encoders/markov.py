@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, Interactions, Ragged
-from recsys_cl.encoders._item_to_item import ItemToItem, refuse_beyond
+from recsys_cl.encoders._item_to_item import ItemToItem, is_wide, refuse_beyond
 
 
 class MarkovChain(nn.Module):
@@ -23,17 +23,19 @@ class MarkovChain(nn.Module):
     Args:
         interactions: what is known, by time.
         smoothing: how many transitions popularity is worth.
-        limit_mib: vectors that take more are refused.
+        limit_mib: chances that take more are refused.
     """
 
-    def __init__(self, interactions: Interactions, smoothing: float = 1.0, limit_mib: int = 2048) -> None:
+    def __init__(self, interactions: Interactions, smoothing: float = 1.0, limit_mib: int = 8192) -> None:
         super().__init__()
         if not 0 < smoothing < np.inf:
             raise Refused(f"smoothing: must be positive, got {smoothing}")
-        refuse_beyond(limit_mib, interactions.shape)
+        refuse_beyond(limit_mib, interactions.shape, interactions.shape.items**2 * 4)
         self.dim = interactions.shape.items
         histories = interactions.by_user()
-        self.model = ItemToItem(_last(histories), _transitions(histories, self.dim, smoothing))
+        self.model = ItemToItem(
+            _last(histories), _transitions(histories, self.dim, smoothing), wide=is_wide(interactions.shape)
+        )
 
     def forward(self, sources: Sequence[object], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
         """Whatever the sources, users [Q, I] and items [M, I]."""
@@ -50,14 +52,14 @@ def _last(histories: Ragged) -> Ragged:
 
 
 def _transitions(histories: Ragged, items: int, smoothing: float) -> Tensor:
-    """``[j, i]``: the smoothed chance of ``j`` right after ``i``."""
+    """``[i, j]``: the smoothed chance of ``j`` right after ``i``."""
     values = histories.values
     inside = torch.ones(len(values), dtype=torch.bool, device=values.device)
     inside[histories.offsets[1:][histories.lengths > 0] - 1] = False  # nothing follows the last one
     before = inside.nonzero().squeeze(1)
     counts = torch.zeros(items * items, device=values.device)
-    counts.index_add_(0, values[before + 1] * items + values[before], torch.ones(len(before), device=values.device))
+    counts.index_add_(0, values[before] * items + values[before + 1], torch.ones(len(before), device=values.device))
     chances = counts.view(items, items)
-    followed = chances.sum(0)
+    followed = chances.sum(1)
     share = torch.bincount(values, minlength=items) / max(len(values), 1)
-    return chances.add_(smoothing * share[:, None]).div_(followed + smoothing)
+    return chances.add_(smoothing * share).div_((followed + smoothing)[:, None])

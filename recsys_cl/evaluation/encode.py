@@ -9,6 +9,7 @@ from torch import Tensor
 
 from recsys_cl.core.protocols import Feed, FoldsIn, Method
 from recsys_cl.core.values import Encoding, Fold
+from recsys_cl.ops.csr import is_sparse, stack, take
 
 
 @torch.no_grad()
@@ -42,12 +43,21 @@ def _encode(method: Method[Any], feed: Feed[Any], users: Tensor) -> Encoding:
     row[users] = torch.arange(len(users), device=users.device)
     vectors: Tensor | None = None
     items: Tensor | None = None
+    sparse: list[Tensor] = []
+    order: list[Tensor] = []
     for source, served in feed.inference(users):
         part = method.encode(source, served)
+        # Items depend on the source only through what is the same in all parts (the graph, the table): once is enough.
+        items = part.items if items is None else items
+        if is_sparse(part.users):
+            sparse.append(part.users)
+            order.append(row[served])
+            continue
         if vectors is None:
-            # Items depend on the source only through what is the same in all parts (the graph, the table): once is enough.
-            vectors, items = part.users.new_empty((len(users), part.users.shape[1])), part.items
+            vectors = part.users.new_empty((len(users), part.users.shape[1]))
         vectors[row[served]] = part.users
+    if sparse:
+        vectors = take(stack(sparse), torch.cat(order).argsort())
     if vectors is None or items is None:
         raise ValueError("nobody to encode")
     return Encoding(vectors, items)

@@ -12,6 +12,7 @@ from recsys_cl.core.protocols import Metric
 from recsys_cl.core.values import Encoding, Ragged, Ranking
 from recsys_cl.evaluation.held_out import HeldOut
 from recsys_cl.evaluation.rank import rank
+from recsys_cl.ops.csr import is_sparse
 from recsys_cl.ops.standing import standing
 
 
@@ -43,9 +44,16 @@ def measure(
         categories: of each item, I rows; None: not known.
 
     Raises:
-        Refused: a metric reads categories that are not there, scores are not finite, or the budget is too small.
+        Refused: a metric reads categories that are not there, or vectors as long as a large catalogue; scores are not finite,
+            or the budget is too small.
     """
     require(metrics, categories)
+    for metric in metrics:
+        if "vectors" in metric.reads and is_sparse(encoding.users):
+            width = encoding.users.shape[1]
+            raise Refused(
+                f"evaluation.metrics: '{metric.name}' reads item vectors; those of {model} have {width:,} numbers each"
+            )
     depth = max(1, *(metric.k for metric in metrics), 1)
     ranking, scores = rank(encoding, held_out.truth, held_out.seen, depth, budget, model, held_out.popularity)
     ranking = replace(ranking, history=held_out.history, categories=categories, vectors=encoding.items)

@@ -6,12 +6,12 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Ragged, Standing
 from recsys_cl.ops.ragged import owners
-from recsys_cl.ops.topk import CPU_ROWS, FEWEST_ROWS, require_finite, strike_out
+from recsys_cl.ops.score import FEWEST_ROWS, score
+from recsys_cl.ops.topk import CPU_ROWS, require_finite, strike_out
 
 
 @torch.no_grad()
@@ -29,7 +29,7 @@ def standing(
     (outside the vocabulary, or excluded) stands below all of them. Counts are exact and do not depend on the budget.
 
     Args:
-        users: vectors [U, D].
+        users: vectors [U, D], dense or sparse (see `Encoding`).
         items: vectors [I, D].
         truth: the held-out items of each user; I stands for items outside the vocabulary.
         exclude: the items that each user must not get.
@@ -48,7 +48,10 @@ def standing(
     negatives = torch.zeros(len(users), dtype=torch.int64, device=users.device)
     for start in range(0, len(users), height):
         block = slice(start, min(start + height, len(users)))
-        scores = _scores(users[block], items)
+        count = block.stop - start
+        scores = torch.empty(max(count, FEWEST_ROWS), len(items), device=users.device)
+        score(users, items, block, scores)
+        scores = scores[:count]
         if exclude is not None:
             strike_out(scores, exclude, block)
         first, last = int(truth.offsets[block.start]), int(truth.offsets[block.stop])
@@ -83,11 +86,6 @@ def _count(scores: Tensor, rows: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
     from_here = inside.flip(1).cumsum(1).flip(1)  # [B, width]: scores in this interval and all higher ones
     at_least, more = from_here[rows[:, None], ends].unbind(1)
     return more, at_least - more
-
-
-def _scores(users: Tensor, items: Tensor) -> Tensor:
-    """Scores [B, I], computed for enough rows that a user's own do not depend on the number of others."""
-    return (pad(users, (0, 0, 0, max(FEWEST_ROWS - len(users), 0))) @ items.T)[: len(users)]
 
 
 def _take_out(scores: Tensor, rows: Tensor, held_out: Tensor) -> Tensor:

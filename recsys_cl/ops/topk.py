@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Ragged
+from recsys_cl.ops.csr import spoilt, stored
+from recsys_cl.ops.score import FEWEST_ROWS, score
 
 _SPANS = (64, 8, 1)  # widths of the rounds, each a divisor of the one before
 CPU_ROWS = 256  # more rows at once fall out of the processor's caches and gain nothing
-FEWEST_ROWS = 16  # matrix products of fewer rows take other kernels, which round differently
 _LOW = 0xFFFFFFFF
 
 
@@ -40,7 +40,7 @@ def top_k(
     A user's list does not depend on who else is asked for, nor on the budget.
 
     Args:
-        users: vectors [U, D].
+        users: vectors [U, D], dense or sparse (see `Encoding`).
         items: vectors [I, D].
         k: length of the lists; where fewer items can be recommended, the rest is -1.
         exclude: for each of the U users the items that must not appear (repeats are harmless).
@@ -62,9 +62,9 @@ def top_k(
     workspace = torch.full((height, columns), -torch.inf, device=users.device)
     for start in range(0, users.shape[0] if columns else 0, rows):
         block = slice(start, min(start + rows, users.shape[0]))
-        asking = pad(users[block], (0, 0, 0, max(FEWEST_ROWS - (block.stop - start), 0)))
-        torch.mm(asking, items.T, out=workspace[: len(asking), : items.shape[0]])
-        scores = workspace[: block.stop - start]
+        count = block.stop - start
+        score(users, items, block, workspace[: max(count, FEWEST_ROWS), : items.shape[0]])
+        scores = workspace[:count]
         if exclude is not None:
             strike_out(scores, exclude, block)
         found, values = _select(scores, k)
@@ -131,10 +131,13 @@ def require_finite(users: Tensor, items: Tensor, model: str) -> None:
     """Refuse vectors whose dot products would not be finite."""
     bound = float(users.shape[1])
     for side, vectors in (("user", users), ("item", items)):
-        low, high = (float(end) for end in vectors.aminmax()) if vectors.numel() else (0.0, 0.0)  # makes no copy
+        numbers = stored(vectors)
+        numbers = numbers if numbers.is_contiguous() else numbers.T  # a contiguous transpose is not copied either
+        low, high = (float(end) for end in numbers.aminmax()) if numbers.numel() else (0.0, 0.0)  # makes no copy
         if not math.isfinite(low) or not math.isfinite(high):
-            bad = int((~torch.isfinite(vectors)).any(1).sum())
-            raise Refused(f"{model}: {bad} of {len(vectors)} {side} vectors are not finite, so neither are the scores")
+            raise Refused(
+                f"{model}: {spoilt(vectors)} of {len(vectors)} {side} vectors are not finite, so neither are the scores"
+            )
         bound *= max(-low, high)
     if bound > torch.finfo(torch.float32).max:
         raise Refused(f"{model}: vectors are so long that their scores may overflow, up to {bound:.0e}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import digest_file
 
 if TYPE_CHECKING:
@@ -17,12 +18,19 @@ if TYPE_CHECKING:
 
 
 def make_bundle(name: str, reads: Mapping[str, Path]) -> Bundle:
-    """The model of one evaluated experiment, with everything known up to the test part: its history, and what is popular."""
+    """The model of one evaluated experiment, with everything known up to the test part: its history, and what is popular.
+
+    Raises:
+        Refused: its vectors were not kept, so there is nothing to answer from.
+    """
     from safetensors.torch import load_file
 
     evaluation = reads[f"evaluation/{name}"]
-    test = _json(evaluation / "metrics.json")["test"]
-    return bundle_of(name, reads, load_file(evaluation / "vectors.safetensors"), known_before_test(reads), test)
+    vectors, test = evaluation / "vectors.safetensors", _json(evaluation / "metrics.json")["test"]
+    if not vectors.is_file():
+        why = "its vectors are as long as the catalogue and are not kept when it is large"
+        raise Refused(f"'{name}' is measured and cannot be registered: {why}; name another with registry.experiment")
+    return bundle_of(name, reads, load_file(vectors), known_before_test(reads), test)
 
 
 def bundle_of(

@@ -39,7 +39,7 @@ class EvaluateStage:
     seed: int
     ledger: Ledger | None = field(default=None, compare=False)
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     @property
     def name(self) -> str:
@@ -97,7 +97,13 @@ class EvaluateStage:
         user_ids = load_users(vocabulary)["user_id"].to_list()
         cold_users = count_rows(job.reads["test"]) - len(test)
         segments = segments_of(verdict, train.to(device), known, vocabulary, self.evaluation, cold_users)
+        if not verdict.kept:
+            width = verdict.encoding.users.shape[1]
+            _log.info(
+                "%s: vectors of %s numbers each are ranked and not kept; it cannot be registered", self.experiment, f"{width:,}"
+            )
         facts: dict[str, Any] = {
+            "vectors": verdict.kept,  # whether they are in the folder
             "cold_users": cold_users,
             "test_digest": digests["test"],  # promotion compares only what was measured on the same part
             "digests": digests,

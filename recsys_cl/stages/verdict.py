@@ -24,6 +24,7 @@ from recsys_cl.evaluation.held_out import HeldOut, hold_out
 from recsys_cl.evaluation.measure import measure
 from recsys_cl.evaluation.representation import representation
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
+from recsys_cl.ops.csr import is_sparse, stored, take
 
 PROTOCOL = {
     "candidates": "the whole catalogue of the training data",
@@ -46,6 +47,11 @@ class Verdict:
     fold: Fold | None  # how people outside it get a vector, where the method has a rule
     values: Mapping[str, Tensor]  # metric name -> [U]
     conventions: Mapping[str, str]
+
+    @property
+    def kept(self) -> bool:
+        """Whether the vectors are kept: those as long as a large catalogue are not."""
+        return not is_sparse(self.encoding.users)
 
     def means(self) -> dict[str, float]:
         """Every metric's mean over the users."""
@@ -83,16 +89,16 @@ def judge_test(
     metrics = build_metrics(evaluation)
     held_out = hold_out(test, known, exclude_seen=evaluation.exclude_seen)
     encoding = encode_all(method, feed, torch.arange(test.shape.users, device=test.users.device))
-    if not torch.isfinite(encoding.users).all():
+    if not torch.isfinite(stored(encoding.users)).all():
         raise Refused(f"{model}: user vectors are not finite")
-    asking = Encoding(encoding.users[held_out.users], encoding.items)
+    asking = Encoding(take(encoding.users, held_out.users), encoding.items)
     found = measure(asking, held_out, metrics, evaluation.budget, model, categories)
     conventions = _conventions(metrics, evaluation)
     return Verdict(held_out, found.ranking, found.scores, encoding, fold_in(method, feed), found.values, conventions)
 
 
 def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write ``metrics.json``, ``per_user.parquet``, ``recommendations.parquet`` and ``vectors.safetensors``.
+    """Write ``metrics.json``, ``per_user.parquet``, ``recommendations.parquet`` and, if kept, ``vectors.safetensors``.
 
     Args:
         verdict: what to keep.
@@ -111,11 +117,20 @@ def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts
     per_user |= {name: values.cpu().numpy() for name, values in verdict.values.items()}
     _write(pa.table(per_user), folder / "per_user.parquet")
     _write(_lists(verdict), folder / "recommendations.parquet")
-    save_file(vectors_of(verdict.encoding, verdict.fold), folder / "vectors.safetensors")
+    if verdict.kept:
+        save_file(vectors_of(verdict.encoding, verdict.fold), folder / "vectors.safetensors")
 
 
 def vectors_of(encoding: Encoding, fold: Fold | None) -> dict[str, Tensor]:
-    """What ``vectors.safetensors`` holds: ``users`` [U, D], ``items`` [I, D]; with a rule, ``fold`` [I, D] and its exponent."""
+    """What ``vectors.safetensors`` holds: ``users`` [U, D], ``items`` [I, D]; with a rule, ``fold`` [I, D] and its exponent.
+
+    Raises:
+        Refused: the vectors are as long as a large catalogue.
+    """
+    if is_sparse(encoding.users):
+        raise Refused(
+            f"vectors of {encoding.users.shape[1]:,} numbers each are ranked and not kept: nothing can be served from them"
+        )
     vectors = {"users": encoding.users, "items": encoding.items}
     if fold is not None:
         rows = fold.rows.clone()  # they may be the items themselves, and safetensors refuses tensors that share memory
@@ -124,7 +139,9 @@ def vectors_of(encoding: Encoding, fold: Fold | None) -> dict[str, Tensor]:
 
 
 def write_representation(verdict: Verdict, known: Interactions, categories: Ragged | None, seed: int, folder: Path) -> None:
-    """Write ``representation.json``: what the vectors of all users and items are like."""
+    """Write ``representation.json``, where the vectors are kept: what those of all users and items are like."""
+    if not verdict.kept:
+        return
     encoding, popularity, rng = verdict.encoding, verdict.held_out.popularity, generator(seed, "representation")
     write_json(
         folder / "representation.json", representation(encoding.users, encoding.items, known, popularity, categories, rng)

@@ -195,18 +195,32 @@ class TestContract:
         assert np.abs(found[:, -1]).max() < 1e-6
 
 
-@pytest.mark.parametrize("use", ["item_knn", "ease", "markov"])
-def test_a_catalogue_too_large_is_refused_before_anything_is_computed(use: str) -> None:
+@pytest.mark.parametrize(
+    ("use", "arguments", "need"),
+    [
+        ("ease", {}, "38,147 MiB; the limit is 8,192"),
+        ("ease", {"precision": "fp64"}, "114,441 MiB"),
+        ("markov", {}, "38,147 MiB"),
+        ("item_knn", {"limit_mib": 700}, "763 MiB; the limit is 700"),
+    ],
+)
+def test_a_catalogue_too_large_is_refused_before_anything_is_computed(
+    use: str, arguments: dict[str, object], need: str
+) -> None:
     empty = torch.zeros(0, dtype=torch.int64)
-    large = Interactions(Shape(29_858, 40_981), empty, empty, empty)
-    with pytest.raises(Refused, match=r"limit_mib: 29,858 users and 40,981 items.*take 11,074 MiB; the limit is 2,048 MiB"):
-        made(use, large)
+    large = Interactions(Shape(1_000_000, 100_000), empty, empty, empty)
+    with pytest.raises(Refused, match=f"limit_mib: .* of 1,000,000 users and 100,000 items, takes {need}"):
+        made(use, large, **arguments)
 
 
-def test_the_limit_is_the_size_of_the_vectors() -> None:
-    refuse_beyond(1, Shape(256, 256 + 128))
+def test_the_limit_is_the_size_of_the_vectors_where_they_are_dense_and_of_the_weights_beyond() -> None:
+    refuse_beyond(1, Shape(256, 256 + 128), 0)
     with pytest.raises(Refused, match="limit_mib"):
-        refuse_beyond(1, Shape(512, 384))
+        refuse_beyond(1, Shape(512, 384), 0)
+    gowalla = Shape(29_858, 40_981)
+    refuse_beyond(8192, gowalla, gowalla.items**2 * 4)
+    with pytest.raises(Refused, match="takes 6,407 MiB; the limit is 6,406 MiB"):
+        refuse_beyond(6406, gowalla, gowalla.items**2 * 4)
 
 
 @pytest.mark.parametrize(

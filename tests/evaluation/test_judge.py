@@ -11,6 +11,7 @@ from recsys_cl.core.values import Encoding, Interactions, Shape
 from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.evaluation.judge import Judge
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
+from recsys_cl.ops.csr import csr, is_sparse
 
 SHAPE = Shape(6, 50)
 
@@ -86,6 +87,22 @@ def test_vectors_come_in_the_order_asked_and_modes_come_back():
     encoding = encode_all(method, Portions(), torch.tensor([4, 0, 5]))
     assert encoding.users.flatten().tolist() == [5, 1, 6]
     assert (method.training, method.drop.training, method.frozen.training) == (True, True, False)
+
+
+class Sparse(Tables):
+    """The same vectors, stored sparsely."""
+
+    def encode(self, source, users):
+        found = super().encode(source, users)
+        rows = len(found.users)
+        return Encoding(csr(torch.arange(rows + 1), torch.zeros(rows, dtype=torch.int64), found.users[:, 0], 1), found.items)
+
+
+def test_sparse_vectors_come_in_the_order_asked():
+    method = Sparse(torch.arange(6.0)[:, None] + 1, torch.ones(50, 1))
+    users = encode_all(method, Portions(), torch.tensor([4, 0, 5])).users
+    assert is_sparse(users)
+    assert users.to_dense().flatten().tolist() == [5, 1, 6]
 
 
 def test_modes_come_back_after_an_error():

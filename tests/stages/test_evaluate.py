@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +18,9 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import digest_file, write_json
 from recsys_cl.core.protocols import Job
 from recsys_cl.core.values import Encoding, Fold, Interactions, Shape
+from recsys_cl.encoders import _item_to_item
 from recsys_cl.evaluation.settings import Evaluation
+from recsys_cl.stages.bundle import make_bundle
 from recsys_cl.stages.evaluate import EvaluateStage
 from recsys_cl.stages.train import TrainStage
 from recsys_cl.stages.verdict import judge_test, vectors_of
@@ -91,6 +95,27 @@ def test_columns_have_the_agreed_types(job):
     types = {field.name: str(field.type) for field in pq.read_schema(folder / "per_user.parquet")}
     assert types.pop("user_id") == "string"
     assert (types.pop("user"), types.pop("held_out"), set(types.values())) == ("int64", "int64", {"double"})
+
+
+def test_vectors_as_long_as_a_large_catalogue_are_ranked_and_not_kept(job, monkeypatch, caplog):
+    def lists(folder: str) -> dict[str, list[object]]:
+        judged = EvaluateStage("popular", load_recipe("item-knn"), Evaluation(ks=(1, 3)), Runtime(device="cpu"), 7)
+        out = replace(job, scratch=job.scratch / folder)
+        out.scratch.mkdir()
+        judged.run(out)
+        return rows(out.out("evaluation/popular") / "recommendations.parquet")
+
+    dense = lists("dense")
+    monkeypatch.setattr(_item_to_item, "DENSE_MIB", 0)
+    with caplog.at_level(logging.INFO):
+        assert lists("wide") == dense
+    assert "vectors of 5 numbers each are ranked and not kept" in caplog.text
+    folder = replace(job, scratch=job.scratch / "wide").out("evaluation/popular")
+    assert json.loads((folder / "metrics.json").read_text("utf-8"))["vectors"] is False
+    assert not (folder / "vectors.safetensors").exists()
+    assert not (folder / "representation.json").exists()
+    with pytest.raises(Refused, match=r"'popular' is measured and cannot be registered: .*registry\.experiment"):
+        make_bundle("popular", {"evaluation/popular": folder})
 
 
 def test_vectors_of_everyone_know_train_and_valid(job):
