@@ -26,7 +26,7 @@ from recsys_cl.tuning.space import build_space
 
 _log = logging.getLogger(__name__)
 
-CONTEXT = frozenset({"shape", "interactions", "rng", "sampler"})
+CONTEXT = frozenset({"shape", "interactions", "features", "rng", "sampler"})
 """What the program offers to a recipe's components, to objectives the encoder's ``dim`` too; other arguments are settings."""
 
 
@@ -156,10 +156,12 @@ def _smallest() -> dict[str, Any]:
     """What components are offered, as small as can be, so that they can be made and asked before there is data."""
     import torch
 
-    from recsys_cl.core.values import Interactions, Shape
+    from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Shape
 
     one, shape = torch.zeros(1, dtype=torch.int64), Shape(1, 1)
-    return {"shape": shape, "interactions": Interactions(shape, one, one, one), "rng": torch.Generator()}
+    features = ItemFeatures({"some": Modality(torch.zeros(1, 1), torch.ones(1, dtype=torch.bool))})
+    met = Interactions(shape, one, one, one)
+    return {"shape": shape, "interactions": met, "features": features, "rng": torch.Generator()}
 
 
 def without_weight(objective: Component) -> Component:

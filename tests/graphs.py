@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recsys_cl.core.values import Interactions, Shape
+from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Shape
 from recsys_cl.ops.adjacency import Adjacency, connect
 from recsys_cl.structures.graph import Graph
+from recsys_cl.structures.modal import Modal
 
 SHAPE = Shape(users=7, items=5)
 
@@ -28,6 +29,23 @@ def interactions(seed: int = 0, count: int = 18, shape: Shape = SHAPE) -> Intera
 
 def graph(seed: int = 0, count: int = 18, shape: Shape = SHAPE) -> Graph:
     return Graph(shape, connect(shape, *pairs(seed, count, shape), dtype=torch.float64))
+
+
+def features(seed: int = 0, shape: Shape = SHAPE, missing: float = 0.3) -> ItemFeatures:
+    """Two modalities of several widths, each absent for some items but not for all."""
+    rng = generator(seed)
+    made = {}
+    for name, width in (("image", 6), ("audio", 3)):
+        present = torch.rand(shape.items, generator=rng) >= missing
+        present[0] = True
+        made[name] = Modality(torch.randn(shape.items, width, generator=rng) * present[:, None], present)
+    return ItemFeatures(made)
+
+
+def modal(seed: int = 0, count: int = 18, shape: Shape = SHAPE) -> Modal:
+    plain = graph(seed, count, shape)
+    own = torch.bincount(plain.adjacency.ends()[1], minlength=shape.items) > 0
+    return Modal(shape, plain, features(seed, shape), own)
 
 
 def dense(adjacency: Adjacency) -> Tensor:

@@ -23,7 +23,7 @@ from recsys_cl.ops.noise import LayerNoise
 from recsys_cl.ops.ragged import offsets_of
 from recsys_cl.structures.plain import Plain
 from recsys_cl.structures.sequences import Sequences
-from tests.graphs import SHAPE, generator, graph, interactions
+from tests.graphs import SHAPE, features, generator, graph, interactions, modal
 
 ITEMS = torch.tensor([3, 0, 4])
 USERS = torch.tensor([5, 1, 6, 0])
@@ -57,6 +57,20 @@ def fewer_edges(users: Tensor) -> list[Any]:
     return [graph(), graph(seed=3)]
 
 
+def with_content(users: Tensor) -> list[Any]:
+    """Sources of the multimodal family: all of it, another graph and noise with the same content, less content, fewer ids."""
+    whole = modal()
+    other = replace(whole, graph=replace(graph(seed=3), noise=LayerNoise(0.1, 1)))
+    less = replace(whole, features=features(seed=4))
+    return [whole, other, less, replace(whole, own=torch.arange(SHAPE.items) % 2 == 0)]
+
+
+def plain_content(users: Tensor) -> list[Any]:
+    """The same without what only propagation can do."""
+    whole = modal()
+    return [whole, replace(whole, features=features(seed=4)), replace(whole, own=torch.arange(SHAPE.items) % 2 == 0)]
+
+
 @dataclass(frozen=True)
 class Case:
     """``sources(users)`` are a plain source and views, each read out once per user, in the order of ``users``."""
@@ -79,6 +93,11 @@ CASES = [
     Case("egcf", fewer_edges, {"dim": 4, "layers": 2, "aggregate": "alternate"}),
     Case("simplex", fewer_edges, {"dim": 4, "share": 0.4, "init": "xavier"}),
     Case("simplex", fewer_edges, {"dim": 4, "share": 1.0, "init": "xavier", "dropout": 0.3}),
+    Case("modal", with_content, {"dim": 4, "layers": 2}),
+    Case("modal", with_content, {"dim": 4, "layers": 1, "fusion": "gated", "hidden": 5, "include_input": False}),
+    Case("modal", with_content, {"dim": 4, "layers": 0, "fusion": "attention", "join": "either"}),
+    Case("vbpr", plain_content, {"dim": 4}),
+    Case("freedom", with_content, {"dim": 4, "layers": 2, "neighbours": 2}),
     Case("transformer", histories, {"dim": 4, "layers": 2, "heads": 2, "feedforward": 8, "max_length": 6}),
     Case("gru", histories, {"dim": 4, "width": 5, "layers": 2}),
     Case("cnn", histories, {"dim": 4, "kernel": 2, "dilations": [1, 2]}),
@@ -98,7 +117,7 @@ every_learner = pytest.mark.parametrize("case", [case for case in CASES if case.
 
 
 def encoder(case: Case, seed: int = 0) -> nn.Module:
-    context = {"shape": SHAPE, "rng": generator(seed), "interactions": interactions()}
+    context = {"shape": SHAPE, "rng": generator(seed), "interactions": interactions(), "features": features()}
     module: nn.Module = build("encoders", Component(use=case.use, **case.arguments), "encoder", **context)
     return module.double().eval()
 
@@ -109,6 +128,9 @@ def same(one: Encoding, other: Encoding) -> None:
     assert torch.allclose(one.items, other.items, rtol=0, atol=1e-12)
     for layer, same_layer in zip(one.layers, other.layers, strict=True):
         same(layer, same_layer)
+    assert one.parts.keys() == other.parts.keys()
+    for name, part in one.parts.items():
+        same(part, other.parts[name])
 
 
 def test_every_encoder_has_a_case() -> None:
@@ -159,7 +181,8 @@ def test_gradients_of_all_encodings_reach_every_parameter(case: Case) -> None:
     module, users = encoder(case), torch.arange(SHAPE.users)
     weights = torch.randn(SHAPE.users, SHAPE.items, dtype=torch.float64, generator=generator(2))
     found = module(case.sources(users), users)
-    sum(((encoding.users @ encoding.items.T).sigmoid() * weights).sum() for encoding in found).backward()
+    scored = sum(((encoding.users @ encoding.items.T).sigmoid() * weights).sum() for encoding in found)
+    (scored + sum(part.items.sigmoid().sum() for encoding in found for part in encoding.parts.values())).backward()
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name

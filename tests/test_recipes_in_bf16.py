@@ -8,7 +8,7 @@ import torch
 from recsys_cl.config import load_recipe, recipe_names
 from recsys_cl.stages.assemble import assemble
 from recsys_cl.training.precision import Bfloat16
-from tests.graphs import generator
+from tests.graphs import features, generator
 from tests.test_graph_recipes import blocks
 
 LEARNING = [name for name in recipe_names() if load_recipe(name).training.epochs]
@@ -16,9 +16,9 @@ LEARNING = [name for name in recipe_names() if load_recipe(name).training.epochs
 
 @pytest.mark.parametrize("name", LEARNING)
 def test_a_step_in_bfloat16_is_finite_and_near_the_exact_one(name: str) -> None:
-    terms = []
+    data, terms = blocks(), []
     for wrap in (lambda method: method, Bfloat16):
-        built = assemble(load_recipe(name), blocks(), seed=1, device=torch.device("cpu"))
+        built = assemble(load_recipe(name), data, seed=1, device=torch.device("cpu"), features=features(shape=data.shape))
         method, rng = wrap(built.method), generator(2)
         torch.manual_seed(3)
         found = method.losses(next(built.feed.training(rng)), rng)

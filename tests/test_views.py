@@ -5,7 +5,7 @@ A new view is one case in CASES.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
@@ -20,13 +20,17 @@ from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Shape
 from recsys_cl.ops.ragged import offsets_of
 from recsys_cl.structures.sequences import Sequences
-from tests.graphs import generator, graph, interactions
+from tests.graphs import generator, graph, interactions, modal
 
 SHAPE = Shape(users=30, items=20)
 
 
 def some_graph() -> Any:
     return graph(count=150, shape=SHAPE)
+
+
+def some_content() -> Any:
+    return modal(count=150, shape=SHAPE)
 
 
 def some_histories() -> Any:
@@ -78,6 +82,17 @@ CASES = [
         [{"of": []}, {"of": [{"use": "edge_drop", "rate": 2.0}]}],
     ),
     Case("plain", some_graph, {}, {}, random=False),
+    Case("modality_drop", some_content, {"rate": 0.3}, {"rate": 0.0}, RATES),
+    Case("feature_mask", some_content, {"rate": 0.3}, {"rate": 0.0}, RATES),
+    Case("feature_noise", some_content, {"eps": 0.1}, {"eps": 0.0}, [{"eps": -0.1}, {"eps": float("inf")}]),
+    Case("id_drop", some_content, {"rate": 0.5}, {"rate": 0.0}, RATES),
+    Case(
+        "on_graph",
+        some_content,
+        {"of": [{"use": "edge_drop", "rate": 0.3}, {"use": "layer_noise", "eps": 0.1}]},
+        {"of": [{"use": "edge_drop", "rate": 0.0}]},
+        [{"of": []}, {"of": [{"use": "edge_drop", "rate": 2.0}]}],
+    ),
     Case("crop", some_histories, {"ratio": 0.5}, {"ratio": 1.0}, RATIOS),
     Case("mask", some_histories, {"ratio": 0.5}, {"ratio": 0.0}, RATIOS),
     Case("reorder", some_histories, {"ratio": 0.5}, {"ratio": 0.0}, RATIOS),
@@ -109,6 +124,8 @@ def content(value: object) -> list[Any]:
         return [value.tolist()]
     if is_dataclass(value):
         return [part for entry in fields(value) for part in content(getattr(value, entry.name))]
+    if isinstance(value, Mapping):
+        return [(key, content(entry)) for key, entry in sorted(value.items())]
     if isinstance(value, tuple):
         return [part for entry in value for part in content(entry)]
     return [value]

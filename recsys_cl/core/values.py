@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-if TYPE_CHECKING:  # here and in two functions, because ingestion and preparation start without torch
+if TYPE_CHECKING:  # here and in few functions, because ingestion and preparation start without torch
     import torch
     from torch import Tensor
 
@@ -94,6 +95,40 @@ class Interactions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Modality:
+    """One kind of content, such as an item's image or text: a vector for each item that has it."""
+
+    values: Tensor  # [I, D] float32; the row of an item that has none is zero and means nothing
+    present: Tensor  # [I] bool: the item has one
+
+    def to(self, device: torch.device) -> Modality:
+        """The same on another device."""
+        return Modality(self.values.to(device), self.present.to(device))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemFeatures:
+    """What is known of the items beside who met them; the order of the modalities means nothing."""
+
+    modalities: Mapping[str, Modality]  # by name, one or more
+
+    def __iter__(self) -> Iterator[tuple[str, Modality]]:
+        """Name and modality, in the order of the names."""
+        return iter(sorted(self.modalities.items()))
+
+    @property
+    def known(self) -> Tensor:
+        """Items of which at least one modality is known, [I] bool."""
+        import torch
+
+        return torch.stack([modality.present for modality in self.modalities.values()]).any(0)
+
+    def to(self, device: torch.device) -> ItemFeatures:
+        """The same on another device."""
+        return ItemFeatures({name: modality.to(device) for name, modality in self.modalities.items()})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Encoding:
     """Vectors for who asks and for what could answer.
 
@@ -109,6 +144,10 @@ class Encoding:
         Encoding, ...
     ] = ()  # the same rows after each propagation layer, input table first, where an encoder has layers
     everyone: Encoding | None = None  # all users and the whole catalogue, where an objective asked for them
+    parts: Mapping[str, Encoding] = field(
+        default_factory=dict
+    )  # what the same rows are made of, by name, where an encoder says; without users, the part has items only
+    present: Tensor | None = None  # [M] bool: items whose row says something; None: all
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, Fold, Shape
+from recsys_cl.encoders._fold import along_edges
 from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, table
 from recsys_cl.ops.layers import Request, layered
 from recsys_cl.structures.graph import Graph
@@ -62,16 +63,10 @@ class LightGCN(nn.Module):
         return [_encoding(result, users.numel()) for result in results]
 
     def fold_in(self, source: Graph) -> Fold:
-        """A new user without a row of its own gets, layer by layer, what propagation along its edges would bring it.
-
-        The items are left as they are; their degrees do not count the new user.
-        """
+        """A new user gets what propagation along its edges would bring it, see ``encoders/_fold.py``."""
         everyone = torch.arange(self.shape.items, device=self.table.device)
         (encoding,) = self([source], everyone[:0], everyone)
-        degrees = source.adjacency.matrix.starts.diff()[self.shape.users :]
-        scale = degrees.clamp(min=1).rsqrt()[:, None]
-        brought = [share * layer.items for share, layer in zip(self.shares[1:], encoding.layers[:-1], strict=True)]
-        return Fold(torch.stack(brought).sum(0) * scale if brought else torch.zeros_like(encoding.items), exponent=0.5)
+        return along_edges(encoding, self.shares, source.adjacency)
 
 
 def _encoding(result: Sequence[Tensor], users: int) -> Encoding:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Interactions, Ragged, Shape
+from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Ragged, Shape
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +83,33 @@ def load_categories(vocabulary: Path, column: str, separator: str = "", device: 
     )
     found = Ragged.group(_tensor(pairs["row"]), _tensor(pairs["kind"]), len(values))
     return found if device is None else found.to(device)
+
+
+def load_features(vocabulary: Path, shape: Shape) -> ItemFeatures | None:
+    """What was prepared of the items' content, by modality; None where the pipeline declares none.
+
+    Raises:
+        Refused: the table is not one row an item, or holds a number that is not finite.
+    """
+    path = vocabulary / "features.parquet"
+    if not path.is_file():
+        return None
+    table = _read(path)
+    if len(table) != shape.items:
+        raise Refused(f"{path}: {len(table)} rows, where the vocabulary has {shape.items} items")
+    return ItemFeatures({name: _modality(table.column(name), f"{path}: '{name}'") for name in table.column_names})
+
+
+def _modality(column: pa.ChunkedArray, name: str) -> Modality:
+    whole = column.combine_chunks()
+    present = torch.from_numpy(whole.is_valid().to_numpy(zero_copy_only=False).copy())
+    found = pc.list_flatten(whole).to_numpy(zero_copy_only=False).astype(np.float32, copy=True)
+    if not present.any() or found.size % int(present.sum()) or not np.isfinite(found).all():
+        raise Refused(f"{name} is no table of vectors of one width, finite in every number")
+    vectors = torch.from_numpy(found.reshape(int(present.sum()), -1))
+    values = torch.zeros(len(present), vectors.shape[1])
+    values[present] = vectors
+    return Modality(values, present)
 
 
 def _frame(path: Path) -> pd.DataFrame:

@@ -38,6 +38,9 @@ class Prepare(Settings):
     session_gap: str | None = Field(default=None, pattern=r"^[1-9][0-9]{0,8}[smhd]$")  # a longer pause begins a new session
     split: Component = Component(use="time")
     kcore: KCore = KCore()
+    features: dict[Annotated[str, Field(pattern=r"^[\w\-]+$")], Component] = Field(
+        default_factory=dict
+    )  # the items' content, by modality
     engine: Kind = "duckdb"  # what runs the relational half; the result does not depend on it
     memory_limit: str = Field(default="2GB", pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$")  # beyond it the engine spills
     threads: int | None = Field(default=None, ge=1)  # None: every core; the result does not depend on it
@@ -47,6 +50,8 @@ class Prepare(Settings):
         if self.events is not None and not self.events:
             raise Refused("prepare.events: an empty list leaves nothing; leave the key out for all events")
         split = build("ingest.splits", self.split, "prepare.split")
+        for name, component in self.features.items():
+            build("ingest.features", component, f"prepare.features.{name}", name=name)
         if self.repeats == "last" and getattr(split, "order", "") == "global":
             raise Refused(
                 "prepare.repeats: under a time split 'last' would let later events change train; use 'first' or 'keep'"

@@ -67,4 +67,6 @@ def _cut(whole: Encoding, batch: Batch[Any], shape: Shape) -> Encoding:
 
 def _rows(whole: Encoding, users: Tensor, items: Tensor | None) -> Encoding:
     chosen = whole.items if items is None else whole.items.index_select(0, items)
-    return Encoding(whole.users.index_select(0, users), chosen)
+    present = whole.present if whole.present is None or items is None else whole.present[items]
+    parts = {name: _rows(part, users[: len(part.users)], items) for name, part in whole.parts.items()}
+    return Encoding(whole.users.index_select(0, users), chosen, parts=parts, present=present)

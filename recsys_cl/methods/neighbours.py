@@ -100,4 +100,6 @@ class Neighbours(nn.Module, Generic[S]):
 
 def _first(encoding: Encoding, count: int) -> Encoding:
     layers = tuple(_first(layer, count) for layer in encoding.layers)
-    return replace(encoding, items=encoding.items[:count], layers=layers)
+    parts = {name: _first(part, count) for name, part in encoding.parts.items()}
+    present = None if encoding.present is None else encoding.present[:count]
+    return replace(encoding, items=encoding.items[:count], layers=layers, parts=parts, present=present)

@@ -9,13 +9,16 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from recsys_cl.core.errors import Refused
+from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.values import Batch, Encoding
 
 Between = Literal["views", "main", "view", "layers", "self"]
 """Who asks and who answers. ``views``: two views (SGL, SimGCL, CL4SRec); ``main``: the main encoding and one view;
-``view``: the same two the other way round (LightGCL); ``layers``: the main encoding and one of its own layers (XSimGCL), or
-two layers (NCL); ``self``: the main encoding and itself, which leaves nothing but uniformity (EGCF)."""
+``view``: the same two the other way round (LightGCL); ``layers``: the main encoding and one of its own layers (XSimGCL) or
+parts, or two of them (NCL); ``self``: the main encoding and itself, which leaves nothing but uniformity (EGCF)."""
+
+Layer = int | str
+"""A number counts ``Encoding.layers``; a name is one of ``Encoding.parts``, ``"content/image"`` a part of a part."""
 
 Sides = Literal["both", "users", "items"]
 """Whose rows: the batch's distinct users, its distinct positive items, or both. Sequences have users only."""
@@ -26,9 +29,9 @@ class Pairing:
     """Row ``i`` of one encoding and row ``i`` of the other are the same user or the same item, each there once."""
 
     between: Between = "views"
-    layer: int = 1  # of Encoding.layers, where 0 is the input table
+    layer: Layer = 1  # of Encoding.layers, where 0 is the input table; or a name of Encoding.parts
     sides: Sides = "both"
-    base: int | None = None  # the layer set opposite to ``layer``; None: the main encoding
+    base: Layer | None = None  # the layer set opposite to ``layer``; None: the main encoding
 
     @property
     def views(self) -> int:
@@ -38,13 +41,19 @@ class Pairing:
     def total(
         self, loss: Callable[[Tensor, Tensor], Tensor], main: Encoding, views: Sequence[Encoding], batch: Batch[Any]
     ) -> Tensor:
-        """The sides' losses added up, as the graph recommenders do; ``loss`` is given two aligned [N, D]."""
+        """The sides' losses added up, as the graph recommenders do; ``loss`` is given two aligned [N, D].
+
+        An item that one of the two encodings says nothing of is left out; where all are, the side counts nothing.
+        """
         one, other = self._encodings(main, views)
         terms = []
         if self.sides != "items":
             terms.append(loss(*_aligned(one.users, other.users, "users")))
         if self.sides != "users":
-            terms.append(loss(*_aligned(one.items[: batch.positives], other.items[: batch.positives], "items")))
+            asked, answers = _aligned(one.items[: batch.positives], other.items[: batch.positives], "items")
+            kept = _both(one.present, other.present, batch.positives)
+            pair = (asked, answers) if kept is None else (asked[kept], answers[kept])
+            terms.append(loss(*pair) if len(pair[0]) else asked.sum() * 0)
         return torch.stack(terms).sum()
 
     def among_all(
@@ -81,10 +90,27 @@ class Pairing:
         other = self._layer(main, self.layer)
         return (main if self.base is None else self._layer(main, self.base)), other
 
-    def _layer(self, main: Encoding, index: int) -> Encoding:
+    def _layer(self, main: Encoding, index: Layer) -> Encoding:
+        if isinstance(index, str):
+            return part_of(main, index)
         if not 0 <= index < len(main.layers):
             raise Refused(f"layer: the encoder gives {len(main.layers)} layers, counted from 0; got {index}")
         return main.layers[index]
+
+
+def part_of(encoding: Encoding, path: str) -> Encoding:
+    """The part ``path`` names, as ``"content"`` or ``"content/image"``."""
+    for name in path.split("/"):
+        if name not in encoding.parts:
+            raise Refused(f"layer: the encoder gives no part '{path}'; {nearest(name, encoding.parts)}")
+        encoding = encoding.parts[name]
+    return encoding
+
+
+def _both(one: Tensor | None, other: Tensor | None, count: int) -> Tensor | None:
+    """Which of the first ``count`` items both speak of; None: all."""
+    known = [present[:count] for present in (one, other) if present is not None]
+    return torch.stack(known).all(0) if known else None
 
 
 def _aligned(one: Tensor, other: Tensor, side: str) -> tuple[Tensor, Tensor]:

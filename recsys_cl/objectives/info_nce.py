@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Batch, Encoding
-from recsys_cl.objectives._pairing import Between, Pairing, Sides
+from recsys_cl.objectives._pairing import Between, Layer, Pairing, Sides
 from recsys_cl.ops.contrast import info_nce
 from recsys_cl.ops.similarity import Similarity, Temperature, checked_temperature
 
@@ -24,7 +25,7 @@ class InfoNCE:
         temperature: divides the similarities.
         similarity: cosine in all the methods named above.
         between: which two encodings; see ``Between``.
-        layer: which of ``Encoding.layers`` when ``between = "layers"``; 0 is the input table.
+        layer: which of ``Encoding.layers`` when ``between = "layers"``; 0 is the input table, a name one of its parts.
         base: the layer opposite to it, 0 and 2 in NCL (Lin et al. 2022, arXiv:2202.06200); none: the main encoding.
         sides: ``both``, or only ``users`` (sequences) or ``items``.
         two_sided: also ask in the other direction and take the mean.
@@ -40,12 +41,14 @@ class InfoNCE:
         temperature: Temperature = 0.2,
         similarity: Similarity = "cosine",
         between: Between = "views",
-        layer: int = 1,
-        base: int | None = None,
+        layer: Layer = 1,
+        base: Layer | None = None,
         sides: Sides = "both",
         two_sided: bool = False,
         negatives: Literal["batch", "all"] = "batch",
     ) -> None:
+        if negatives == "all" and (isinstance(layer, str) or isinstance(base, str)):
+            raise Refused("negatives: 'all' counts layers; parts of an encoding, which items may lack, take the 'batch'")
         self._pairing = Pairing(between, layer, sides, base)
         self.views = self._pairing.views
         temperature = checked_temperature(temperature)

@@ -13,7 +13,7 @@ from recsys_cl.core.chance import generator
 from recsys_cl.core.errors import Unavailable
 from recsys_cl.core.protocols import Feed, Method
 from recsys_cl.core.settings import Component
-from recsys_cl.core.values import Interactions
+from recsys_cl.core.values import Interactions, ItemFeatures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,8 +24,10 @@ class Assembly:
     feed: Feed[Any]
 
 
-def assemble(recipe: Recipe, interactions: Interactions, seed: int, device: torch.device) -> Assembly:
-    """Build every component of ``recipe`` around ``interactions``, the only ones it will know.
+def assemble(
+    recipe: Recipe, interactions: Interactions, seed: int, device: torch.device, features: ItemFeatures | None = None
+) -> Assembly:
+    """Build every component of ``recipe`` around ``interactions``, the only ones it will know, and the items' ``features``.
 
     Each component draws its initial weights from a generator of its own, named by its key: two recipes with the same
     encoder begin with the same weights, and adding a component changes no other's.
@@ -33,11 +35,11 @@ def assemble(recipe: Recipe, interactions: Interactions, seed: int, device: torc
     Raises:
         Refused: a component refuses its arguments or the interactions; the message begins with its key.
     """
-    known = interactions.to(device)
+    known, content = interactions.to(device), None if features is None else features.to(device)
 
     def make(slot: str, component: Component, key: str, **more: object) -> Any:
         rng = generator(seed, "initialisation", key)
-        return build(slot, component, key, shape=known.shape, interactions=known, rng=rng, **more)
+        return build(slot, component, key, shape=known.shape, interactions=known, features=content, rng=rng, **more)
 
     sampler = None if recipe.sampler is None else make("samplers", recipe.sampler, "sampler")
     feed: Feed[Any] = make("structures", recipe.source, "source", sampler=sampler)

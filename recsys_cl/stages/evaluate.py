@@ -76,7 +76,7 @@ class EvaluateStage:
         Raises:
             Refused: nobody can be evaluated, a score would not be finite, or the weights are not this recipe's.
         """
-        from recsys_cl.ingest.dataset import load_categories, load_interactions, load_shape, load_users
+        from recsys_cl.ingest.dataset import load_categories, load_features, load_interactions, load_shape, load_users
         from recsys_cl.stages.assemble import assemble, device_of
         from recsys_cl.stages.segmenting import segments_of, write_segments
         from recsys_cl.stages.verdict import count_rows, judge_test, load_weights, write_representation, write_verdict
@@ -89,7 +89,7 @@ class EvaluateStage:
         train, valid, test = (load_interactions(job.reads[part], shape) for part in ("train", "valid", "test"))
         device = device_of(self.runtime)
         known = train.then(valid).to(device)
-        made = assemble(self.recipe, known, self.seed, device)
+        made = assemble(self.recipe, known, self.seed, device, load_features(vocabulary, shape))
         load_weights(made.method, job.reads[f"model/{self.experiment}"] / "weights.safetensors")
         categories = load_categories(vocabulary, self.evaluation.category, self.evaluation.category_separator, device)
         verdict = judge_test(made.method, made.feed, test.to(device), known, self.evaluation, self.experiment, categories)

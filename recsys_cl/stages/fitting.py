@@ -12,7 +12,7 @@ import torch
 from recsys_cl.config import Recipe, Runtime
 from recsys_cl.core.chance import derive, generator
 from recsys_cl.core.protocols import Method, Tracker
-from recsys_cl.core.values import Interactions, Ragged
+from recsys_cl.core.values import Interactions, ItemFeatures, Ragged
 from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.evaluation.judge import Judge
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
@@ -46,6 +46,7 @@ class Fitting:
         label: whose training it is, for messages and the progress bar.
         checkpoints: folder for checkpoints; what an interrupted fitting left there is continued.
         categories: of each item, for the metrics that read them.
+        features: of each item, for the components that read them.
     """
 
     label: str
@@ -55,6 +56,7 @@ class Fitting:
     seed: int
     checkpoints: Path
     categories: Ragged | None = None
+    features: ItemFeatures | None = None
 
     def run(self, train: Interactions, valid: Interactions, track: Tracker) -> Fitted:
         """Fit on ``train``, select on ``valid``; ``track`` is told of the selection, epoch by epoch.
@@ -88,7 +90,7 @@ class Fitting:
         """One fit of a fresh method; the same seed gives the same initial weights and the same chance in both phases."""
         device = known.users.device
         with seeded(derive(self.seed, "globals")):
-            assembly = assemble(self.recipe, known, self.seed, device)
+            assembly = assemble(self.recipe, known, self.seed, device, self.features)
             method = Bfloat16(assembly.method) if self.runtime.precision == "bf16" else assembly.method
             rng = generator(self.seed, "training", device=device)
             label = self.label if judge else f"{self.label} ({phase})"

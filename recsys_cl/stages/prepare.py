@@ -43,7 +43,7 @@ class PrepareStage:
         from recsys_cl.ingest.preparing.coded_log import PARTS
         from recsys_cl.ingest.preparing.data_report import data_report
         from recsys_cl.ingest.preparing.preparation import prepare
-        from recsys_cl.ingest.preparing.vocabulary import write_part, write_vocabulary
+        from recsys_cl.ingest.preparing.vocabulary import write_features, write_part, write_vocabulary
 
         with TemporaryDirectory(dir=job.scratch) as working:
             prepared = prepare(job.reads["interactions"], self.prepare, Path(working))
@@ -54,5 +54,7 @@ class PrepareStage:
             report = {**data_report(prepared), "drift": drift}
             for each in written:
                 each.result()
+        if self.prepare.features:
+            write_features(self.prepare.features, job.out("vocabulary"))
         write_json(job.out("data_report"), report)
         return {"users": prepared.shape.users, "items": prepared.shape.items, **prepared.counts}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from recsys_cl.config import Recipe, alter
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import digest_json
-from recsys_cl.core.values import Interactions
+from recsys_cl.core.values import Interactions, ItemFeatures
 from recsys_cl.stages.fitting import Fitted, Fitting
 from recsys_cl.tracking.jsonl import JsonLines, replay
 from recsys_cl.tracking.tee import Tee
@@ -35,6 +35,7 @@ class Search:
     train: Interactions
     valid: Interactions
     working: Path
+    features: ItemFeatures | None = None
 
     def finish_one(self) -> None:
         """Ask for a trial, see it through, tell how it ended."""
@@ -90,7 +91,7 @@ class Search:
     def _fit_or_pruned(self, recipe: Recipe, folder: Path, label: str, track: Tee) -> Fitted | Pruned:
         """Pruning is caught here, within the run: a run that an exception leaves ends as failed."""
         stage = self.stage
-        fitting = Fitting(label, recipe, stage.evaluation, stage.runtime, stage.seed, folder)
+        fitting = Fitting(label, recipe, stage.evaluation, stage.runtime, stage.seed, folder, features=self.features)
         try:
             return fitting.run(self.train, self.valid, track)
         except Pruned as end:

@@ -80,7 +80,7 @@ class TrainStage:
             Diverged: training stopped being finite.
             Unavailable: the device is not there.
         """
-        from recsys_cl.ingest.dataset import load_categories, load_interactions, load_shape
+        from recsys_cl.ingest.dataset import load_categories, load_features, load_interactions, load_shape
         from recsys_cl.stages.fitting import Fitting
         from recsys_cl.tracking.jsonl import JsonLines
         from recsys_cl.tracking.tee import Tee
@@ -90,7 +90,8 @@ class TrainStage:
         history = job.scratch / "history.jsonl"
         checkpoints = job.scratch / "checkpoint"
         categories = load_categories(job.reads["vocabulary"], self.evaluation.category, self.evaluation.category_separator)
-        fitting = Fitting(self.name, self.recipe, self.evaluation, self.runtime, self.seed, checkpoints, categories)
+        features = load_features(job.reads["vocabulary"], shape)
+        fitting = Fitting(self.name, self.recipe, self.evaluation, self.runtime, self.seed, checkpoints, categories, features)
         open_run = self.tracking(job.fingerprint, self.experiment) if self.tracking else nullcontext()
         with open_run as outside:
             track = Tee(JsonLines(history), *([outside] if outside else []))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import storage_fault
+from recsys_cl.core.settings import Component
 from recsys_cl.ingest.preparing.preparation import Part, Prepared
 
 
@@ -30,6 +33,18 @@ def write_vocabulary(prepared: Prepared, items: Path, folder: Path) -> None:
         (folder / "shape.json").write_text(json.dumps(shape, sort_keys=True) + "\n", encoding="utf-8")
     except OSError as error:
         raise storage_fault(folder / "shape.json", error) from error
+
+
+def write_features(features: Mapping[str, Component], folder: Path) -> None:
+    """Write ``features.parquet`` beside the vocabulary in ``folder``: a column a modality, null where an item has none."""
+    items = pq.read_table(folder / "items.parquet", page_checksum_verification=True)
+    columns = {}
+    for name in sorted(features):
+        known = build("ingest.features", features[name], f"prepare.features.{name}", name=name)(items)
+        width = known.values.shape[1]
+        rows = pa.FixedSizeListArray.from_arrays(pa.array(known.values.reshape(-1)), width).cast(pa.list_(pa.float32()))
+        columns[name] = pc.if_else(pa.array(known.present), rows, pa.nulls(len(rows), rows.type))
+    _write(pa.table(columns), folder / "features.parquet")
 
 
 def _described(item_ids: pa.Array, path: Path) -> pa.Table:

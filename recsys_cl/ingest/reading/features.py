@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from pyarrow import types
 
 from recsys_cl.core.errors import Refused
@@ -40,23 +42,31 @@ def with_arrays(path: Path, table: pa.Table, columns: Mapping[str, str]) -> pa.T
     for name, file in arrays_beside(path, columns).items():
         if name in table.column_names:
             raise Refused(f"{path}: column '{name}' stands here and in {file.name}")
-        try:
-            array = np.load(file, mmap_mode="r", allow_pickle=False)
-        except OSError as error:
-            raise (read_fault(file, error) if error.errno else Refused(f"{file}: not a readable array: {error}")) from error
-        except (ValueError, EOFError, SyntaxError) as error:
-            raise Refused(f"{file}: not a readable array: {error}") from error
-        if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "fiu" or array.shape[1] == 0:
-            shape = getattr(array, "shape", "of several arrays")
-            raise Refused(
-                f"{file}: a matrix of numbers is needed, a row an item; this is {getattr(array, 'dtype', '')} {shape}"
-            )
+        array = matrix(file)
         if len(array) != len(table):
             raise Refused(f"{file}: {len(array)} rows, where {path.name} has {len(table)} items")
         values = pa.array(np.ascontiguousarray(array, dtype=np.float32).reshape(-1))
         vectors = pa.FixedSizeListArray.from_arrays(values, array.shape[1]).cast(pa.list_(pa.float32()))
         table = table.append_column(name, vectors)
     return table
+
+
+def matrix(file: Path) -> NDArray[Any]:
+    """The matrix of numbers in an ``.npy`` file, mapped from disk.
+
+    Raises:
+        Refused: it is none.
+    """
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise (read_fault(file, error) if error.errno else Refused(f"{file}: not a readable array: {error}")) from error
+    except (ValueError, EOFError, SyntaxError) as error:
+        raise Refused(f"{file}: not a readable array: {error}") from error
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "fiu" or array.shape[1] == 0:
+        shape = getattr(array, "shape", "of several arrays")
+        raise Refused(f"{file}: a matrix of numbers is needed, a row an item; this is {getattr(array, 'dtype', '')} {shape}")
+    return array
 
 
 def check_features(path: Path, table: pa.Table) -> None:

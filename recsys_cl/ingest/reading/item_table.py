@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.columns import missing
 from recsys_cl.ingest.reading.delimited import read_rows
-from recsys_cl.ingest.reading.features import ENDING, check_features, with_arrays
+from recsys_cl.ingest.reading.features import ENDING, check_features, matrix, with_arrays
 from recsys_cl.ingest.reading.objects import decode
 from recsys_cl.ingest.reading.physical import convert, text_kind
 from recsys_cl.ingest.reading.records import DELIMITERS, read_layout
@@ -29,7 +29,7 @@ def read_items(path: Path, columns: Mapping[str, str]) -> pa.Table:
             a column that is missing or stands twice, or ids that are not text or integers.
     """
     name = path.name.removesuffix(".gz").removesuffix(".zst")
-    readers = {".parquet": _parquet, ".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".ndjson": _jsonl}
+    readers = {".parquet": _parquet, ".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".ndjson": _jsonl, ENDING: _numbered}
     reader = readers.get(Path(name).suffix)
     if reader is None:
         raise Refused(f"{path}: an item table ends in {', '.join(readers)}")
@@ -71,6 +71,11 @@ def clean_items(table: pa.Table) -> tuple[pa.Table, dict[str, int]]:
 def _parquet(path: Path, _: Mapping[str, str]) -> pa.Table:
     schema = parquet_schema(path).remove_metadata()
     return pa.Table.from_batches(parquet_batches(path, schema.names), schema)
+
+
+def _numbered(path: Path, _: Mapping[str, str]) -> pa.Table:
+    """Items that are known by their row alone, ``"0"`` for the first; ``columns`` says what the matrix is called."""
+    return pa.table({"item_id": [str(row) for row in range(len(matrix(path)))]})
 
 
 def _csv(path: Path, columns: Mapping[str, str]) -> pa.Table:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.batches import row_batch
+from recsys_cl.ingest.reading.columns import check_mapping
 from recsys_cl.ingest.reading.features import item_files
 from recsys_cl.ingest.reading.item_table import read_items
 from recsys_cl.ingest.reading.locate import existing, expand
@@ -31,6 +32,7 @@ class Published:
         path: the folder.
         train, test: file names in it.
         valid: the name of the validation file, if there is one.
+        columns: where the files are Parquet with a row a pair, what ``user_id`` and ``item_id`` are called there.
         items: an item table (.csv, .jsonl or .parquet).
         item_columns: ``item_id``, ``title``, ``category`` -> the item table's names, where they differ; a name
             that ends in .npy is a matrix beside it, a row an item.
@@ -44,10 +46,13 @@ class Published:
         train: str = "train.txt",
         test: str = "test.txt",
         valid: str | None = None,
+        columns: dict[str, str] | None = None,
         items: str | None = None,
         item_columns: dict[str, str] | None = None,
     ) -> None:
         self.path, self.names = path, {"train": train, "valid": valid, "test": test}
+        self.columns = columns or {}
+        check_mapping(self.columns, ("user_id", "item_id"))
         self.items, self.item_columns = items, item_columns or {}
 
     def files(self) -> list[Path]:
@@ -57,7 +62,7 @@ class Published:
     def read(self, scratch: Path) -> RawLog:  # noqa: ARG002 - the files are small enough to be read at once
         """Read the three files."""
         parts = self._parts()
-        lists = {part: list(user_lists(path)) for part, path in parts.items()}
+        lists = {part: list(user_lists(path, self.columns)) for part, path in parts.items()}
         if "valid" in lists:
             lists["train"] = _without(lists["train"], lists["valid"])
         items = read_items(existing(self.items), self.item_columns) if self.items else None

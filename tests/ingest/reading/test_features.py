@@ -124,3 +124,13 @@ def test_deep_json_in_an_item_table_is_refused_by_line(ingest):
 def test_mixed_values_become_text(ingest):
     lines = "".join(json.dumps({"item_id": str(n), "x": value}) + "\n" for n, value in enumerate([1, "1", [1], None]))
     assert read_items(ingest.file("items.jsonl", lines), {})["x"].to_pylist() == ["1", "1", "[1]", None]
+
+
+def test_matrices_alone_are_items_known_by_their_row(ingest):
+    saved(ingest, np.arange(6, dtype=np.float16).reshape(3, 2))
+    path = saved(ingest, np.ones((3, 1)), "audio.npy")
+    table = read_items(path, {"vision": "image.npy", "audio": "audio.npy"})
+    assert table.to_pylist()[2] == {"item_id": "2", "vision": [4, 5], "audio": [1]}
+    saved(ingest, np.ones((2, 1)), "image.npy")
+    with pytest.raises(Refused, match=r"image\.npy: 2 rows, where audio\.npy has 3 items"):
+        read_items(path, {"vision": "image.npy"})

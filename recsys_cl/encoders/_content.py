@@ -1,0 +1,97 @@
+"""The items' content as vectors: a tower for each modality, and what fuses those that an item has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.values import Encoding, ItemFeatures
+from recsys_cl.encoders._items import linear, normal
+
+Fusion = Literal["sum", "gated", "attention"]
+"""Of the modalities an item has: their ``sum``; the same after each is ``gated``, coordinate by coordinate, by what it says
+itself (Arevalo et al., 2017, arXiv:1702.01992); or their mean by ``attention``, whose weights add up to 1."""
+
+
+class Told(NamedTuple):
+    """What one modality tells of every item."""
+
+    name: str
+    states: Tensor  # [I, D]; 0 where it tells nothing
+    present: Tensor  # [I] bool
+
+
+class Towers(nn.Module):
+    """One affine map a modality, or one of two layers with ``hidden`` units between; modalities stand in the order of names.
+
+    Raises:
+        Refused: there are no features to make them for.
+    """
+
+    def __init__(self, features: ItemFeatures | None, dim: int, rng: Generator, hidden: int = 0) -> None:
+        super().__init__()
+        if features is None:
+            raise Refused("encoder: multimodal encoders read features of the items; declare them under [prepare.features]")
+        self.names = tuple(name for name, _ in features)
+        self.towers = nn.ModuleList(_tower(modality.values.shape[1], hidden, dim, rng) for _, modality in features)
+
+    def forward(self, features: ItemFeatures) -> list[Told]:
+        """What each modality of ``features`` tells; they are those the towers were made for."""
+        if (given := tuple(name for name, _ in features)) != self.names:
+            raise Refused(f"features: the encoder was made for {', '.join(self.names)}, not for {', '.join(given)}")
+        return [
+            Told(name, _read(tower, modality.values) * modality.present[:, None], modality.present)
+            for tower, (name, modality) in zip(self.towers, features, strict=True)
+        ]
+
+
+class Fuse(nn.Module):
+    """One vector an item from what its modalities tell; 0 where none tells anything, and an absent one changes nothing."""
+
+    def __init__(self, fusion: Fusion, dim: int, rng: Generator) -> None:
+        super().__init__()
+        self.fusion = fusion
+        self.read = None if fusion == "sum" else linear(dim, dim, rng)
+        self.query = normal(dim, spread=dim**-0.5, rng=rng) if fusion == "attention" else None
+
+    def forward(self, told: Sequence[Told]) -> Tensor:
+        """Vectors [I, D]."""
+        states = torch.stack([each.states for each in told])
+        if self.read is None:
+            return states.sum(0)
+        read: Tensor = self.read(states)
+        if self.query is None:
+            return (read.sigmoid() * states).sum(0)
+        present = torch.stack([each.present for each in told])
+        logits = (read.tanh() @ self.query).masked_fill(~present, -1e30)  # finite: an item may have nothing
+        return (logits.softmax(0)[..., None] * states).sum(0)
+
+
+def content_part(content: Tensor, told: Sequence[Told], items: Tensor | None) -> Encoding:
+    """The part ``content`` of an encoding, and of it one part a modality: items only, each with a mask of who has it."""
+    parts = {each.name: item_part(each.states, each.present, items) for each in told}
+    known = torch.stack([each.present for each in told]).any(0)
+    whole = item_part(content, known, items)
+    return Encoding(whole.users, whole.items, parts=parts, present=whole.present)
+
+
+def item_part(rows: Tensor, present: Tensor, items: Tensor | None) -> Encoding:
+    """An encoding of ``items`` [M] alone, or of the whole catalogue, from ``rows`` [I, D]."""
+    if items is not None:
+        rows, present = rows.index_select(0, items), present[items]
+    return Encoding(rows[:0], rows, present=present)
+
+
+def _tower(width: int, hidden: int, dim: int, rng: Generator) -> nn.Module:
+    if not hidden:
+        return linear(width, dim, rng)
+    return nn.Sequential(linear(width, hidden, rng), nn.LeakyReLU(), linear(hidden, dim, rng))
+
+
+def _read(tower: nn.Module, values: Tensor) -> Tensor:
+    states: Tensor = tower(values.to(next(tower.parameters()).dtype))
+    return states

@@ -1,0 +1,124 @@
+"""Objectives between the parts of an encoding: what an item lacks is left out, by a slow twin that leaves it out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from recsys_cl.core.build import build
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.settings import Component
+from recsys_cl.core.values import Batch, Encoding, Interactions, Shape
+
+SHAPE = Shape(6, 10)
+LOG = Interactions(SHAPE, torch.arange(6), torch.arange(6), torch.zeros(6, dtype=torch.int64))
+BATCH = Batch(
+    None,
+    torch.arange(4),
+    torch.arange(7),
+    5,
+    query=torch.tensor([0, 1, 2, 3]),
+    positive=torch.tensor([0, 1, 2, 4]),
+    negative=torch.tensor([[5], [6], [3], [5]]),
+)
+
+
+def make(use: str, **arguments: object):
+    rng = torch.Generator().manual_seed(0)
+    return build("objectives", Component(use=use, **arguments), "objectives.x", shape=SHAPE, interactions=LOG, rng=rng)
+
+
+def rows(seed: int, count: int = 7) -> Tensor:
+    return torch.randn(count, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def part(seed: int, present: list[int]) -> Encoding:
+    mask = torch.zeros(7, dtype=torch.bool)
+    mask[present] = True
+    return Encoding(rows(seed)[:0], rows(seed), present=mask)
+
+
+IMAGE, AUDIO, TEXT = part(2, [0, 1, 2, 5, 6]), part(3, [0, 2, 3, 4, 5]), part(4, [])
+
+
+def main(**modalities: Encoding) -> Encoding:
+    content = Encoding(rows(5)[:0], rows(5), parts=modalities)
+    return Encoding(rows(0, 4), rows(1), parts={"content": content})
+
+
+def nce(one: Tensor, other: Tensor, temperature: float) -> float:
+    total = 0.0
+    for i in range(len(one)):
+        cosines = [float(torch.cosine_similarity(one[i], other[j], dim=0)) / temperature for j in range(len(other))]
+        total += math.log(sum(math.exp(c) for c in cosines)) - cosines[i]
+    return total / len(one)
+
+
+def test_the_one_info_nce_between_two_parts_leaves_out_whom_one_of_them_lacks() -> None:
+    loss = make("info_nce", between="layers", base="content/image", layer="content/audio", sides="items", temperature=0.5)
+    both = [0, 2]  # of the five positives
+    assert loss(main(image=IMAGE, audio=AUDIO), [], BATCH).item() == pytest.approx(
+        nce(IMAGE.items[both], AUDIO.items[both], 0.5)
+    )
+
+
+def test_the_main_encoding_against_its_content() -> None:
+    loss = make("info_nce", between="layers", layer="content", sides="items", temperature=0.5)
+    assert loss(main(), [], BATCH).item() == pytest.approx(nce(rows(1)[:5], rows(5)[:5], 0.5))
+
+
+def test_where_nobody_has_both_there_is_nothing_to_learn_and_a_gradient_of_nothing() -> None:
+    image = Encoding(IMAGE.users, IMAGE.items.clone().requires_grad_(), present=IMAGE.present)
+    loss = make("info_nce", between="layers", base="content/image", layer="content/text", sides="items")
+    found = loss(main(image=image, text=TEXT), [], BATCH)
+    found.backward()
+    assert found.item() == 0
+    assert not image.items.grad.any()
+
+
+PAIR = {"use": "info_nce", "between": "main", "sides": "items", "temperature": 0.5}
+
+
+def test_pairs_are_all_pairs() -> None:
+    loss, third = make("modality_pairs", of=PAIR), part(6, [0, 1, 2, 3, 4])
+    pairs = [(IMAGE, AUDIO, [0, 2]), (IMAGE, third, [0, 1, 2]), (AUDIO, third, [0, 2, 3, 4])]
+    expected = 0.0
+    for one, other, both in pairs:
+        ordered = (one, other) if one is not IMAGE or other is third else (other, one)  # by name: audio, image, text
+        expected += nce(ordered[0].items[both], ordered[1].items[both], 0.5) / 3
+    assert loss(main(text=third, image=IMAGE, audio=AUDIO), [], BATCH).item() == pytest.approx(expected)
+    assert loss(main(audio=AUDIO, text=third, image=IMAGE), [], BATCH).item() == pytest.approx(expected)
+    assert loss(main(image=IMAGE), [], BATCH).item() == 0
+
+
+def test_each_modality_answers_for_itself_where_it_is_there() -> None:
+    loss, users = make("each_modality", of={"use": "bpr"}), rows(0, 4)
+    asked = {"image": [(0, 0, 5), (1, 1, 6)], "audio": [(0, 0, 5), (2, 2, 3), (3, 4, 5)]}
+    expected = 0.0
+    for told, queries in ((IMAGE, asked["image"]), (AUDIO, asked["audio"])):
+        gaps = [float(users[u] @ (told.items[p] - told.items[n])) for u, p, n in queries]
+        expected += sum(math.log1p(math.exp(-gap)) for gap in gaps) / len(gaps)
+    assert loss(main(image=IMAGE, audio=AUDIO), [], BATCH).item() == pytest.approx(expected)
+    assert loss(main(text=TEXT), [], BATCH).item() == 0
+
+
+@pytest.mark.parametrize(
+    ("use", "arguments", "message"),
+    [
+        ("info_nce", {"between": "layers", "layer": "contend", "sides": "items"}, "no part 'contend'; did you mean 'content'"),
+        (
+            "info_nce",
+            {"between": "layers", "layer": "content", "sides": "users"},
+            "the users of the two encodings are not the same",
+        ),
+        ("info_nce", {"between": "layers", "layer": "content", "negatives": "all"}, "take the 'batch'"),
+        ("modality_pairs", {"of": {"use": "bpr"}}, r"objectives\.of: 'bpr' must read one view"),
+        ("each_modality", {"of": PAIR}, r"objectives\.of: 'info_nce' reads views"),
+    ],
+)
+def test_what_cannot_be_is_refused(use: str, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(Refused, match=message):
+        make(use, **arguments)(main(image=IMAGE), [], BATCH)
