@@ -74,7 +74,7 @@ def test_every_stage_runs_once_in_order(result: Result) -> None:
 
 def test_the_answer_for_machines_is_complete_json(result: Result) -> None:
     answer = json.loads(json.dumps(result.as_json(), allow_nan=False))
-    assert set(answer) == {"pipeline", "stages", "experiments", "test_openings", "audit", "report", "model"}
+    assert set(answer) == {"pipeline", "stages", "experiments", "test_openings", "audit", "report", "model", "promotion"}
     assert answer["test_openings"] == len(answer["experiments"])
     assert {"recall@20", "ndcg@10", "coverage@20"} <= set(answer["experiments"][2]["test"])
     assert all(row["run_id"] for row in answer["experiments"])
