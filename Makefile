@@ -10,7 +10,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 SCHEDULE_ENV := DAGSTER_HOME=$(CURDIR)/.dagster DAGSTER_DISABLE_TELEMETRY=1 DO_NOT_TRACK=1 MLFLOW_DISABLE_TELEMETRY=true
 
-.PHONY: demo schedule test test-spark check format bench bench-graph bench-ingest clean
+.PHONY: demo schedule test test-spark check format bench bench-graph bench-sequence bench-ingest reproduce-sequence reproduce-graph clean
 
 demo: $(READY)
 	$(BIN)/recsys-cl run pipelines/demo.toml
@@ -55,9 +55,17 @@ bench: $(READY)
 
 bench-ingest: $(READY)
 	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.daily
 
 bench-graph: $(READY)
 	$(BIN)/python -m benchmarks.graph
+
+bench-sequence: $(READY)
+	$(BIN)/python -m benchmarks.sequence
+
+# Hours: every recipe on every data set, one at a time; what is done stays done. ARGS="--only duorec --data beauty" for less.
+reproduce-sequence reproduce-graph: reproduce-%: $(READY)
+	$(BIN)/python -m benchmarks.reproduce $* $(ARGS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

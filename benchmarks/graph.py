@@ -134,7 +134,7 @@ def main() -> None:
     if unknown:
         raise SystemExit(f"no part {sorted(unknown)}; valid: {', '.join(PARTS)}")
     figures = {part: PARTS[part](asked.laps, asked.steps) for part in asked.parts or PARTS}
-    keep(asked.name, {"command": "make bench-graph", "laps": asked.laps, "steps": asked.steps, **figures})
+    keep(asked.name, {"command": "make bench-graph", "laps": asked.laps, "steps_a_lap": asked.steps, **figures})
 
 
 if __name__ == "__main__":

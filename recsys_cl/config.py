@@ -17,9 +17,12 @@ from recsys_cl.core.settings import Component, Settings
 from recsys_cl.core.toml import assignment, merge, parse, read_text, validate
 from recsys_cl.evaluation.settings import Evaluation, build_metrics, is_sampled
 from recsys_cl.ingest.prepare import Prepare
+from recsys_cl.ingest.protocols import Protocols
 from recsys_cl.ingest.settings import Ingest
 from recsys_cl.tracking.settings import Promotion
 from recsys_cl.training.plan import Plan
+from recsys_cl.tuning.settings import Space, Tune
+from recsys_cl.tuning.space import build_space
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +78,7 @@ class Recipe(Settings):
     objectives: dict[str, Component] = Field(default_factory=dict)
     method: Component = Component(use="contrastive")
     training: Plan = Plan()
+    tune: Space = Field(Space(), exclude=True)  # what may vary says nothing of what it is
 
     def settings(self) -> dict[str, Any]:
         """Everything that decides the result, JSON-able; titles and provenance are left out."""
@@ -101,9 +105,19 @@ def load_recipe(name: str, *changes: Mapping[str, Any], origin: str = "recipe") 
     values = parse(text, path)
     for change in changes:
         values = merge(values, change)
+    return _checked(values, path, text)
+
+
+def alter(recipe: Recipe, change: Mapping[str, Any], origin: str) -> Recipe:
+    """``recipe`` with ``change`` laid over it, checked as if it had been read so; errors begin with ``origin``."""
+    return _checked(merge(recipe.model_dump(mode="json"), change), origin, "")
+
+
+def _checked(values: Mapping[str, Any], path: str, text: str) -> Recipe:
     recipe = validate(Recipe, values, path, text)
     try:
         _check_components(recipe)
+        build_space(recipe.tune.space)
     except Refused as error:
         raise type(error)(f"{path}: {error}") from error
     return recipe
@@ -118,7 +132,7 @@ def recipe_names() -> tuple[str, ...]:
 def _check_components(recipe: Recipe) -> None:
     """Refuse what can be refused without data: names, argument names and types, and views that an objective lacks."""
     slots = {"source": "structures", "sampler": "samplers", "encoder": "encoders", "method": "methods"}
-    offered = CONTEXT | {"encoder", "views", "objectives", "main_view"}
+    offered = CONTEXT | {"encoder", "feed", "views", "objectives", "main_view"}
     for key, slot in slots.items():
         component: Component | None = getattr(recipe, key)
         if component is not None:
@@ -167,11 +181,25 @@ class Experiment(Settings):
     recipe: str
     name: str = Field("", pattern=r"^[\w.\-]*$")
     set: dict[str, Any] = Field(default_factory=dict)
+    tuned: str = ""  # path of the best.toml of `recsys-cl tune`; laid over `set`
 
     @property
     def label(self) -> str:
         """What it is called in tables and artifacts."""
         return self.name or Path(self.recipe).stem
+
+    def changes(self) -> tuple[Mapping[str, Any], ...]:
+        """What is laid over the recipe, in order."""
+        if not self.tuned:
+            return (self.set,)
+        text = read_text(Path(self.tuned))
+        return self.set, validate(Tuned, parse(text, self.tuned), self.tuned, text).set
+
+
+class Tuned(Settings):
+    """What tuning found for one recipe."""
+
+    set: dict[str, Any] = Field(default_factory=dict)
 
 
 class Registry(Settings):
@@ -194,6 +222,8 @@ class Pipeline(Settings):
     evaluation: Evaluation = Evaluation()
     runtime: Runtime = Runtime()
     registry: Registry = Registry()
+    tune: Tune = Tune()
+    protocols: Protocols = Protocols()
     promotion: Promotion = Promotion()
     schedule: Schedule | None = None
 
@@ -208,7 +238,7 @@ class Pipeline(Settings):
         for number, experiment in enumerate(self.experiments):
             if experiment.label in found:
                 raise Refused(f"experiments.{number}: '{experiment.label}' is there twice; give one of them another 'name'")
-            changes = (self.override, experiment.set)
+            changes = (self.override, *experiment.changes())
             found[experiment.label] = load_recipe(experiment.recipe, *changes, origin=f"experiments.{number}.recipe")
         return found
 
@@ -222,6 +252,7 @@ def load_pipeline(path: Path, assignments: Sequence[str] = ()) -> Pipeline:
     pipeline = validate(Pipeline, values, path, text)
     try:
         recipes = pipeline.recipes()
+        build_space(pipeline.tune.space)
     except Refused as error:
         raise type(error)(f"{path}: {error}") from error
     _check_choices(pipeline, recipes, path)
@@ -230,9 +261,10 @@ def load_pipeline(path: Path, assignments: Sequence[str] = ()) -> Pipeline:
 
 def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path) -> None:
     """Names that one table gives and another uses: experiments and metrics."""
-    if pipeline.schedule and pipeline.schedule.append and pipeline.ingest.source.use != "dataset":
-        raise Refused(f"{path}: schedule.append: days are added to a data set; ingest.source is '{pipeline.ingest.source.use}'")
+    _check_schedule(pipeline, path)
     chosen, asked = pipeline.registry.experiment, {"registry.metric": pipeline.registry.metric}
+    others = {"tune.metric": pipeline.tune.metric, "protocols.metric": pipeline.protocols.metric}
+    asked |= {key: metric for key, metric in others.items() if metric}
     if chosen and chosen not in recipes:
         raise Refused(f"{path}: registry.experiment: no experiment '{chosen}'; {nearest(chosen, recipes)}")
     asked |= {"promotion.metric": pipeline.promotion_rule().metric}
@@ -252,3 +284,10 @@ def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path
         _log.warning(
             "%s: '%s' is measured among sampled negatives: compare it only with papers that did the same", path, metric
         )
+
+
+def _check_schedule(pipeline: Pipeline, path: Path) -> None:
+    """Days can be added to a data set only."""
+    source = pipeline.ingest.source.use
+    if pipeline.schedule and pipeline.schedule.append and source != "dataset":
+        raise Refused(f"{path}: schedule.append: days are added to a data set; ingest.source is '{source}'")

@@ -22,6 +22,7 @@ SLOTS = {
     "evaluation/metrics": "__call__",
     "ingest/sources": "read",
     "ingest/splits": "__call__",
+    "tuning/ranges": "__call__",
 }
 COMPONENTS = sorted(p for slot in SLOTS for p in (PACKAGE / slot).glob("*.py") if not p.name.startswith("_"))
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -42,7 +42,8 @@ def test_help_names_every_command_and_the_exit_codes(tmp_path: Path) -> None:
     done = cli("--help", folder=tmp_path)
     assert done.returncode == 0
     stages = ("run", "ingest", "prepare", "train", "audit", "evaluate", "report", "register")
-    others = ("recommend", "recipes", "doctor", "serve", "promote", "rollback", "compare", "runs", "models", "Exit codes")
+    looking = ("recommend", "recipes", "doctor", "serve", "promote", "rollback", "runs", "models", "Exit codes")
+    others = ("tune", "compare", "compare-protocols", *looking)
     for word in (*stages, *others):
         assert word in done.stdout
 

@@ -77,6 +77,7 @@ CHOICES = {
     ],
     "l2": [{}],
     "mixed": [{"of": {"use": "bpr"}}],
+    "model_augmented": [{}, {"hidden": 5, "regularisation": 0.0, "similarity": "cosine", "temperature": 0.5}],
     "past_agreement": [{"momentum": 0.4}],
     "psl": [{}, {"surrogate": "tanh", "similarity": "dot"}, {"surrogate": "atan"}, {"surrogate": "exp", "temperature": 0.5}],
     "queue": [
@@ -294,12 +295,15 @@ def cosine(a, b) -> float:
     return dot(a, b) / math.sqrt(dot(a, a) * dot(b, b))
 
 
-def test_ccl_counts_negatives_above_its_margin():
+@pytest.mark.parametrize("negative", [EACH, SHARED], ids=["each", "shared"])
+def test_ccl_counts_negatives_above_its_margin(negative):
     main, total = encoding(1), 0.0
-    for u, p, drawn in rows():
+    for u, p, each in rows():
+        drawn = SHARED.tolist() if negative.dim() == 1 else each
         over = [max(0.0, cosine(main.users[u], main.items[n]) - 0.1) for n in drawn if n != p]
         total += 1 - cosine(main.users[u], main.items[p]) + 2.0 * sum(over) / len(over)
-    assert value(make("ccl", margin=0.1, weight_negative=2.0), main) == pytest.approx(total / 5, abs=1e-9)
+    loss = make("ccl", margin=0.1, weight_negative=2.0)
+    assert value(loss, main, negative=negative) == pytest.approx(total / 5, abs=1e-9)
     assert value(make("ccl", margin=0.999), main) < 2
 
 
@@ -345,6 +349,23 @@ def test_feature_contrast_is_barlow_and_a_kernel_of_what_is_projected():
         kernel = [(correlation(side, side, d, e) + 0.5) ** 3 for d in range(3) for e in range(3)]
         expected += 2.0 * math.log(sum(kernel) / 9) / 2
     assert value(loss, main) == pytest.approx(expected, abs=1e-9)
+
+
+def test_model_augmented_contrasts_views_with_what_is_made_of_them_and_keeps_them_apart():
+    loss, views = make("model_augmented", hidden=4, temperature=0.7, regularisation=0.3).double(), [encoding(2), encoding(3)]
+    one, two = (view.users for view in views)
+    three, four = loss.first(one), loss.second(two)
+    total = 0.0
+    for a, b in ((one, four), (two, three), (three, four)):
+        s = [[dot(x, y) / 0.7 for y in b] for x in a]
+        asked = sum(math.log(sum(map(math.exp, s[i]))) - s[i][i] for i in range(4))
+        answered = sum(math.log(sum(math.exp(s[j][i]) for j in range(4))) - s[i][i] for i in range(4))
+        total += (asked + answered) / 8
+        for i in range(4):
+            others = [s[i][j] for j in range(4) if j != i]
+            low, high = min(s[i][i], max(others)), max(s[i][i], *others)
+            total += 0.3 * (max(0.0, s[i][i] - low) / 4 + sum(max(0.0, high - other) for other in others) / 12)
+    assert value(loss, encoding(1), views) == pytest.approx(total, abs=1e-9)
 
 
 def test_past_agreement_points_to_a_mixture_of_past_and_present():

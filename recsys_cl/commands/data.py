@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recsys_cl.commands.get import get
 from recsys_cl.commands.options import AsJson, Assignments, DataDir, TrackingUri
 from recsys_cl.core.errors import Refused
 
@@ -146,7 +147,7 @@ def attach(app: typer.Typer) -> None:
     app.command()(ingest)
     app.command()(check)
     data = typer.Typer(no_args_is_help=True, help="Data sets on disk.")
-    for command in (versions, verify, gc):
+    for command in (versions, verify, gc, get):
         data.command(no_args_is_help=False)(command)
     app.add_typer(data, name="data")
 
@@ -164,5 +165,6 @@ def _say(summary: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(summary, allow_nan=False))
         return
-    for name, value in (summary | {"drift": summary.get("drift", {}).get("verdict")}).items():
-        print(f"{name:<18} {value:,}" if isinstance(value, int) else f"{name:<18} {value}")
+    for name, value in summary.items():
+        shown = value["verdict"] if name == "drift" else value
+        print(f"{name:<18} {shown:,}" if isinstance(shown, int) else f"{name:<18} {shown}")

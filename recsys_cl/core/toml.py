@@ -102,16 +102,21 @@ def _types_in(annotation: Any) -> list[Any]:
 
 def _line_of(where: list[str], text: str) -> int | None:
     """The line of a key in a TOML text, found by its table header and name; None when it was not written there."""
-    names = [part for part in where if not part.isdigit()]
+    names = _path(".".join(part for part in where if not part.isdigit()))
     table: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
         if header := re.match(r"\s*\[\[?([^\]]+)\]\]?", line):
-            table = [part.strip().strip("\"'") for part in header[1].split(".")]
+            table = _path(header[1])
             if table == names:
                 return number
-        elif (pair := re.match(r"\s*([\w.\-\"']+)\s*=", line)) and [*table, *pair[1].split(".")] == names:
+        elif (pair := re.match(r"\s*([\w.\-\"']+)\s*=", line)) and [*table, *_path(pair[1])] == names:
             return number
     return None
+
+
+def _path(key: str) -> list[str]:
+    """A dotted key's parts; a quoted one with dots in it counts as several, on both sides of a comparison."""
+    return [part.strip().strip("\"'") for part in key.split(".")]
 
 
 def _expand(value: Any) -> Any:

@@ -7,7 +7,7 @@ arXiv:1904.06690; both with layer norm before each sublayer, and one item table 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ from recsys_cl.core.values import Encoding, Shape
 from recsys_cl.encoders._items import encodings, linear, normal, read
 from recsys_cl.ops.dropout import Dropout
 from recsys_cl.ops.ragged import padded
+from recsys_cl.ops.rotary import angles, rotated
 from recsys_cl.structures.sequences import Sequences, join
 
 
@@ -26,9 +27,9 @@ class Transformer(nn.Module):
     """States of histories from self-attention.
 
     All sources (a batch and its views) run as one batch. Everything works on the flat tokens; only attention pads, to the
-    longest row, and nothing real ever looks at the padding. Positions are learned and counted from the oldest item kept,
-    so in a causal source a state depends on nothing that comes after it: training reads at position ``t`` exactly what
-    recommending from the first ``t`` items would.
+    longest row, and nothing real ever looks at the padding. Positions are counted from the oldest item kept, so in a causal
+    source a state depends on nothing that comes after it: training reads at position ``t`` exactly what recommending from
+    the first ``t`` items would.
 
     Args:
         dim: width of items and states.
@@ -36,7 +37,9 @@ class Transformer(nn.Module):
         heads: attention heads; divides ``dim``.
         feedforward: hidden width of the position-wise network; ``dim``, as in the paper, where not given.
         dropout: rate on the inputs and on what each sublayer adds.
-        max_length: positions there are vectors for; at least the feed's.
+        max_length: the longest history it reads; at least the feed's.
+        positions: a learned vector each, added to the items; or ``rotary``, which turns queries and keys by their place, so
+            that attention sees distances (Su et al., 2021, arXiv:2104.09864).
         rng: initialisation.
     """
 
@@ -50,14 +53,19 @@ class Transformer(nn.Module):
         feedforward: PositiveInt | None = None,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2,
         max_length: PositiveInt = 50,
+        *,
+        positions: Literal["learned", "rotary"] = "learned",
     ) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim, self.heads, self.max_length = dim, heads, max_length
         if dim % heads:
             raise Refused(f"encoder.heads: {heads} heads cannot share {dim} dimensions; heads must divide dim")
+        if positions == "rotary" and dim // heads % 2:
+            raise Refused(f"encoder.positions: 'rotary' turns pairs, and a head of {dim // heads} dimensions has one left over")
         self.items = normal(shape.items, dim, spread=dim**-0.5, rng=rng)
         self.unknown = nn.Parameter(torch.zeros(dim))  # what a hidden or unknown item is read as
-        self.positions = normal(max_length, dim, spread=0.02, rng=rng)  # small beside the items at first
+        learned = positions == "learned"
+        self.positions = normal(max_length, dim, spread=0.02, rng=rng) if learned else None  # small beside the items at first
         self.blocks = nn.ModuleList(_Block(dim, heads, feedforward or dim, dropout, rng) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
         self.drop = Dropout(dropout)
@@ -67,12 +75,16 @@ class Transformer(nn.Module):
         return encodings(self._states(join(sources)), sources, self.items, items)
 
     def _states(self, source: Sequences) -> Tensor:
-        limit = self.positions.shape[0]
-        if source.longest > limit:
-            raise Refused(f"encoder.max_length: a history of {source.longest} items does not fit {limit} positions")
         place, longest = source.places, source.longest
-        states: Tensor = self.drop(read(self.items, self.unknown, source) + F.embedding(place, self.positions))
-        layout = _Layout(source.rows * longest + place, source.offsets.numel() - 1, longest, _open(source))
+        if longest > self.max_length:
+            raise Refused(f"encoder.max_length: a history of {longest} items does not fit {self.max_length} positions")
+        vectors, turns = read(self.items, self.unknown, source), None
+        if self.positions is None:
+            turns = angles(longest, self.dim // self.heads, place.device)
+        else:
+            vectors = vectors + F.embedding(place, self.positions)
+        states: Tensor = self.drop(vectors)
+        layout = _Layout(source.rows * longest + place, source.offsets.numel() - 1, longest, _open(source), turns)
         for depth, block in enumerate(self.blocks, start=1):
             last = depth == len(self.blocks)
             states = block(states, layout, source.readout if last else None)
@@ -86,6 +98,7 @@ class _Layout(NamedTuple):
     rows: int
     longest: int
     seen: Tensor | None  # [rows, 1, 1, longest] bool: what every place of a row may look at; None: all up to itself
+    turns: Tensor | None = None  # [longest, D / heads / 2] by which queries and keys are turned; None: they are not
 
 
 def _open(source: Sequences) -> Tensor | None:
@@ -115,8 +128,10 @@ class _Block(nn.Module):
 
     def _look(self, states: Tensor, layout: _Layout) -> Tensor:
         """What each place of the padded grid finds in its own row, [rows * longest, D]."""
-        slots, rows, longest, seen = layout
+        slots, rows, longest, seen, turns = layout
         grid = padded(self.projections(states), slots, rows, longest)
         query, key, value = grid.view(rows, longest, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        if turns is not None:
+            query, key = rotated(query, turns), rotated(key, turns)
         found = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=seen is None)
         return found.transpose(1, 2).reshape(rows * longest, -1)

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from recsys_cl.ingest.ahead import ahead
 from recsys_cl.ingest.contract import judge
@@ -64,9 +66,10 @@ def ingest(log: RawLog, settings: Ingest, scratch: Path, out: Outputs, seen: Cal
         counts = quarantine(run, rows, reasons, log.files, settings.max_bad_fraction, out.quarantine)
         good = rows.filter(rows.fault == 0)
         facts = run.one(_facts(good))
-        kept = _write_interactions(run, good, [name for name in OPTIONAL if facts.pop(name, 0)], out.interactions)
+        found = counts["rows_in"] - counts["rows_quarantined"]
+        kept = _write_interactions(run, good, found, [name for name in OPTIONAL if facts.pop(name, 0)], out.interactions)
         listed = _write_items(log.items if log.items is not None else _distinct_items(run, good), out.items)
-    repeated = counts["rows_in"] - counts["rows_quarantined"] - kept
+    repeated = found - kept
     times = {name: _iso(facts.pop(name)) for name in ("first", "last")}
     return {**counts, "rows_kept": kept, "rows_deduplicated": repeated, **facts, **times, **listed}
 
@@ -78,23 +81,33 @@ def _facts(good: ir.Table) -> ir.Table:
     return good.aggregate(users=good.user_id.nunique(), items=good.item_id.nunique(), **times, **present)
 
 
-def _write_interactions(run: Engine, good: ir.Table, optional: list[str], path: Path) -> int:
+def _write_interactions(run: Engine, good: ir.Table, count: int, optional: list[str], path: Path) -> int:
     """Each distinct row at its first place, in order of time and then of the log; returns how many there are."""
     schema = pa.schema([(name, kind) for name, kind in TYPES.items() if name not in OPTIONAL or name in optional])
-    once = _once(run, good, schema.names).order_by("timestamp", "place")
+    once = _once(run, good, schema.names, count).order_by("timestamp", "place")
     return write_parquet(path, schema, _typed(run.stream(once), schema))
 
 
-def _once(run: Engine, good: ir.Table, columns: list[str]) -> ir.Table:
+def _once(run: Engine, good: ir.Table, columns: list[str], count: int) -> ir.Table:
     """The rows without their repeats. Few rows repeat, so few are grouped: those whose number is not theirs alone."""
     rows = good.select("place", *columns, number=mixed(*(good[name] for name in columns)))
-    numbers = rows.group_by("number").aggregate(rows=rows.count())
-    shared = run.keep("shared", numbers.filter(numbers.rows > 1).select("number"))
-    if run.one(shared.aggregate(rows=shared.count()))["rows"] == 0:
+    numbers = _shared(run.stream(rows.select("number")), count)
+    if len(numbers) == 0:
         return rows.drop("number")
+    shared = run.table("shared", pa.table({"number": numbers}))
     doubtful = rows.semi_join(shared, "number")
     first = doubtful.group_by(columns).aggregate(place=doubtful.place.min())
     return rows.anti_join(shared, "number").drop("number").union(first.select("place", *columns))
+
+
+def _shared(batches: Iterator[pa.RecordBatch], count: int) -> NDArray[np.int64]:
+    """The numbers that stand more than once; sorting them here takes eight bytes a row and a quarter of grouping them there."""
+    numbers, end = np.empty(count, dtype=np.int64), 0
+    for batch in batches:
+        begin, end = end, end + len(batch)
+        numbers[begin:end] = batch.column("number").to_numpy()
+    numbers.sort()
+    return np.unique(numbers[1:][numbers[1:] == numbers[:-1]])
 
 
 def _typed(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

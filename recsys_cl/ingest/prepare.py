@@ -46,8 +46,8 @@ class Prepare(Settings):
     def _check(self) -> Self:
         if self.events is not None and not self.events:
             raise Refused("prepare.events: an empty list leaves nothing; leave the key out for all events")
-        build("ingest.splits", self.split, "prepare.split")
-        if self.repeats == "last" and self.split.use == "time":
+        split = build("ingest.splits", self.split, "prepare.split")
+        if self.repeats == "last" and getattr(split, "order", "") == "global":
             raise Refused(
                 "prepare.repeats: under a time split 'last' would let later events change train; use 'first' or 'keep'"
             )

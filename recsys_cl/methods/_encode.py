@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.protocols import Encoder, Objective
+from recsys_cl.core.protocols import Encoder, Feed, Objective
 from recsys_cl.core.values import Batch, Encoding, Shape
 
 S = TypeVar("S")
@@ -31,6 +32,30 @@ def encode(encoder: Encoder[S], sources: Sequence[S], batch: Batch[Any], everyon
         return encoder(sources, batch.users, batch.items)
     users = torch.arange(everyone.users, device=batch.users.device)
     return [_cut(whole, batch, everyone) for whole in encoder(sources, users)]
+
+
+@torch.no_grad()
+def everyone(
+    encoder: Encoder[S], feed: Feed[S], rows: Callable[[Encoding], Encoding], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """All users [U, D] and the catalogue [I, D] as they are when nothing is being learned; ``rows`` says which layer."""
+    parts: list[tuple[Tensor, Tensor]] = []
+    assert isinstance(encoder, nn.Module), "an encoder is a module"
+    was = encoder.training
+    encoder.eval()
+    for source, served in feed.inference(torch.arange(feed.shape.users, device=device)):
+        found = rows(encoder([source], served)[0])
+        parts.append((served, found.users))
+    encoder.train(was)
+    order = torch.argsort(torch.cat([served for served, _ in parts]))
+    return torch.cat([part for _, part in parts])[order], found.items
+
+
+def scored(encoding: Encoding, similarity: Literal["dot", "cosine"]) -> Encoding:
+    """Vectors whose dot product is the score: those of ``encoding``, on the unit sphere where a score is a cosine."""
+    if similarity == "dot":
+        return encoding
+    return Encoding(normalize(encoding.users, dim=-1), normalize(encoding.items, dim=-1))
 
 
 def _cut(whole: Encoding, batch: Batch[Any], shape: Shape) -> Encoding:

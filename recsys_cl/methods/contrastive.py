@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Generic, Literal, TypeVar
 
 from torch import Generator, Tensor, nn
-from torch.nn.functional import normalize
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Encoder, FoldsIn, Objective, View
 from recsys_cl.core.values import Batch, Encoding, Fold, Shape
-from recsys_cl.methods._encode import encode, reads_everyone
+from recsys_cl.methods._encode import encode, reads_everyone, scored
 
 S = TypeVar("S")
 
@@ -60,9 +59,7 @@ class Contrastive(nn.Module, Generic[S]):
     def encode(self, source: S, users: Tensor) -> Encoding:
         """Vectors of ``users`` [U, D] and of the whole catalogue [I, D] whose dot product is the score."""
         (encoding,) = self.encoder([source], users)
-        if self.similarity == "dot":
-            return encoding
-        return Encoding(normalize(encoding.users, dim=-1), normalize(encoding.items, dim=-1))
+        return scored(encoding, self.similarity)
 
     def fold_in(self, source: S) -> Fold | None:
         """The encoder's own rule, where it has one."""

@@ -10,7 +10,9 @@ from recsys_cl.reporting.table import Cell, Table
 from recsys_cl.reporting.text import plain
 
 MARKS = {"higher": " ▲", "lower": " ▼", "": ""}
-_MEANT = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@:=$\"'-])")
+# What could mean something: marks anywhere, @ where a mention may begin, a colon with something behind it (addresses, emoji),
+# and at the beginning of a line what makes lists. Names like recent-popular and ndcg@20 stay readable in the source.
+_MEANT = re.compile(r"([\\`*_{}\[\]<>()#!|~&$]|(?<![^\W_])@|:(?! )|^\s*[-+=])")
 
 
 def markdown(evidence: Evidence) -> str:
@@ -32,7 +34,7 @@ def markdown(evidence: Evidence) -> str:
 
 def escaped(text: object, longest: int = 120) -> str:
     """One line of text whose every character is shown as it is: no markup, link, mention or cell border."""
-    return _MEANT.sub(lambda found: f"&#{ord(found[1])};", plain(text, longest))
+    return _MEANT.sub(lambda found: "".join(f"&#{ord(each)};" for each in found[1]), plain(text, longest))
 
 
 def _at_depth(whole: Table) -> Table:

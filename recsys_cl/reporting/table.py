@@ -67,4 +67,6 @@ def form(values: Sequence[object]) -> str:
     known = [abs(value) for value in values if isinstance(value, int | float) and finite(value)]
     if all(isinstance(value, int) for value in known):
         return ",.0f"
+    if 0 < max(known) < 1e-3:
+        return ".2e"
     return f",.{4 if (top := max(known)) < 1 else max(0, 4 - len(str(int(top))))}f"

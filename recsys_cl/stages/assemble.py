@@ -47,6 +47,7 @@ def assemble(recipe: Recipe, interactions: Interactions, seed: int, device: torc
         recipe.method,
         "method",
         encoder=encoder,
+        feed=feed,
         views=[make("views", view, f"views.{number}") for number, view in enumerate(recipe.views)],
         main_view=None if recipe.main_view is None else make("views", recipe.main_view, "main_view"),
         objectives={

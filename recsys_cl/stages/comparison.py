@@ -31,8 +31,7 @@ def compare_evaluations(
     """Every recipe and metric against the best baseline of ``metric``.
 
     Baselines are the recipes of the family ``baseline`` and those of `STRONG`; where no other recipe was run, those of
-    `STRONG` are what is judged. The best is the one with the highest mean on the test part itself: chosen with hindsight,
-    it can only be harder to beat. It stands for all metrics, so that a row is read against one other row.
+    `STRONG` are what is judged. The best is chosen on the test part itself, for all metrics: that only makes it harder to beat.
 
     Args:
         folders: evaluations by experiment, in the order of the table.
@@ -46,7 +45,7 @@ def compare_evaluations(
         JSON-able::
 
             {"metric": "ndcg@20", "users": 943, "test_digest": "ab…", "resamples": 2000, "confidence": 0.95,
-             "test_openings": 7,                  # of this test part when the last of them was measured; null: not known
+             "test_openings": 7,                                              # of this test part so far; null: not known
              "baselines": ["popular", "ease"], "best_baseline": "ease",       # null without any
              "headline": "xsimgcl beats the best baseline, ease, by +4.1 % [2.9, 5.3] ndcg@20.",
              "rows": [                                                         # recipe by recipe, metric by metric
@@ -68,12 +67,11 @@ def compare_evaluations(
     baselines = baselines_of({name: families[name] for name in folders})
     best = max(baselines, key=lambda name: by_name[name].means()[metric], default=None)
     rows = _rows(by_name, best, rng, resamples)
-    openings = [each.facts["test_openings"] for each in measured if each.facts.get("test_openings") is not None]
     return {
         "metric": metric,
         "users": len(measured[0].values),
         "test_digest": measured[0].digests["test"],
-        "test_openings": max(openings, default=None),
+        "test_openings": _openings(measured),
         "resamples": resamples,
         "confidence": 1 - LEVEL,
         "baselines": baselines,
@@ -91,6 +89,11 @@ def _read(folders: Mapping[str, Path], metric: str) -> list[Measured]:
     refuse_other_metrics(measured)
     refuse_unmeasured(metric, measured[0])
     return measured
+
+
+def _openings(measured: Sequence[Measured]) -> int | None:
+    counts = [count for each in measured if (count := each.facts.get("test_openings")) is not None]
+    return max(counts, default=None)
 
 
 def baselines_of(families: Mapping[str, str]) -> list[str]:
@@ -118,7 +121,8 @@ def headline(rows: Sequence[Mapping[str, Any]], baselines: Collection[str], best
         return f"{first['recipe']}, chosen on validation, does not beat {best}: {_said(first)}; {other} does, in hindsight."
     verdict = f"No recipe beats {best} here" if first["reliable"] else f"Too few users to say whether any recipe beats {best}"
     what = "chosen on validation" if preferred else "the best of them"
-    return f"{verdict}: {first['recipe']}, {what}, is at {_said(first)}."
+    doubt = ", which is not significant after Holm's correction" if first["mark"] == "" and first["reliable"] else ""
+    return f"{verdict}: {first['recipe']}, {what}, is at {_said(first)}{doubt}."
 
 
 def _said(row: Mapping[str, Any]) -> str:

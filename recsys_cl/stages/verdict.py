@@ -118,7 +118,8 @@ def vectors_of(encoding: Encoding, fold: Fold | None) -> dict[str, Tensor]:
     """What ``vectors.safetensors`` holds: ``users`` [U, D], ``items`` [I, D]; with a rule, ``fold`` [I, D] and its exponent."""
     vectors = {"users": encoding.users, "items": encoding.items}
     if fold is not None:
-        vectors |= {"fold": fold.rows, "fold_exponent": torch.tensor(fold.exponent)}
+        rows = fold.rows.clone()  # they may be the items themselves, and safetensors refuses tensors that share memory
+        vectors |= {"fold": rows, "fold_exponent": torch.tensor(fold.exponent)}
     return {name: value.detach().float().cpu().contiguous() for name, value in vectors.items()}
 
 

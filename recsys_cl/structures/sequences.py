@@ -18,8 +18,8 @@ from recsys_cl.ops.rows import distinct
 POOL = 16
 """Batches whose users are sorted by length together: enough to leave little padding, few enough to mix users each epoch."""
 
-BLOCK = 1 << 16
-"""Tokens of one inference block at most."""
+BLOCK, GPU_BLOCK = 1 << 14, 1 << 17
+"""Tokens of one inference block at most: what the states of a block fill stays in a CPU's cache, and keeps a GPU busy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +118,7 @@ class SequenceFeed:
         """
         lengths = self.lengths[users.cpu()].clamp(max=self.max_length)
         order = torch.argsort(lengths, stable=True)
-        size = max(1, BLOCK // self.max_length)
+        size = max(1, (GPU_BLOCK if self.tokens.is_cuda else BLOCK) // self.max_length)
         for begin in range(0, users.numel(), size):
             block = order[begin : begin + size]
             served = users[block.to(users.device)]

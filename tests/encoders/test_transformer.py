@@ -30,7 +30,7 @@ def sequences(histories: list[list[int]]) -> Sequences:
     return Sequences(SHAPE, tokens, offsets, torch.arange(tokens.numel()), max(map(len, histories)))
 
 
-def encoder(**arguments: float) -> Transformer:
+def encoder(**arguments: float | str) -> Transformer:
     """In double precision, every parameter away from its first value, so that nothing is zero or one by chance."""
     settings = {"dim": 8, "heads": 2, "layers": 2, "feedforward": 12, "max_length": 6, **arguments}
     made = Transformer(SHAPE, seed(1), **settings).double()  # type: ignore[arg-type]
@@ -44,10 +44,20 @@ def states(made: Transformer, source: Sequences) -> Tensor:
     return made([source], torch.arange(len(source.offsets) - 1))[0].users
 
 
+def turned(made: Transformer, vector: Tensor, place: int) -> Tensor:
+    """The vector with each pair of coordinates as one complex number, turned by its own speed times the place."""
+    if made.positions is not None:
+        return vector
+    half = len(vector) // 2
+    speed = [place * 10_000 ** (-i / half) for i in range(half)]
+    pairs = torch.complex(vector[:half], vector[half:]) * torch.polar(torch.ones(half).double(), torch.tensor(speed).double())
+    return torch.cat((pairs.real, pairs.imag))
+
+
 def slowly(made: Transformer, history: list[int], *, causal: bool = True) -> Tensor:
     """One history at a time, one head at a time, one position at a time."""
     table = torch.cat((made.items, made.unknown[None]))
-    x = table[history] + made.positions[: len(history)]
+    x = table[history] + (0 if made.positions is None else made.positions[: len(history)])
     for block in made.blocks:
         query, key, value = block.projections(block.before_attention(x)).chunk(3, dim=1)
         found = torch.zeros_like(x)
@@ -56,15 +66,17 @@ def slowly(made: Transformer, history: list[int], *, causal: bool = True) -> Ten
             part = slice(head * width, (head + 1) * width)
             for place in range(len(history)):
                 seen = place + 1 if causal else len(history)
-                scores = torch.stack([query[place, part] @ key[past, part] / math.sqrt(width) for past in range(seen)])
+                asked = [(turned(made, query[place, part], place), turned(made, key[past, part], past)) for past in range(seen)]
+                scores = torch.stack([one @ other / math.sqrt(width) for one, other in asked])
                 found[place, part] = scores.softmax(0) @ value[:seen, part]
         x = x + block.mix(found)
         x = x + block.narrow(F.gelu(block.widen(block.before_network(x))))
     return made.norm(x)
 
 
-def test_states_are_those_of_the_loops() -> None:
-    made = encoder()
+@pytest.mark.parametrize("positions", ["learned", "rotary"])
+def test_states_are_those_of_the_loops(positions: str) -> None:
+    made = encoder(positions=positions)
     expected = torch.cat([slowly(made, history) for history in HISTORIES])
     torch.testing.assert_close(states(made, sequences(HISTORIES)), expected)
 
@@ -149,6 +161,23 @@ def test_initialisation_comes_from_the_generator_alone() -> None:
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_rotary_attention_sees_distances_alone_and_order() -> None:
+    made = encoder(positions="rotary", layers=1)
+    assert "positions" not in dict(made.named_parameters())
+    assert not torch.allclose(states(made, sequences([[3, 3, 5]]))[2], states(made, sequences([[3, 5, 5]]))[2])
+    query, key = torch.randn(2, 4, generator=seed(3), dtype=torch.float64)
+    products = [float(turned(made, query, 2 + shift) @ turned(made, key, shift)) for shift in range(4)]
+    assert products == pytest.approx([products[0]] * 4)
+    with pytest.raises(Refused, match=r"encoder\.positions"):
+        Transformer(SHAPE, seed(1), dim=6, heads=2, positions="rotary")
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_padding_changes_no_rotary_output(*, causal: bool) -> None:
+    made, source = encoder(positions="rotary"), replace(sequences(HISTORIES), causal=causal)
+    torch.testing.assert_close(states(made, replace(source, longest=6)), states(made, source), rtol=1e-12, atol=1e-12)
 
 
 def test_what_does_not_fit_is_refused_by_name() -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from recsys_cl.stages.store import RECEIPT, Receipt, verify
@@ -30,7 +31,17 @@ set.training = { epochs = 2, refit = false }
 set.encoder.dim = 8
 """
 LOG = "user_id,item_id,timestamp\n" + "".join(f"u{u},i{(u + n) % 7},{1_600_000_000 + n}\n" for u in range(5) for n in range(5))
-TIMED = {"receipt.json", "summary.json", "metrics.json", "report.json", "index.html", "registration", "history.jsonl"}
+_NUMBERS = count()
+TIMED = {
+    "receipt.json",
+    "summary.json",
+    "metrics.json",
+    "report.json",
+    "index.html",
+    "report.md",
+    "registration",
+    "history.jsonl",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +66,22 @@ class Laboratory:
         return self.folder / "work"
 
     def run(self, *arguments: str, at: int = -1, kind: str = "none", after: float | None = None) -> Ended:
-        log, trace = self.folder / "log", self.folder / "trace"
+        log, trace, number = self.folder / "log", self.folder / "trace", next(_NUMBERS)
         fault = {"at": at, "kind": kind, "after": after}
-        job = {"folder": str(self.work), "log": str(log), "trace": str(trace), "arguments": arguments, **fault}
+        job = {
+            "folder": str(self.work),
+            "log": str(log),
+            "trace": str(trace),
+            "arguments": arguments,
+            "number": number,
+            **fault,
+        }
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         print(json.dumps(job), file=self.process.stdin, flush=True)
-        code = int(self.process.stdout.readline())
+        answered = -1
+        while answered != number:  # a test that ran out of time has left its answer unread
+            answered, code = map(int, self.process.stdout.readline().split())
         return Ended(code, log.read_text("utf-8", "replace"), trace.read_text("utf-8", "replace").splitlines())
 
     def begin(self) -> None:

@@ -36,7 +36,7 @@ def main() -> None:
             killer.cancel()
             killer.join()
         _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
+        print(job["number"], os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
 
 
 def _warm() -> None:

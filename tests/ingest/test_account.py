@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 HEADER = "user_id,item_id,timestamp,rating\n"
-IDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
+IDS = TEXT | st.sampled_from(
+    ["007", "7", "NA", "null", "1e5", " x ", "X", "x", "1_000", "=1+1", "\ufeff", "'", '"', '""', ",", "\\N", "é" * 512]
+)
 ROWS = st.lists(st.tuples(IDS, IDS, st.integers(0, 5), st.sampled_from([None, 1, 2.5])), min_size=1, max_size=12)
 
 

@@ -10,7 +10,10 @@ from recsys_cl.core.build import build, names
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Batch, Encoding, Shape
+from recsys_cl.encoders.lightgcn import LightGCN
+from recsys_cl.methods._encode import encode
 from recsys_cl.methods.contrastive import Contrastive
+from tests.graphs import SHAPE, generator, graph
 
 EMPTY = torch.empty(0, dtype=torch.int64)
 BATCH = Batch(source=1.0, users=torch.tensor([0, 2]), items=torch.tensor([1, 0, 3]), positives=2, query=EMPTY, positive=EMPTY)
@@ -142,3 +145,13 @@ def test_an_encoder_that_cannot_give_everyone_is_refused():
     method = Contrastive(Scaled(), {"only": (1.0, ReadsEveryone())}, shape=Shape(4, 9))
     with pytest.raises(Refused, match="all users at once"):
         method.losses(BATCH, torch.Generator())
+
+
+def test_what_is_cut_from_everyone_is_what_the_batch_alone_gives_layers_too():
+    encoder = LightGCN(SHAPE, generator(1), dim=4, layers=2).double()
+    batch = Batch(None, torch.tensor([5, 0]), torch.tensor([4, 1, 2]), 1, EMPTY, EMPTY)
+    [cut], [alone] = (encode(encoder, [graph()], batch, shape) for shape in (SHAPE, None))
+    assert len(cut.layers) == len(cut.everyone.layers) == 3
+    for one, other in zip((cut, *cut.layers), (alone, *alone.layers), strict=True):
+        assert torch.allclose(one.users, other.users, atol=1e-12)
+        assert torch.allclose(one.items, other.items, atol=1e-12)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
 
 from recsys_cl.core.build import build
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
-from recsys_cl.core.values import Batch, Shape
+from recsys_cl.core.values import Batch, Encoding, Shape
 from recsys_cl.encoders.mf import MatrixFactorisation
 from recsys_cl.methods.prototypes import Prototypes
 
@@ -21,9 +23,24 @@ def batch(source: object) -> Batch[object]:
     return Batch(source, torch.tensor([3, 7]), torch.tensor([2, 8, 5]), 2, torch.tensor([0, 1]), torch.tensor([1, 0]))
 
 
-def make(**settings: object) -> Prototypes[object]:
+class Halves:
+    """Epochs of two steps; all users in two parts, not in order."""
+
+    shape, steps = SHAPE, 2
+
+    def inference(self, users: torch.Tensor) -> Iterator[tuple[object, torch.Tensor]]:
+        yield "late", users.flip(0)[:5]
+        yield "early", users.flip(0)[5:]
+
+
+def shifted(source: object, rng: torch.Generator) -> object:
+    return source
+
+
+def make(views: int = 0, feed: object = Halves, **settings: object) -> Prototypes[object]:
     encoder = MatrixFactorisation(SHAPE, torch.Generator().manual_seed(0), dim=4).double()
-    context = {"encoder": encoder, "objectives": {}, "views": (), "main_view": None, "shape": SHAPE}
+    offered = {"objectives": {}, "views": [shifted] * views, "main_view": None, "shape": SHAPE, "feed": feed and Halves()}
+    context = {"encoder": encoder, **offered}
     chosen = Component(use="prototypes", **{"clusters": 3, "weight": 1.0, "temperature": 0.5, **settings})
     method: Prototypes[object] = build("methods", chosen, "method", **context)
     return method.double()
@@ -51,13 +68,12 @@ def test_each_node_picks_the_centre_of_its_cluster() -> None:
 def test_clusters_are_found_by_schedule_only() -> None:
     method, found = make(warmup=1, every=2), []
     for epoch in range(5):
-        source = f"epoch {epoch}"
-        value = term(method, source)
+        value = term(method, "first half")
         found.append(method.centres_users.clone())
         assert (value.item() == 0) == (epoch == 0)
         with torch.no_grad():
             method.encoder.table += torch.randn(21, 4, generator=torch.Generator().manual_seed(epoch))
-        term(method, source)
+        term(method, "second half")
         assert torch.equal(method.centres_users, found[-1])  # within an epoch nothing moves
     same = [torch.equal(a, b) for a, b in itertools.pairwise(found)]
     assert same == [False, True, False, True]
@@ -66,11 +82,11 @@ def test_clusters_are_found_by_schedule_only() -> None:
 def test_what_was_saved_goes_on_as_if_never_stopped() -> None:
     whole, first = make(every=2), make(every=2)
     for method in (whole, first):
-        term(method, "epoch 1")
+        term(method, "first half"), term(method, "second half")
     resumed = make(every=2)
     resumed.load_state_dict(first.module.state_dict())
-    for source in ("epoch 2", "epoch 3"):
-        assert torch.equal(term(whole, source), term(resumed, source))
+    for _ in range(4):
+        assert torch.equal(term(whole, "epochs 2 and 3"), term(resumed, "epochs 2 and 3"))
     assert {"centres_users", "centres_items", "home_users", "home_items", "epoch"} < set(whole.state_dict())
 
 
@@ -81,3 +97,52 @@ def test_centres_pass_no_gradient_and_are_no_more_than_there_are_nodes() -> None
     assert not method.centres_users.requires_grad
     touched = method.encoder.table.grad.abs().sum(1).nonzero().flatten().tolist()
     assert touched == [3, 7, 12 + 2, 12 + 8]
+
+
+def test_two_views_are_drawn_to_their_intent_away_from_those_of_others_in_the_batch() -> None:
+    method = make(views=2, clusters=4, sides="users", drawn="views", negatives="batch", compare="dot")
+    table, users = method.encoder.table, torch.arange(9)
+    every: Batch[object] = Batch(None, users, torch.arange(2), 2, users, users % 2)
+    value = method.losses(every, torch.Generator().manual_seed(1))["prototypes"].item()
+    total, homes = 0.0, method.home_users.tolist()
+    for u in range(9):
+        others = [v for v in range(9) if homes[v] != homes[u]]  # one of the same intent is no negative
+        own, *away = [(table[u] @ method.centres_users[homes[v]]).item() / 0.5 for v in (u, *others)]
+        total += math.log(sum(map(math.exp, (own, *away)))) - own
+    assert len(set(homes[:9])) < 9
+    assert value == pytest.approx(total / 9, abs=1e-9)
+    assert "centres_items" not in method.state_dict()
+
+
+def test_clusters_are_those_of_the_encoder_at_rest_and_it_goes_on_learning() -> None:
+    method, modes = make(), []
+    ask = method.encoder.forward
+    method.encoder.forward = lambda *asked: (modes.append(method.encoder.training), ask(*asked))[1]  # type: ignore[method-assign]
+    term(method.train(), "first half")
+    assert modes == [False, False, True]
+
+
+def test_what_cannot_be_drawn_is_refused_by_its_key() -> None:
+    with pytest.raises(Refused, match=r"method\.drawn: 'views' needs two \[\[views\]\], the recipe has 1"):
+        make(views=1, drawn="views")
+    with pytest.raises(Refused, match="without a feed"):
+        term(make(feed=None), "first half")
+    places: Batch[object] = Batch(None, torch.arange(3), torch.arange(2), 2, torch.arange(4), torch.arange(4) % 2)
+    method = make()
+    method.encoder.forward = (
+        lambda sources, users, items=None: [  # type: ignore[method-assign]
+            Encoding(method.encoder.table[: 4 if items is not None else 12], method.encoder.table[12:]) for _ in sources
+        ]
+    )
+    method.feed = Whole()  # type: ignore[assignment]
+    with pytest.raises(Refused, match=r"method\.drawn: the plain encoding has one row a place"):
+        method.losses(places, torch.Generator().manual_seed(1))
+
+
+class Whole:
+    """All users at once."""
+
+    shape, steps = SHAPE, 2
+
+    def inference(self, users: torch.Tensor) -> Iterator[tuple[object, torch.Tensor]]:
+        yield "all", users

@@ -19,6 +19,7 @@ ROWS = torch.tensor([9, 2, 0, 11, 5])
 A, B, C = (graph(seed).adjacency for seed in range(3))
 NODES, DIM = 12, 4
 LOW = LowRank(*torch.randn(2, NODES, 3, dtype=torch.float64, generator=generator(9)))
+OTHER = LowRank(*torch.randn(2, NODES, 2, dtype=torch.float64, generator=generator(10)))
 ZEROS = InputDropout(0.3, 5)
 
 
@@ -34,6 +35,7 @@ CASES = {
     ),
     "xsimgcl": ([Flow((A, A, A), LayerNoise(0.2, 3))], (0.0, 1 / 3, 1 / 3, 1 / 3)),
     "lightgcl": ([Flow((A, A)), Flow((A, A), low_rank=LOW)], (1.0, 1.0, 1.0)),
+    "two low ranks": ([Flow((A, A), low_rank=LOW), Flow((A, A), low_rank=OTHER)], (0.3, 0.3, 0.4)),
     "lightgcl of a walk, alone": ([Flow((B, C, A), low_rank=LOW)], (0.0, 0.5, 0.25, 0.25)),
     "dropout": (
         [Flow((A, A)), Flow((A, A), dropout=ZEROS), Flow((A, A), LayerNoise(0.1, 1), dropout=ZEROS)],

@@ -65,7 +65,7 @@ def fit(made: Assembly, log: Interactions, target: Tensor) -> float:
 
 
 def test_all_of_them_are_here() -> None:
-    ours = "bert4rec caser cl4srec coserec duorec gru4rec gsasrec nextitnet sasrec-bce sasrec-softmax"
+    ours = "average-softmax bert4rec caser cl4srec coserec duorec gru4rec gsasrec iclrec mclrec-style nextitnet sasrec-bce sasrec-softmax"
     assert set(ours.split()) <= set(NAMES)
 
 

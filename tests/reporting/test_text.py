@@ -54,6 +54,7 @@ def test_numbers_are_typeset() -> None:
         ([12.0, -99.5], ",.2f"),
         ([123456.0], ",.0f"),
         ([], ",.0f"),
+        ([2.9e-7, 1e-8], ".2e"),
     ],
 )
 def test_a_column_has_one_form_so_that_digits_align(values: list[float | None], expected: str) -> None:

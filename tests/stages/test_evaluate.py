@@ -15,11 +15,11 @@ from recsys_cl.config import Runtime, load_recipe
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import digest_file, write_json
 from recsys_cl.core.protocols import Job
-from recsys_cl.core.values import Encoding, Interactions, Shape
+from recsys_cl.core.values import Encoding, Fold, Interactions, Shape
 from recsys_cl.evaluation.settings import Evaluation
 from recsys_cl.stages.evaluate import EvaluateStage
 from recsys_cl.stages.train import TrainStage
-from recsys_cl.stages.verdict import judge_test
+from recsys_cl.stages.verdict import judge_test, vectors_of
 
 USERS, ITEMS = ["ann", "bob", "cy", "007"], ["a", "b", "c", "d", "e"]
 # Popularity in train + valid: b 3, a 2, c 1, d 1, e 0; in train alone a and b tie.
@@ -261,6 +261,13 @@ def test_lists_longer_than_the_catalogue_end_early(job):
     folder = job.out("evaluation/popular")
     assert rows(folder / "recommendations.parquet")["rank"] == [1, 2, 3, 1, 2, 3, 1, 2, 3, 4]
     assert rows(folder / "per_user.parquet")["recall@50"] == [1, 1, 0]
+
+
+def test_vectors_are_kept_of_whoever_folds_in_by_the_items_themselves(tmp_path):
+    items = torch.eye(3)
+    save_file(vectors_of(Encoding(torch.ones(2, 3), items), Fold(items, 1.0)), tmp_path / "vectors.safetensors")
+    kept = load_file(tmp_path / "vectors.safetensors")
+    assert torch.equal(kept["fold"], kept["items"])
 
 
 def test_the_data_are_named_by_their_digests(job):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SAYINGS = (
     "CREATE TEMP MACRO recsys_byte_length(x) AS strlen(x)",
     "CREATE TEMP MACRO recsys_epoch_us(x) AS epoch_us(x)",
-    "CREATE TEMP MACRO recsys_mixed(x, y) AS hash(x, y)",
+    "CREATE TEMP MACRO recsys_mixed(x, y) AS (hash(x, y) >> 1)::BIGINT",
 )
 
 

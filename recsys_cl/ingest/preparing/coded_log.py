@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 TRAIN, VALID, TEST = 0, 1, 2
 PARTS = ("train", "valid", "test")
 """Part ``p`` is named ``PARTS[p]``, in splits, files and reports alike."""
+NOWHERE = -1
+"""The part of what a split leaves out: in a gap, or after the window that is looked at."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,5 +66,5 @@ class Split(Protocol):
     order: str  # what it promises of time: "global" (one clock for all), "user" (each user's own) or "none"
 
     def __call__(self, log: CodedLog) -> NDArray[np.int8]:
-        """Parts [N], each ``TRAIN``, ``VALID`` or ``TEST``."""
+        """Parts [N], each ``TRAIN``, ``VALID`` or ``TEST``, or ``NOWHERE`` for what it leaves out."""
         ...

@@ -20,7 +20,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.engine import engine
 from recsys_cl.ingest.prepare import Prepare
 from recsys_cl.ingest.preparing.behaviours import behaviour_columns, summed_weights
-from recsys_cl.ingest.preparing.coded_log import PARTS, TRAIN, CodedLog
+from recsys_cl.ingest.preparing.coded_log import NOWHERE, PARTS, TRAIN, CodedLog
 from recsys_cl.ingest.preparing.coding import code
 from recsys_cl.ingest.preparing.kcore import kcore
 from recsys_cl.ingest.preparing.repeats import keep_one
@@ -77,8 +77,10 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path) -> Prepared:
     if settings.repeats == "sum" and log.weights is not None:
         log = replace(log, weights=summed_weights(whole, parts, log))
     train = np.flatnonzero(parts == TRAIN)
+    left_out = int((parts == NOWHERE).sum())
     core = kcore(log.users[train], log.items[train], settings.kcore, repeated=settings.repeats == "keep")
     counts |= {**removed, "outside_core": len(train) - int(core.sum())}
+    counts |= {"left_out": left_out} if left_out else {}
     if not core.any():
         raise Refused(f"prepare.kcore: none of the {len(train):,} train interactions lies in the core ({settings.kcore})")
     return _renumbered(log, parts, train[core], counts)
@@ -98,7 +100,7 @@ def _collapsed(log: CodedLog, settings: Prepare) -> tuple[CodedLog, dict[str, in
 
 
 def _need_every_part(parts: NDArray[np.int8], use: str, needed: Sequence[str]) -> None:
-    sizes = np.bincount(parts, minlength=len(PARTS))
+    sizes = np.bincount(parts[parts != NOWHERE], minlength=len(PARTS))
     for name, size in zip(PARTS, sizes, strict=True):
         if size == 0 and name in needed:
             story = ", ".join(f"{n} {s:,}" for n, s in zip(PARTS, sizes, strict=True))

@@ -14,7 +14,7 @@ def sessions(users: NDArray[np.int32], times: NDArray[np.int64], gap: int) -> ND
     order = np.argsort(users, kind="stable")
     grouped, at = users[order], times[order]
     begins = np.append(True, grouped[1:] != grouped[:-1])[: len(users)]
-    paused = np.append(False, at[1:] - at[:-1] > gap)[: len(users)] & ~begins
+    paused = np.append(False, at[1:] - at[:-1] > gap)[: len(users)]
     number = np.cumsum(paused)
     starts = np.flatnonzero(begins)
     first = np.repeat(number[starts], np.diff(np.append(starts, len(users))))

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.columns import missing
 from recsys_cl.ingest.reading.delimited import read_rows
+from recsys_cl.ingest.reading.features import ENDING, check_features, with_arrays
 from recsys_cl.ingest.reading.objects import decode
 from recsys_cl.ingest.reading.physical import convert, text_kind
 from recsys_cl.ingest.reading.records import DELIMITERS, read_layout
@@ -21,17 +22,18 @@ from recsys_cl.ingest.reading.text import blocks
 
 
 def read_items(path: Path, columns: Mapping[str, str]) -> pa.Table:
-    """The whole table with its columns renamed by ``columns`` (our name -> the file's).
+    """The whole table with its columns renamed by ``columns`` (our name -> the file's, or an ``.npy`` beside it).
 
     Raises:
-        Refused: a row that is none, a column that is missing or stands twice, or ids that are not text or integers.
+        Refused: a row that is none, features that are not finite, ragged or of another number of rows,
+            a column that is missing or stands twice, or ids that are not text or integers.
     """
     name = path.name.removesuffix(".gz").removesuffix(".zst")
     readers = {".parquet": _parquet, ".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".ndjson": _jsonl}
     reader = readers.get(Path(name).suffix)
     if reader is None:
         raise Refused(f"{path}: an item table ends in {', '.join(readers)}")
-    theirs = {"item_id": "item_id", **columns}
+    theirs = {"item_id": "item_id", **{name: text for name, text in columns.items() if not text.endswith(ENDING)}}
     table = reader(path, theirs)
     for ours, wanted in theirs.items():
         if wanted not in table.column_names:
@@ -41,7 +43,9 @@ def read_items(path: Path, columns: Mapping[str, str]) -> pa.Table:
     for column in names:
         if names.count(column) > 1:
             raise Refused(f"{path}: column '{column}' stands {names.count(column)} times, once mapped and renamed")
-    return _with_text_ids(path, table.rename_columns(names))
+    table = with_arrays(path, _with_text_ids(path, table.rename_columns(names)), columns)
+    check_features(path, table)
+    return table
 
 
 def _with_text_ids(path: Path, table: pa.Table) -> pa.Table:

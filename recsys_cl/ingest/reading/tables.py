@@ -19,7 +19,9 @@ _BUFFER = 1 << 20  # bytes read at a time, of each column
 def parquet_schema(path: Path) -> pa.Schema:
     """The columns and types of a file."""
     with _opened(path) as file:
-        return file.schema_arrow
+        schema = file.schema_arrow
+        schema.names  # noqa: B018 - they are decoded only now, and may be no text
+        return schema
 
 
 def parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -42,7 +44,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
         if error.errno is not None:
             raise read_fault(path, error) from error
         raise Refused(f"{path}: not readable as Parquet: {_first_line(error)}") from error
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise Refused(f"{path}: not readable as Parquet: {_first_line(error)}") from error
 
 

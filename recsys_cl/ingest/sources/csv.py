@@ -11,6 +11,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.batches import fault_batch, row_batch
 from recsys_cl.ingest.reading.columns import check_mapping, positions
 from recsys_cl.ingest.reading.delimited import read_rows
+from recsys_cl.ingest.reading.features import item_files
 from recsys_cl.ingest.reading.item_table import read_items
 from recsys_cl.ingest.reading.locate import existing, locate
 from recsys_cl.ingest.reading.records import DELIMITERS, Layout, read_layout
@@ -27,7 +28,8 @@ class Csv:
         columns: the contract's column name -> the log's, where they differ.
         delimiter: one character; where absent, the one that makes the most sense of the header.
         items: an item table (.csv, .jsonl or .parquet).
-        item_columns: ``item_id``, ``title``, ``category`` -> the item table's names, where they differ.
+        item_columns: ``item_id``, ``title``, ``category`` -> the item table's names, where they differ; a name
+            that ends in .npy is a matrix beside it, a row an item.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class Csv:
 
     def files(self) -> list[Path]:
         """The log's files in order of name, then the item table."""
-        return locate(self.path, _ENDINGS) + ([existing(self.items)] if self.items else [])
+        return locate(self.path, _ENDINGS) + item_files(self.items, self.item_columns)
 
     def read(self, scratch: Path) -> RawLog:  # noqa: ARG002 - text is streamed, nothing is put by
         """Open the log: headers now, rows as they are asked for."""

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.engine import engine
+from recsys_cl.ingest.reading.features import item_files
 from recsys_cl.ingest.reading.item_table import read_items
 from recsys_cl.ingest.reading.locate import existing, expand
 from recsys_cl.ingest.source import OPTIONAL, RawLog, row_schema
@@ -48,7 +49,7 @@ class DataSet:
 
     def files(self) -> list[Path]:
         """The file that describes the version, on whose digest all others hang, then the item table."""
-        return [version_file(self._folder, self.version.number)] + ([existing(self.items)] if self.items else [])
+        return [version_file(self._folder, self.version.number), *item_files(self.items, self.item_columns)]
 
     def read(self, scratch: Path) -> RawLog:
         """Verify the version's rows; then open them."""

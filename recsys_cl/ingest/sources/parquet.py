@@ -11,6 +11,7 @@ import pyarrow as pa
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.batches import row_batch
 from recsys_cl.ingest.reading.columns import check_mapping, positions
+from recsys_cl.ingest.reading.features import item_files
 from recsys_cl.ingest.reading.item_table import read_items
 from recsys_cl.ingest.reading.locate import existing, locate
 from recsys_cl.ingest.reading.physical import KINDS, common, convert
@@ -25,7 +26,8 @@ class Parquet:
         path: a file, a folder, a glob, or a list of them.
         columns: the contract's column name -> the log's, where they differ.
         items: an item table (.csv, .jsonl or .parquet).
-        item_columns: ``item_id``, ``title``, ``category`` -> the item table's names, where they differ.
+        item_columns: ``item_id``, ``title``, ``category`` -> the item table's names, where they differ; a name
+            that ends in .npy is a matrix beside it, a row an item.
     """
 
     def __init__(
@@ -40,7 +42,7 @@ class Parquet:
 
     def files(self) -> list[Path]:
         """The log's files in order of name, then the item table."""
-        return locate(self.path, (".parquet",)) + ([existing(self.items)] if self.items else [])
+        return locate(self.path, (".parquet",)) + item_files(self.items, self.item_columns)
 
     def read(self, scratch: Path) -> RawLog:  # noqa: ARG002 - rows are streamed, nothing is put by
         """Open the log: schemas now, rows as they are asked for."""

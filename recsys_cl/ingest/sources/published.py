@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.batches import row_batch
+from recsys_cl.ingest.reading.features import item_files
 from recsys_cl.ingest.reading.item_table import read_items
 from recsys_cl.ingest.reading.locate import existing, expand
 from recsys_cl.ingest.reading.user_lists import UserList, user_lists
@@ -30,8 +32,11 @@ class Published:
         train, test: file names in it.
         valid: the name of the validation file, if there is one.
         items: an item table (.csv, .jsonl or .parquet).
-        item_columns: ``item_id``, ``title``, ``category`` -> the item table's names, where they differ.
+        item_columns: ``item_id``, ``title``, ``category`` -> the item table's names, where they differ; a name
+            that ends in .npy is a matrix beside it, a row an item.
     """
+
+    timed: ClassVar[bool] = False  # times of different users mean nothing
 
     def __init__(
         self,
@@ -47,7 +52,7 @@ class Published:
 
     def files(self) -> list[Path]:
         """Train, valid and test, then the item table."""
-        return [*self._parts().values()] + ([existing(self.items)] if self.items else [])
+        return [*self._parts().values(), *item_files(self.items, self.item_columns)]
 
     def read(self, scratch: Path) -> RawLog:  # noqa: ARG002 - the files are small enough to be read at once
         """Read the three files."""

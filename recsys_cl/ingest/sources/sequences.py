@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from recsys_cl.ingest.reading.batches import row_batch
+from recsys_cl.ingest.reading.features import item_files
 from recsys_cl.ingest.reading.item_table import read_items
 from recsys_cl.ingest.reading.locate import existing, locate
 from recsys_cl.ingest.reading.user_lists import user_lists
@@ -27,15 +29,18 @@ class Sequences:
     Args:
         path: a file, a folder, a glob, or a list of them (``.txt``, ``.gz`` and ``.zst`` too).
         items: an item table (.csv, .jsonl or .parquet).
-        item_columns: ``item_id``, ``title``, ``category`` -> the item table's names, where they differ.
+        item_columns: ``item_id``, ``title``, ``category`` -> the item table's names, where they differ; a name
+            that ends in .npy is a matrix beside it, a row an item.
     """
+
+    timed: ClassVar[bool] = False  # times of different users mean nothing
 
     def __init__(self, path: str | list[str], items: str | None = None, item_columns: dict[str, str] | None = None) -> None:
         self.path, self.items, self.item_columns = path, items, item_columns or {}
 
     def files(self) -> list[Path]:
         """The files of lines in order of name, then the item table."""
-        return locate(self.path, (".txt", ".txt.gz", ".txt.zst")) + ([existing(self.items)] if self.items else [])
+        return locate(self.path, (".txt", ".txt.gz", ".txt.zst")) + item_files(self.items, self.item_columns)
 
     def read(self, scratch: Path) -> RawLog:  # noqa: ARG002 - lines are streamed, nothing is put by
         """Open the log; lines are read as they are asked for."""

@@ -13,6 +13,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.batches import row_batch
 from recsys_cl.ingest.reading.columns import check_mapping, positions
 from recsys_cl.ingest.reading.databases import FILES, database_table
+from recsys_cl.ingest.reading.features import item_files
 from recsys_cl.ingest.reading.item_table import read_items
 from recsys_cl.ingest.reading.locate import existing
 from recsys_cl.ingest.reading.physical import KINDS, convert
@@ -56,7 +57,7 @@ class Table:
     def files(self) -> list[Path]:
         """The database, where it is a file, then the item table."""
         database = [existing(self.place)] if self.scheme in FILES else []
-        return database + ([existing(self.items)] if self.items else [])
+        return database + item_files(self.items, self.item_columns)
 
     def read(self, scratch: Path) -> RawLog:  # noqa: ARG002 - rows are streamed, nothing is put by
         """Connect and look at the columns; rows come as they are asked for."""

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from recsys_cl.core.build import build
-from recsys_cl.core.errors import RecsysError, Refused, Unavailable, nearest
-from recsys_cl.core.files import digest_file, digest_json
+from recsys_cl.core.errors import Refused, nearest
+from recsys_cl.core.files import digest_file, digest_json, read_fault
 from recsys_cl.core.settings import Component
 from recsys_cl.ingest.reading.locate import locate
 from recsys_cl.ingest.reading.physical import common, convert
@@ -50,7 +50,7 @@ def find(paths: Sequence[str], form: str, columns: Mapping[str, str], settings: 
         try:
             kind, state, sha256 = _format(path) if form == "auto" else form, _state(path), digest_file(path)
         except OSError as error:
-            raise _unread(path, error) from error
+            raise read_fault(path, error) from error
         found.append(Found(path, kind, sha256, digest_json({"sha256": sha256, "format": kind, **reading}), state))
     return found
 
@@ -121,12 +121,6 @@ def _format(path: Path) -> str:
     if head.startswith(b"PAR1"):
         return "parquet"
     return "jsonl" if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") else "csv"
-
-
-def _unread(path: Path, error: OSError) -> RecsysError:
-    """What may not be read is the input's fault, a failing disk the environment's."""
-    kind = Refused if isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError) else Unavailable
-    return kind(f"cannot read {path}: {error.strerror or error}")
 
 
 def _state(path: Path) -> tuple[int, int, int]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from recsys_cl.reporting.charts.chart import Chart
 from recsys_cl.reporting.charts.drawing import Canvas, drawing
 from recsys_cl.reporting.charts.marks import Mark
-from recsys_cl.reporting.table import Table, simple
+from recsys_cl.reporting.table import Table, form, simple
 from recsys_cl.reporting.text import compact, figure, finite
 
 Points = Sequence[tuple[float, float]]
@@ -21,18 +21,22 @@ def lines(title: str, series: Mapping[str, Points], looks: Mapping[str, Mark], a
     if not drawn:
         return None
 
+    reading = form([y for points in drawn.values() for _, y in points])
+
     def draw(canvas: Canvas) -> None:
         for name, points in drawn.items():
             look = looks[name]
             size = 3.6 if len(points) <= 40 else 2.4
             (line,) = canvas.axes.plot(*zip(*points, strict=True), linestyle=look.dash, markersize=size, **look.look)
-            canvas.tell(line, [f"{name}, {across} {compact(x)}: {figure(y)}" for x, y in points])
+            canvas.tell(line, [f"{name}, {across} {compact(x)}: {figure(y, reading)}" for x, y in points])
         canvas.axes.margins(x=0.02, y=0.08)
         canvas.axes.locator_params(axis="x", integer=True)
         canvas.axes.locator_params(axis="y", nbins=6)
         canvas.label(across, up)
 
-    ends = "; ".join(f"{name} from {figure(points[0][1])} to {figure(points[-1][1])}" for name, points in drawn.items())
+    ends = "; ".join(
+        f"{name} from {figure(points[0][1], reading)} to {figure(points[-1][1], reading)}" for name, points in drawn.items()
+    )
     said = f"{title}: {ends}."
     return Chart(title, drawing(draw, title), said, _table(drawn, across), [(name, looks[name]) for name in drawn])
 

@@ -36,4 +36,10 @@ def audit(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa: AR
 
 def _row(check: Mapping[str, Any]) -> list[object]:
     examples = ", ".join(e if isinstance(e, str) else json.dumps(e) for e in check.get("examples") or ())
-    return [str(check["name"]), str(check["verdict"]), check.get("count"), str(check.get("what", "")), examples or ABSENT]
+    return [
+        str(check["name"]).replace("_", " "),
+        str(check["verdict"]),
+        check.get("count"),
+        str(check.get("what", "")),
+        examples or ABSENT,
+    ]

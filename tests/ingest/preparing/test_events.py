@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,7 +14,6 @@ from pydantic import ValidationError
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
 from recsys_cl.ingest.prepare import Prepare
-from recsys_cl.ingest.preparing.coded_log import CodedLog
 from recsys_cl.ingest.preparing.preparation import prepare
 from recsys_cl.ingest.preparing.repeats import keep_one
 from recsys_cl.ingest.preparing.sessions import sessions
@@ -92,9 +92,7 @@ def test_no_later_event_changes_what_a_summed_part_holds(tmp_path):
 def test_sums_agree_with_adding_up(triples):
     log = coded(triples)
     weights = np.array([0.1 * (row % 4) for row in range(len(log))])
-    log = CodedLog(
-        *(getattr(log, name) for name in ("users", "items", "times", "parts", "clock", "user_ids", "item_ids")), weights
-    )
+    log = replace(log, weights=weights)
     kept, totals, done = [], {}, set()
     for row, pair in enumerate(log.pairs().tolist()):
         totals[pair] = totals.get(pair, 0) + weights[row]
@@ -102,6 +100,12 @@ def test_sums_agree_with_adding_up(triples):
             done.add(pair)
             kept.append(row)
     assert np.flatnonzero(keep_one(log, "sum", 0.3)).tolist() == kept
+
+
+def test_weights_as_large_as_numbers_get_are_summed_without_overflow():
+    log = coded([(0, 0, 0), (0, 1, 1), (0, 1, 2), (0, 2, 3), (0, 3, 4), (0, 3, 5)])
+    weights = np.array([1e308, 1e308, 1e308, 1.0, 1.0, 1.0])
+    assert keep_one(replace(log, weights=weights), "sum", 2.0).tolist() == [True, True, False, False, False, True]
 
 
 def test_behaviours_are_counted_until_the_users_last_train_event(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from recsys_cl.ingest.preparing.repeats import keep_one
+from recsys_cl.ingest.preparing.repeats import _grouped, keep_one
 from tests.ingest.coded import ROWS, coded
 
 
@@ -26,3 +26,13 @@ def test_one_of_each_pair_stays(repeats, rows):
 @given(rows=ROWS)
 def test_keep_keeps_all(rows):
     assert keep_one(coded(rows), "keep").all()
+
+
+def test_pairs_too_large_to_be_packed_are_sorted_all_the_same():
+    chance = np.random.default_rng(4)
+    small = chance.integers(0, 50, 300)
+    expected = np.argsort(small, kind="stable")
+    for pairs in (small, small << 50):
+        ordered, order = _grouped(pairs)
+        assert order.tolist() == expected.tolist()
+        assert ordered.tolist() == pairs[expected].tolist()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from datetime import UTC, datetime
-from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +43,12 @@ def tied(count: int) -> list[Row]:
     return [(f"u{n % 7}", f"i{n}", 1_600_000_000 + n % 3) for n in range(count)]
 
 
+@pytest.mark.slow
 def test_the_bytes_do_not_depend_on_the_order_of_arrival(keeper: Keeper) -> None:
     rows = tied(90)
     parts = [keeper.log(f"{n}.csv", rows[n::3]) for n in range(3)]
     digests = set()
-    for number, order in enumerate(permutations(parts)):
+    for number, order in enumerate([parts, parts[::-1], [parts[1], parts[0], parts[2]]]):
         for part in order:
             keeper.add(part, into=f"set{number}")
         digests.add(digest_file(ingested(stage(keeper.set.with_name(f"set{number}"))).out("interactions")))

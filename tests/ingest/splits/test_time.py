@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.preparing.coded_log import TEST, TRAIN, VALID
+from recsys_cl.ingest.preparing.coded_log import NOWHERE, TEST, TRAIN, VALID
 from recsys_cl.ingest.splits.time import GlobalTime
 from tests.ingest.coded import ROWS, coded
 
@@ -60,6 +60,34 @@ def test_a_part_begins_at_its_time():
 def test_refusals(arguments, message):
     with pytest.raises(Refused, match=message):
         GlobalTime(**arguments)(at(0, 1, 2, 3, 4))
+
+
+def test_events_of_a_gap_are_in_no_part_and_the_parts_begin_where_they_did():
+    parts = GlobalTime(valid=0.3, test=0.2, gap="2s")(at(*range(10)))
+    assert parts.tolist() == [TRAIN] * 3 + [NOWHERE] * 2 + [VALID] + [NOWHERE] * 2 + [TEST] * 2
+    assert (GlobalTime(valid=0.3, test=0.2, gap="1.5s")(at(*range(10))) == NOWHERE).sum() == 2
+
+
+@settings(deadline=None, max_examples=50)
+@given(rows=ROWS, gap=st.integers(0, 5))
+def test_a_gap_takes_away_and_moves_nothing(rows, gap):
+    log = coded([(user, item, second * 1_000_000) for user, item, second in rows])
+    if log.clock[0] == log.clock[-1]:
+        return
+    whole, open_ = (GlobalTime(valid=0.2, test=0.2, gap=g)(log) for g in ("0d", f"{gap}s"))
+    assert not (whole == NOWHERE).any()
+    assert ((open_ == whole) | (open_ == NOWHERE)).all()
+    assert ((open_ == TEST) == (whole == TEST)).all()
+    for earlier, later in ((TRAIN, VALID), (VALID, TEST), (TRAIN, TEST)):
+        kept, begun = log.times[open_ == earlier], log.times[whole == later]
+        if len(kept) and len(begun):
+            assert kept.max() < begun.min() - gap * 1_000_000
+
+
+@pytest.mark.parametrize("gap", ["7", "7 d", "-7d", "d", "7D", "seven", "1e3s", "\u0667d"])
+def test_what_is_no_duration_is_refused(gap):
+    with pytest.raises(Refused, match=r"split\.gap: .* is not a duration such as"):
+        GlobalTime(gap=gap)
 
 
 def test_one_instant_cannot_be_split():

@@ -47,6 +47,7 @@ def test_the_same_file_twice_adds_nothing_under_any_name(keeper: Keeper) -> None
     assert (grown["rows_in"], grown["rows_kept"], grown["version"]) == (5, 1, 2), "only what is new is read"
 
 
+@pytest.mark.slow
 def test_a_then_b_is_b_then_a_is_both(keeper: Keeper) -> None:
     a, b = keeper.log("a.csv", A), keeper.log("b.csv", B)
     digests = set()
@@ -59,6 +60,7 @@ def test_a_then_b_is_b_then_a_is_both(keeper: Keeper) -> None:
     assert len(digests) == 1
 
 
+@pytest.mark.slow
 def test_a_different_log_has_a_different_digest(keeper: Keeper) -> None:
     kinds = [A, A[:2], [*A, ("u", "i", 9)], [("u", "i", 1), ("u", "j", 2), ("v", "i", 4)], B]
     digests = {keeper.add(keeper.log(f"{n}.csv", rows), into=f"set{n}")["digest"] for n, rows in enumerate(kinds)}

@@ -29,6 +29,7 @@ def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_second_writer_may_wait(keeper: Keeper) -> None:
     a, b = keeper.log("a.csv", log_of(50)), keeper.log("b.csv", log_of(50, seed=2))
     both = keeper.add(a, b, into="other")["digest"]
@@ -85,6 +86,7 @@ def test_what_a_dead_writer_left_is_swept_by_the_next(keeper: Keeper) -> None:
     assert (keeper.set / ".lock").read_bytes() == b""
 
 
+@pytest.mark.slow
 def test_a_reader_keeps_its_version_while_others_write_and_sweep(keeper: Keeper) -> None:
     keeper.add(keeper.log("a.csv", log_of(50)))
     rows = keeper.rows()

@@ -1,0 +1,105 @@
+"""``make reproduce-sequence`` and ``make reproduce-graph``: published recipes on published data, by the ordinary pipeline.
+
+``python -m benchmarks.reproduce sequence [--only RECIPE ...] [--data beauty ...]`` runs ``recsys-cl run pipelines/DATA.toml``
+for one recipe and data set after the other: the epoch is chosen on validation, then trained afresh on train + valid. Each run
+leaves ``results/reproduce/DATA/RECIPE.json`` and is not run again while that is there (``--again`` does); a killed one goes
+on from its checkpoint. ``--set KEY=VALUE --label NAME`` runs a variant beside the recipe. ``docs/results.md`` is written from
+all that lie there, after every run, or by ``--table`` alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.frame import REAL
+from benchmarks.measure import ROOT, Measured, command, machine
+from benchmarks.reproduced import RUNS, page
+from recsys_cl.config import load_recipe, recipe_names
+
+DATA = {"sequence": ("beauty", "toys"), "graph": ("gowalla", "yelp2018")}
+"""Where each family's papers measured; a pipeline of that name says how it is read and split."""
+
+PAGE = ROOT / "docs" / "results.md"
+STORE = ROOT / "data" / "reproduce"
+
+
+def recipes(family: str) -> list[str]:
+    """The family's recipes that come with the package."""
+    return [name for name in recipe_names() if load_recipe(name).family == family]
+
+
+def assignments(recipe: str, more: list[str]) -> list[str]:
+    """What is laid over the pipeline: this recipe alone, refitted, and what was asked for."""
+    changes = [f'experiments=[{{recipe = "{recipe}"}}]', "override.training.refit=true", *more]
+    return [part for change in changes for part in ("--set", change)]
+
+
+def reproduce(family: str, recipe: str, data: str, label: str, more: list[str]) -> dict[str, Any]:
+    """One recipe on one data set, measured; the record that is kept."""
+    folder = STORE / data
+    folder.mkdir(parents=True, exist_ok=True)
+    measured = command(
+        "run", f"pipelines/{data}.toml", *assignments(recipe, more), "--data-dir", str(folder / "data"), folder=folder
+    )
+    return {
+        "machine": machine(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "family": family,
+        "recipe": recipe,
+        "label": label,
+        "data": data,
+        "command": shlex.join(["recsys-cl", "run", f"pipelines/{data}.toml", *assignments(recipe, more)]),
+        "seconds": round(measured.seconds, 1),
+        "peak_mib": round(measured.peak_mib),
+        **_found(measured, recipe),
+    }
+
+
+def _found(measured: Measured, recipe: str) -> dict[str, Any]:
+    report = json.loads(Path(measured.answer["report"]).with_name("report.json").read_text("utf-8"))
+    row = next(row for row in measured.answer["experiments"] if row["recipe"] == recipe)
+    digests = {name: digest for name, digest in report["facts"].items() if "sha256" in name}
+    return {"digests": digests, **{key: row[key] for key in ("epochs", "train_seconds", "valid", "test")}}
+
+
+def main() -> None:
+    """Run what is missing, keep it, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("family", choices=sorted(DATA))
+    parser.add_argument("--only", nargs="+", metavar="RECIPE")
+    parser.add_argument("--data", nargs="+")
+    parser.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE")
+    parser.add_argument("--label", default="", help="what a variant made by --set is called")
+    parser.add_argument("--again", action="store_true", help="measure again what has been measured")
+    parser.add_argument("--table", action="store_true", help="only write the page from what is there")
+    asked = parser.parse_args()
+    if asked.changes and not asked.label:
+        parser.error("--set makes a variant: give it a --label")
+    known = recipes(asked.family)
+    for name in asked.only or ():
+        if name not in known:
+            parser.error(f"no {asked.family} recipe '{name}'; valid: {', '.join(known)}")
+    for data in [] if asked.table else asked.data or DATA[asked.family]:
+        if not (REAL / data).is_dir():
+            print(f"{data}: left out, {REAL / data} is absent (set RECSYS_CL_REAL_DATA)")
+            continue
+        for recipe in asked.only or known:
+            path = RUNS / data / f"{recipe}{'@' + asked.label if asked.label else ''}.json"
+            if path.exists() and not asked.again:
+                print(f"{path.relative_to(RUNS)}: there already")
+                continue
+            record = reproduce(asked.family, recipe, data, asked.label, asked.changes)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+            PAGE.write_text(page(), "utf-8")
+            print(f"{path.relative_to(RUNS)}: {record['epochs']} epochs, {record['seconds']} s, {record['test']}")
+    PAGE.write_text(page(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

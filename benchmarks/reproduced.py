@@ -1,0 +1,56 @@
+"""Records of reproduction runs as one page: what was published, how it was selected, what comes out here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import RESULTS
+from recsys_cl.config import load_recipe
+
+RUNS = RESULTS / "reproduce"
+HEADLINE = {"sequence": ("hit_rate@10", "ndcg@10"), "graph": ("recall@20", "ndcg@20")}
+"""What is shown where nothing was published."""
+
+_HEAD = """# Results
+
+Written by `python -m benchmarks.reproduce`; do not edit. Every figure of ours: settings of the recipe, epoch chosen on
+validation, then trained afresh on train + valid for as many epochs; exact full ranking; items met before are not ranked
+unless a variant says so. A published figure stands beside how its epoch was selected: on test, it may be higher for it.
+"""
+_COLUMNS = "| recipe | metric | published | selected on | ours (validation) | difference | epochs | seconds | train | command |"
+
+
+def page(folder: Path = RUNS) -> str:
+    """The whole page; runs without a published figure show what they reached."""
+    parts = [_HEAD]
+    for data in sorted(path for path in folder.glob("*") if path.is_dir()) if folder.exists() else ():
+        records = [json.loads(path.read_text("utf-8")) for path in sorted(data.glob("*.json"))]
+        parts += [f"## {data.name}\n", _COLUMNS, "|---" * (_COLUMNS.count("|") - 1) + "|"]
+        parts += [row for record in _best_first(records) for row in _rows(record)]
+        parts.append("")
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _best_first(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(records, key=lambda record: -record["test"][HEADLINE[record["family"]][1]])
+
+
+def _rows(record: dict[str, Any]) -> list[str]:
+    """One line a metric; ``label`` tells a variant from the recipe it is made of."""
+    name = record["recipe"] + (f" ({record['label']})" if record["label"] else "")
+    published = [one for one in load_recipe(record["recipe"]).provenance.published if one.data == record["data"]]
+    known = [(metric, value, one) for one in published for metric, value in one.metrics.items() if metric in record["test"]]
+    lines = []
+    for metric, value, one in known:
+        ours = record["test"][metric]
+        lines.append((metric, f"{value:.4f} ({one.source})", one.selection, ours, f"{100 * (ours / value - 1):+.1f} %"))
+    for metric in () if known else HEADLINE[record["family"]]:
+        lines.append((metric, "", "", record["test"][metric], ""))
+    digest = record["digests"].get("train (sha256)", "")[:12]
+    ends = f"{record['epochs']} | {record['seconds']:.0f} | `{digest}` | `{record['command']}`"
+    return [
+        f"| {name} | {metric} | {theirs} | {how} | {ours:.4f} | {apart} | {ends} |"
+        for metric, theirs, how, ours, apart in lines
+    ]

@@ -1,0 +1,1 @@
+"""What a setting may be while tuning; one kind of range is one file, named by ``use`` in ``tune.space``."""

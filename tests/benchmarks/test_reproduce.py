@@ -1,0 +1,87 @@
+"""Reproduction: one record a run, variants beside their recipe, differences against what was published, nothing run twice."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import reproduce, reproduced
+from recsys_cl.config import load_pipeline, load_recipe
+
+RECORD: dict[str, Any] = {
+    "family": "sequence",
+    "recipe": "sasrec-softmax",
+    "label": "",
+    "data": "beauty",
+    "command": "python -m benchmarks.reproduce sequence --only sasrec-softmax --data beauty",
+    "seconds": 317.9,
+    "digests": {"train (sha256)": "ef265394a8e1056b"},
+    "epochs": 50,
+    "test": {"hit_rate@10": 0.0921 * 1.04, "ndcg@10": 0.0531 * 0.98},
+}
+
+
+def keep(folder: Path, **changes: Any) -> None:
+    record = RECORD | changes
+    path = folder / record["data"] / f"{record['recipe']}@{record['label']}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record))
+
+
+def test_the_page_sets_ours_beside_what_was_published(tmp_path: Path) -> None:
+    keep(tmp_path)
+    keep(tmp_path, label="rotary", test={"hit_rate@10": 0.1, "ndcg@10": 0.09})
+    keep(tmp_path, recipe="average-softmax", test={"hit_rate@10": 0.05, "ndcg@10": 0.02})
+    lines = [line for line in reproduced.page(tmp_path).splitlines() if line.startswith("| ") and "metric" not in line]
+    assert [line.split(" | ")[0] for line in lines] == [
+        "| sasrec-softmax (rotary)",
+        "| sasrec-softmax (rotary)",
+        "| sasrec-softmax",
+        "| sasrec-softmax",
+        "| average-softmax",
+        "| average-softmax",
+    ]
+    assert "0.0921 (blondered/transformer_benchmark) | unstated | 0.0958 | +4.0 % | 50 | 318 | `ef265394a8e1`" in lines[2]
+    assert "-2.0 %" in lines[3]
+    assert "|  |  | 0.0500 |  |" in lines[4]
+    assert len({line.count("|") for line in reproduced.page(tmp_path).splitlines() if line.startswith("|")}) == 1
+
+
+@pytest.mark.parametrize(("family", "data"), [(f, d) for f, each in reproduce.DATA.items() for d in each])
+def test_what_is_laid_over_a_pipeline_is_that_recipe_refitted(family: str, data: str) -> None:
+    changes = reproduce.assignments("sasrec-bce", ["evaluation.exclude_seen=false"])[1::2]
+    made = load_pipeline(Path("pipelines") / f"{data}.toml", changes)
+    assert [one.recipe for one in made.experiments] == ["sasrec-bce"]
+    assert made.recipes()["sasrec-bce"].training.refit
+    assert not made.evaluation.exclude_seen
+    assert {load_recipe(name).family for name in reproduce.recipes(family)} == {family}
+
+
+def test_each_is_run_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    runs, out = [], tmp_path / "runs"
+    (tmp_path / "beauty").mkdir()
+    for module in (reproduce, reproduced):
+        monkeypatch.setattr(module, "RUNS", out)
+    monkeypatch.setattr(reproduce, "PAGE", tmp_path / "results.md")
+    monkeypatch.setattr(reproduce, "page", lambda: reproduced.page(out))
+    monkeypatch.setattr(reproduce, "REAL", tmp_path)
+    monkeypatch.setattr(reproduce, "reproduce", lambda *asked: runs.append(asked) or RECORD)
+
+    def run(*arguments: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["reproduce", "sequence", "--only", "sasrec-softmax", *arguments])
+        reproduce.main()
+
+    run()
+    run()
+    assert runs == [("sequence", "sasrec-softmax", "beauty", "", [])]
+    assert "toys: left out" in capsys.readouterr().out
+    run("--set", "override.encoder.positions=rotary", "--label", "rotary")
+    assert len(runs) == 2
+    assert sorted(path.name for path in out.rglob("*.json")) == ["sasrec-softmax.json", "sasrec-softmax@rotary.json"]
+    assert "sasrec-softmax" in (tmp_path / "results.md").read_text()
+    with pytest.raises(SystemExit):
+        run("--set", "seed=2")
