@@ -263,8 +263,7 @@ def load_pipeline(path: Path, assignments: Sequence[str] = ()) -> Pipeline:
 
 def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path) -> None:
     """Names that one table gives and another uses: experiments and metrics."""
-    if pipeline.schedule and pipeline.schedule.append and pipeline.ingest.source.use != "dataset":
-        raise Refused(f"{path}: schedule.append: days are added to a data set; ingest.source is '{pipeline.ingest.source.use}'")
+    _check_schedule(pipeline, path)
     chosen, asked = pipeline.registry.experiment, {"registry.metric": pipeline.registry.metric}
     others = {"tune.metric": pipeline.tune.metric, "protocols.metric": pipeline.protocols.metric}
     asked |= {key: metric for key, metric in others.items() if metric}
@@ -287,3 +286,10 @@ def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path
         _log.warning(
             "%s: '%s' is measured among sampled negatives: compare it only with papers that did the same", path, metric
         )
+
+
+def _check_schedule(pipeline: Pipeline, path: Path) -> None:
+    """Days can be added to a data set only."""
+    source = pipeline.ingest.source.use
+    if pipeline.schedule and pipeline.schedule.append and source != "dataset":
+        raise Refused(f"{path}: schedule.append: days are added to a data set; ingest.source is '{source}'")

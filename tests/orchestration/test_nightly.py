@@ -56,6 +56,7 @@ since = "2026-11-01"
 [[experiments]]
 recipe = "mf-bpr"
 set.encoder.dim = 16
+set.source.batch_size = 64
 set.training = {{ epochs = {epochs}, learning_rate = 2e-2, patience = 20, select = "ndcg@10" }}
 """
 USERS, ITEMS = 80, 80
