@@ -161,3 +161,14 @@ def test_other_modalities_than_the_towers_are_refused() -> None:
 def test_no_features_no_towers() -> None:
     with pytest.raises(Refused, match=r"\[prepare\.features\]"):
         build("encoders", Component(use="modal"), "encoder", shape=SHAPE, rng=generator(), features=None)
+
+
+@pytest.mark.parametrize("fusion", ["sum", "attention"])
+def test_the_only_modality_an_item_has_says_all(fusion: str) -> None:
+    source = modal()
+    alone = replace(source.features.modalities["audio"], present=ITEMS < 0)
+    source = replace(source, features=ItemFeatures({**source.features.modalities, "audio": alone}))
+    [found] = made("modal", {"dim": 4, "fusion": fusion})([source], USERS, ITEMS)
+    content = found.parts["content"]
+    assert torch.allclose(content.items, content.parts["image"].items)
+    assert torch.equal(content.present, content.parts["image"].present)
