@@ -104,7 +104,9 @@ def _model(stage, job):
     return job.out(stage.writes[0])
 
 
-@pytest.mark.parametrize("name", [name for name in recipe_names() if load_recipe(name).family != "multimodal"])  # see test_modal_recipes
+@pytest.mark.parametrize(
+    "name", [name for name in recipe_names() if load_recipe(name).family != "multimodal"]
+)  # see test_modal_recipes
 def test_every_recipe_trains_through_the_one_stage(job_in, name):
     epochs = 0 if load_recipe(name).family == "baseline" else 2
     job = job_in()
