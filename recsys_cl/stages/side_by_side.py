@@ -51,10 +51,12 @@ def train_ahead(
     training = [number for number, stage in enumerate(stages) if stage.name.startswith(_GROUP)]
     if not training:
         return {}
-    run_stages(stages[: training[0]], store, lambda *_: None)
+    before = {
+        one.stage.name: one.seconds for one in run_stages(stages[: training[0]], store, _silent).done if one.status == "done"
+    }
     reasons = explain(stages[: training[-1] + 1], store)
     lacking = [one.stage for one in reasons if one.will == "run" and one.stage.startswith(_GROUP)]
-    return run_side_by_side(lacking, worker.command, jobs, watch)
+    return before | run_side_by_side(lacking, worker.command, jobs, watch)
 
 
 def run_side_by_side(
@@ -75,6 +77,10 @@ def run_side_by_side(
     if crew.failure is not None:
         raise crew.failure
     return taken
+
+
+def _silent(_stage: str, _status: Status, _seconds: float) -> None:
+    """The runner tells of these stages in its turn."""
 
 
 class _Crew:
