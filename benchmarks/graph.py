@@ -12,7 +12,6 @@ import argparse
 import json
 import math
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,7 +22,7 @@ import torch
 from benchmarks import evaluation
 from benchmarks.graph_step import SETUPS, compare, ours, step_cost
 from benchmarks.graphs import made_up, real
-from benchmarks.measure import ROOT, keep
+from benchmarks.measure import ROOT, keep, peak_mib
 from recsys_cl.config import load_recipe
 from recsys_cl.core.values import Encoding, Interactions, Ragged
 from recsys_cl.evaluation.rank import rank
@@ -107,7 +106,7 @@ def train_and_rank(count: int) -> dict[str, Any]:
     everyone = torch.arange(shape.users)
     held_out = Ragged(everyone % shape.items, torch.arange(shape.users + 1))
     rank(vectors, held_out, interactions.by_user(), 20, 2**28)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_mib() / 2**10
     return {"data": name, "recipe": "xsimgcl", "steps": count, "peak_gib": peak}
 
 

@@ -43,6 +43,12 @@ def command(*arguments: str, folder: Path) -> Measured:
     return Measured(f"recsys-cl {' '.join(arguments)}", seconds, usage.ru_maxrss / 1024, json.loads(printed.splitlines()[-1]))
 
 
+def peak_mib() -> float:
+    """The most that this program has held; ``ru_maxrss`` would count what its parent held when it was started, too."""
+    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 2**10
+
+
 def machine() -> dict[str, Any]:
     """What a figure was measured on."""
     import torch

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.measure import peak_mib
 from recsys_cl.evaluation.compare import bootstrap_intervals, compare_all
 
 Values = NDArray[np.float64]
@@ -52,7 +52,7 @@ def measure(users: int, columns: int, resamples: int, sample: int) -> dict[str, 
     """Both ways; peak memory is of the process, libraries included, before the reference runs."""
     differences = planted(users, columns)
     wall, cpu, table = timed(lambda: compare_all(differences, torch.Generator().manual_seed(0), resamples))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mib()
     slow_wall, slow_cpu, means = timed(lambda: one_resample_at_a_time(differences, sample))
     ours = bootstrap_intervals(differences, torch.Generator().manual_seed(0), resamples)
     spread = means.std(0)

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,7 +22,7 @@ import torch
 from benchmarks.graph import slope
 from benchmarks.graph_step import Laps, ours
 from benchmarks.histories import beauty, made_up
-from benchmarks.measure import ROOT, keep
+from benchmarks.measure import ROOT, keep, peak_mib
 from benchmarks.sequence_reference import Loss, Reference
 from recsys_cl.config import Recipe, load_recipe
 from recsys_cl.core.values import Ragged
@@ -139,12 +138,6 @@ def train(loss: str, items: int) -> float:
     for _ in range(3):
         next(running)
     return peak_mib()
-
-
-def peak_mib() -> float:
-    """The most that this program has held; ``ru_maxrss`` would count what its parent held when it was started, too."""
-    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 2**10
 
 
 PARTS: dict[str, Callable[[int, int], dict[str, Any]]] = {

@@ -80,7 +80,8 @@ def test_neighbours_by_blocks_are_those_of_sorting_all_pairs(block, neighbours, 
 
 
 PROGRAM = """
-import resource, sys, torch
+import sys, torch
+from benchmarks.measure import peak_mib
 from recsys_cl.config import load_recipe
 from recsys_cl.core.values import Interactions, Shape
 from recsys_cl.evaluation.settings import Evaluation
@@ -94,10 +95,9 @@ def judged(shape, name):
     made = assemble(load_recipe(name), known, 0, torch.device("cpu"))
     return judge_test(made.method, made.feed, test, known, Evaluation(ks=(20,), memory_mib=64), name)
 judged(Shape(300, 200), sys.argv[1])  # loads what the libraries load on first use
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-before = peak()
+before = peak_mib()
 judged(Shape(60_000, 9_000), sys.argv[1])
-print(peak() - before)
+print(peak_mib() - before)
 """
 
 

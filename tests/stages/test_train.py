@@ -30,6 +30,8 @@ from recsys_cl.views.layer_noise import LayerNoiseView
 USERS, ITEMS, BLOCKS, EACH = 120, 80, 4, 9
 CPU = torch.device("cpu")
 EVALUATION = Evaluation(metrics=("recall", "ndcg"), ks=(12, 20))
+FROM_LOGS = [name for name in recipe_names() if load_recipe(name).family != "multimodal"]
+"""Those that read the items' features as well learn in tests/test_modal_recipes.py."""
 SMALL = {"source": {"batch_size": 64}, "encoder": {"dim": 16}}
 MORE_STEPS = {"source": {"batch_size": 16}}
 OWN_NEGATIVES = {"sampler": {"shared": False, "negatives": 32}}  # a good part of what is drawn for all is one's own
@@ -104,9 +106,7 @@ def _model(stage, job):
     return job.out(stage.writes[0])
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in recipe_names() if load_recipe(name).family != "multimodal"]
-)  # see test_modal_recipes
+@pytest.mark.parametrize("name", FROM_LOGS)
 def test_every_recipe_trains_through_the_one_stage(job_in, name):
     epochs = 0 if load_recipe(name).family == "baseline" else 2
     job = job_in()
@@ -126,7 +126,7 @@ def test_every_recipe_trains_through_the_one_stage(job_in, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in recipe_names() if load_recipe(name).family != "baseline"])
+@pytest.mark.parametrize("name", [name for name in FROM_LOGS if load_recipe(name).family != "baseline"])
 def test_every_recipe_learns_the_planted_blocks(job_in, name):
     """The held-out item is one of the twelve of its block that are left: knowing the blocks means recall@12 near 1.
 
