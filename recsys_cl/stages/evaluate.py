@@ -39,7 +39,7 @@ class EvaluateStage:
     seed: int
     ledger: Ledger | None = field(default=None, compare=False)
 
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
 
     @property
     def name(self) -> str:
@@ -108,6 +108,7 @@ class EvaluateStage:
             "test_digest": digests["test"],  # promotion compares only what was measured on the same part
             "digests": digests,
             "test_openings": openings,
+            "categories": {"column": self.evaluation.category, "separator": self.evaluation.category_separator},
             "seconds": perf_counter() - began,
         }
         folder = job.out(self.writes[0])
