@@ -31,8 +31,8 @@ class Choice:
 
     def narrowed(self, other: Choice) -> Choice:
         """What both of them let through."""
-        lists = [each.allowed.unique() for each in (self, other) if each.allowed is not None]
-        items, times = torch.cat(lists).unique(return_counts=True) if lists else (None, None)
+        lists = [torch.unique(each.allowed) for each in (self, other) if each.allowed is not None]
+        items, times = torch.unique(torch.cat(lists), return_counts=True) if lists else (None, None)
         return Choice(None if items is None else items[times == len(lists)], torch.cat((self.blocked, other.blocked)))
 
     @property

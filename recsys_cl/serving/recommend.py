@@ -69,7 +69,7 @@ def _batch(bundle: Bundle, k: int, filters: Filters, budget: int) -> int:
 
 
 def _everybody(bundle: Bundle, size: int) -> Iterator[Asked]:
-    for rows in torch.arange(len(bundle.user_ids)).split(size):
+    for rows in torch.split(torch.arange(len(bundle.user_ids)), size):
         yield remembered(bundle, rows)
 
 

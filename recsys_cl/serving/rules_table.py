@@ -35,7 +35,7 @@ def read_choices(bundle: Bundle, path: Path, *, skip: bool) -> tuple[Choice, dic
         raise Refused(f"{path}: row {wrong + 1}: rule: {rules[wrong]!r}; {nearest(str(rules[wrong]), RULES)}")
     rows = _items(bundle, path, table, skip=skip)
     frame = _frame(table, rules, rows)
-    choices = {user: _choice(part) for user, part in frame.groupby("user", sort=False)}
+    choices = {str(user): _choice(part) for user, part in frame.groupby("user", sort=False)}
     return choices.pop("", Choice()), choices
 
 
