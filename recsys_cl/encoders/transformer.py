@@ -15,9 +15,11 @@ from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Encoding, Shape
+from recsys_cl.core.values import Encoding, ItemFeatures, Shape
+from recsys_cl.encoders._content import content_of, with_content
 from recsys_cl.encoders._items import encodings, linear, normal, read
 from recsys_cl.ops.dropout import Dropout
+from recsys_cl.ops.gaps import BUCKETS, buckets
 from recsys_cl.ops.ragged import padded
 from recsys_cl.ops.rotary import angles, rotated
 from recsys_cl.structures.sequences import Sequences, join
@@ -40,6 +42,11 @@ class Transformer(nn.Module):
         max_length: the longest history it reads; at least the feed's.
         positions: a learned vector each, added to the items; or ``rotary``, which turns queries and keys by their place, so
             that attention sees distances (Su et al., 2021, arXiv:2104.09864).
+        gaps: attention is biased by the time between two items, a learned number for each power of two of seconds and each
+            head (relative time as in TiSASRec, Li et al., 2020, doi:10.1145/3336191.3371786; as a bias by logarithmic bucket
+            in HSTU, Zhai et al., 2024, arXiv:2402.17152). Needs ``source.times``.
+        features: of the items.
+        content: add what the features say to each item's vector.
         rng: initialisation.
     """
 
@@ -54,7 +61,10 @@ class Transformer(nn.Module):
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2,
         max_length: PositiveInt = 50,
         *,
+        features: ItemFeatures | None = None,
         positions: Literal["learned", "rotary"] = "learned",
+        gaps: bool = False,
+        content: bool = False,
     ) -> None:
         super().__init__()
         self.dim, self.heads, self.max_length = dim, heads, max_length
@@ -69,22 +79,27 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(_Block(dim, heads, feedforward or dim, dropout, rng) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
         self.drop = Dropout(dropout)
+        self.gaps = nn.Parameter(self.items.new_zeros(BUCKETS, heads)) if gaps else None  # at first no time matters
+        self.content = content_of(features, dim, rng, wanted=content)
 
     def forward(self, sources: Sequence[Sequences], users: Tensor, items: Tensor | None = None) -> tuple[Encoding, ...]:  # noqa: ARG002
         """Encode the readouts of each source, [Q, D]. Item rows are the same for all; users are known by their histories."""
-        return encodings(self._states(join(sources)), sources, self.items, items)
+        table = with_content(self.items, self.content)
+        return encodings(self._states(join(sources), table), sources, table, items)
 
-    def _states(self, source: Sequences) -> Tensor:
+    def _states(self, source: Sequences, table: Tensor) -> Tensor:
         place, longest = source.places, source.longest
         if longest > self.max_length:
             raise Refused(f"encoder.max_length: a history of {longest} items does not fit {self.max_length} positions")
-        vectors, turns = read(self.items, self.unknown, source), None
+        vectors, turns = read(table, self.unknown, source), None
         if self.positions is None:
             turns = angles(longest, self.dim // self.heads, place.device)
         else:
             vectors = vectors + F.embedding(place, self.positions)
         states: Tensor = self.drop(vectors)
-        layout = _Layout(source.rows * longest + place, source.offsets.numel() - 1, longest, _open(source), turns)
+        slots, rows = source.rows * longest + place, source.offsets.numel() - 1
+        seen = _open(source) if self.gaps is None else _biased(source, slots, self.gaps)
+        layout = _Layout(slots, rows, longest, seen, turns)
         for depth, block in enumerate(self.blocks, start=1):
             last = depth == len(self.blocks)
             states = block(states, layout, source.readout if last else None)
@@ -97,7 +112,9 @@ class _Layout(NamedTuple):
     slots: Tensor  # [N] place of each token in the flattened grid
     rows: int
     longest: int
-    seen: Tensor | None  # [rows, 1, 1, longest] bool: what every place of a row may look at; None: all up to itself
+    seen: (
+        Tensor | None
+    )  # broadcast to [rows, heads, longest, longest]: what may be looked at, bool, or how readily; None: all up to itself
     turns: Tensor | None = None  # [longest, D / heads / 2] by which queries and keys are turned; None: they are not
 
 
@@ -105,6 +122,19 @@ def _open(source: Sequences) -> Tensor | None:
     if source.causal:
         return None
     return (torch.arange(source.longest, device=source.offsets.device) < source.lengths[:, None])[:, None, None]
+
+
+def _biased(source: Sequences, slots: Tensor, gaps: Tensor) -> Tensor:
+    """What is added to attention [rows, heads, longest, longest], from the ``gaps`` [BUCKETS, heads]; -inf: not looked at."""
+    if source.times is None:
+        raise Refused("encoder.gaps: reads when items were met; set source.times = true, where the source has that key")
+    rows, longest = source.offsets.numel() - 1, source.longest
+    grid = source.times.new_zeros(rows * longest).index_copy(0, slots, source.times).view(rows, longest)
+    bias = F.embedding(buckets(grid[:, :, None], grid[:, None]), gaps).permute(0, 3, 1, 2)
+    seen = _open(source)
+    if seen is None:
+        seen = torch.ones(longest, longest, dtype=torch.bool, device=grid.device).tril()
+    return bias.masked_fill(~seen, -torch.inf)
 
 
 class _Block(nn.Module):
@@ -133,5 +163,7 @@ class _Block(nn.Module):
         query, key, value = grid.view(rows, longest, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         if turns is not None:
             query, key = rotated(query, turns), rotated(key, turns)
+        if seen is not None and seen.is_floating_point():
+            seen = seen.to(query.dtype)  # which autocast may have made narrower
         found = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=seen is None)
         return found.transpose(1, 2).reshape(rows * longest, -1)
