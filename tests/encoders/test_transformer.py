@@ -72,9 +72,24 @@ def slowly(made: Transformer, history: list[int], times: list[int] | None = None
                     apart = [((times[place] - times[past]) // 1_000_000).bit_length() for past in range(seen)]
                     scores = scores + made.gaps[apart, head]
                 found[place, part] = scores.softmax(0) @ value[:seen, part]
-        x = x + block.mix(found)
+        mixed = block.mix(found)
+        if block.filter is not None:
+            given = block.before_attention(x)
+            for place in range(len(history)):
+                weight = torch.tensor([0.7 ** (place - past) for past in range(place + 1)]).double()
+                average = (weight[:, None] * given[: place + 1]).sum(0) / weight.sum()
+                filtered = average + block.filter.sharp**2 * (given[place] - average)
+                mixed[place] = (1 - block.smooth) * mixed[place] + block.smooth * filtered
+        x = x + mixed
         x = x + block.narrow(F.gelu(block.widen(block.before_network(x))))
     return made.norm(x)
+
+
+@pytest.mark.parametrize("smooth", [0.0, 0.4])
+def test_a_filter_beside_attention_is_that_of_the_loops(smooth: float) -> None:
+    made = encoder(smooth=smooth)
+    torch.testing.assert_close(states(made, sequences(HISTORIES)), torch.cat([slowly(made, row) for row in HISTORIES]))
+    assert (made.blocks[0].filter is None) == (smooth == 0)
 
 
 @pytest.mark.parametrize("positions", ["learned", "rotary"])

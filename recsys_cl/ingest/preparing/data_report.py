@@ -23,8 +23,8 @@ def data_report(prepared: Prepared) -> dict[str, Any]:
     """Facts about a prepared data set, JSON-able.
 
     Keys: ``users``, ``items``, ``density``; ``rows`` (logged, and removed or left by each step); ``parts`` (per part
-    interactions, distinct warm users and items, cold ones, first and last time); ``tied_times``; ``item_popularity``
-    and ``user_activity`` (percentiles, share of the top, histogram by powers of two); ``periods`` (events over time).
+    interactions, distinct warm users and items, cold ones, first and last time); ``tied_times``; ``tied_targets`` of the
+    held-out parts; ``item_popularity`` and ``user_activity`` (percentiles, share of the top, histogram by powers of two); ``periods`` (events over time).
     """
     shape, train = prepared.shape, prepared.parts[0]
     pairs = len(distinct(train.users.astype(np.int64) * shape.items + train.items))
@@ -35,6 +35,7 @@ def data_report(prepared: Prepared) -> dict[str, Any]:
         "rows": prepared.counts,
         "parts": {name: _part(part, shape) for name, part in zip(PARTS, prepared.parts, strict=True)},
         "tied_times": sum(_ties(part) for part in prepared.parts),
+        "tied_targets": _tied_targets(prepared.parts, shape),
         "item_popularity": _tail(np.bincount(train.items, minlength=shape.items)),
         "user_activity": _tail(np.bincount(train.users, minlength=shape.users)),
         "periods": _periods(prepared.parts),
@@ -63,6 +64,22 @@ def _ties(part: Part) -> int:
     crowded = ~(starts & np.append(starts[1:], True))
     meetings = np.cumsum(starts)[crowded] * (int(part.users.max()) + 1) + part.users[crowded]
     return len(meetings) - len(distinct(meetings))
+
+
+def _tied_targets(parts: tuple[Part, ...], shape: Shape) -> dict[str, int]:
+    """Of each held-out part, the interactions of known users who had another at that very instant, in whatever part.
+
+    Which of them came last, and is what is to be told, only the order of the log decides: with times by the day, often.
+    """
+    users, times = (np.concatenate([getattr(part, name) for part in parts]) for name in ("users", "times"))
+    part = np.repeat(np.arange(len(parts)), [len(each.users) for each in parts])
+    known = users < shape.users
+    users, times, part = users[known], times[known], part[known]
+    order = np.lexsort((times, users))
+    same = (users[order][1:] == users[order][:-1]) & (times[order][1:] == times[order][:-1])
+    crowded = np.append(False, same) | np.append(same, False)
+    counts = np.bincount(part[order][crowded], minlength=len(parts)) if len(users) else np.zeros(len(parts), dtype=np.int64)
+    return {name: int(count) for name, count in zip(PARTS[1:], counts[1:], strict=True)}
 
 
 def _tail(counts: NDArray[np.int64]) -> dict[str, Any]:
