@@ -25,9 +25,7 @@ class Layout(NamedTuple):
     places: Tensor  # [N] and in its row
     rows: int
     longest: int
-    seen: (
-        Tensor | None
-    )  # of [rows, heads, longest, longest]: bool, what may be looked at, or what is added; None: all up to itself
+    seen: Tensor | None  # what may be looked at, bool, or what is added to it; None: all up to itself
     turns: Tensor | None  # [longest, D / heads / 2] by which queries and keys are turned; None: they are not
 
 

@@ -132,13 +132,14 @@ def test_the_report_counts_held_out_targets_that_only_the_order_of_the_log_decid
     rows = sorted(((user, f"i{at}", day) for user, row in days.items() for at, day in enumerate(row)), key=lambda row: row[2])
     job = prepared(tmp_path / "a", rows, Prepare(split=Component(use="leave_last_out")))
     report = json.loads(job.out("data_report").read_text())
-    assert report["tied_targets"] == {"valid": 2, "test": 2}
+    assert {name: facts["tied"] for name, facts in report["parts"].items()} == {"train": 3, "valid": 2, "test": 2}
 
 
 def test_of_one_instant_the_later_row_of_the_log_is_the_target(tmp_path):
     rows = [("a", item, 0) for item in ("x", "y", "z", "w")] + [("b", item, 0) for item in ("w", "z", "y", "x")]
     job = prepared(tmp_path / "a", rows, Prepare(split=Component(use="leave_last_out")))
-    assert json.loads(job.out("data_report").read_text())["tied_targets"] == {"valid": 2, "test": 2}
+    parts = json.loads(job.out("data_report").read_text())["parts"]
+    assert {name: facts["tied"] for name, facts in parts.items()} == {"train": 4, "valid": 2, "test": 2}
     told = {name: pq.read_table(job.out(name)).to_pylist() for name in ("train", "valid", "test")}
     assert [len(told[name]) for name in ("train", "valid", "test")] == [4, 2, 2]
     names = load_items(job.out("vocabulary")).item_id.to_list()
