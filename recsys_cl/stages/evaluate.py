@@ -9,8 +9,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from recsys_cl.config import Recipe, Runtime
-from recsys_cl.core.files import digest_file
+from recsys_cl.core.files import digest_file, write_json
 from recsys_cl.evaluation.settings import Evaluation
+from recsys_cl.stages.store import COST
 
 if TYPE_CHECKING:
     from recsys_cl.core.protocols import Job
@@ -39,7 +40,7 @@ class EvaluateStage:
     seed: int
     ledger: Ledger | None = field(default=None, compare=False)
 
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
 
     @property
     def name(self) -> str:
@@ -108,12 +109,12 @@ class EvaluateStage:
             "test_digest": digests["test"],  # promotion compares only what was measured on the same part
             "digests": digests,
             "test_openings": openings,
-            "seconds": perf_counter() - began,
         }
         folder = job.out(self.writes[0])
         write_verdict(verdict, user_ids, folder, facts)
         write_segments(segments, verdict, user_ids, folder)
         write_representation(verdict, known, categories, self.seed, folder)
+        write_json(folder / COST, {"seconds": round(perf_counter() - began, 3), "device": str(device)})
         return {"users": len(verdict.held_out.users), **verdict.means()}
 
     def _open(self, digest: str, job: Job) -> int | None:
