@@ -1,7 +1,7 @@
-"""Three nights of a shop under Dagster: ``python -m benchmarks.nights`` runs them and writes every decision to ``results/nights.json``.
+"""Three nights of a shop under Dagster: ``python -m benchmarks.nights`` writes every decision to ``results/nights.json``.
 
-The log of the first day is noise. That of the second holds a planted signal, so the model of the second night is better and must
-be promoted. In the third night somebody has mistyped the number of epochs, and what comes of it must be kept back.
+The log of the first day is noise. That of the second holds a planted signal, so the model of the second night is better and
+must be promoted. In the third night somebody has mistyped the number of epochs, and what comes of it must be kept back.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from recsys_cl.core.version import VERSION
 
 RECEIPT = "receipt.json"
 COST = "cost.json"
-"""What making a folder took, seconds and the like: kept in it and not part of its digest, so that what is made again is the same."""
+"""What making a folder took: kept in it and no part of its digest, so that what is made again in other seconds is the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,9 @@ class Deployment:
         assert self._running is not None
         assert self._running.poll() is None, (self.root / "log").read_text()[-4000:]
         try:
-            return "locationEntries" in json.dumps(self.ask("{ workspaceOrError { ... on Workspace { locationEntries { id } } } }"))
+            return "locationEntries" in json.dumps(
+                self.ask("{ workspaceOrError { ... on Workspace { locationEntries { id } } } }")
+            )
         except OSError:
             return False
 

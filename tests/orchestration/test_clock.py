@@ -10,12 +10,12 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from recsys_cl.ingest.versions.manifest import read_version
 from tests.orchestration.deployment import LOCATION, Deployment, free_port
 
 dagster = pytest.importorskip("dagster", reason="the extra 'schedule' is not installed: make test-schedule runs this")
@@ -83,14 +83,7 @@ def test_past_days_come_in_by_a_backfill(deployment: Deployment) -> None:
 
     assert deployment.until(ended, "the backfill has ended") == "COMPLETED_SUCCESS"
     logs = pd.concat([pd.read_csv(deployment.root / "logs" / f"{day}.csv") for day in deployment.days])
-    appended = rows_of(deployment.root / "shop")
-    assert appended == len(logs.drop_duplicates()), "every day once, whatever their order"
-
-
-def rows_of(data_set: Path) -> int:
-    from recsys_cl.ingest.versions.dataset import DataSet
-
-    return int(DataSet(data_set).newest().rows)
+    assert read_version(deployment.root / "shop").rows == len(logs.drop_duplicates()), "every day once, whatever their order"
 
 
 def test_two_runs_at_once_make_everything_once(deployment: Deployment) -> None:

@@ -115,7 +115,10 @@ def test_a_byte_changed_in_s3_is_refused_before_it_is_loaded(team: Team, version
     body[-1] ^= 1
     team.s3.put_object(Bucket=BUCKET, Key=victim, Body=bytes(body))
     before = team.rows("SELECT alias, version FROM registered_model_aliases ORDER BY alias")
-    for command in (["promote", "--model", "team-shop", "--version", "2", "--force"], ["recommend", "--model", "models:/team-shop/2", "--out", "no.parquet"]):
+    for command in (
+        ["promote", "--model", "team-shop", "--version", "2", "--force"],
+        ["recommend", "--model", "models:/team-shop/2", "--out", "no.parquet"],
+    ):
         ended = team.run(*command)
         assert ended.returncode == 2, ended.stderr[-3000:]
         assert "damaged or changed" in ended.stderr.replace("\n", " ")
