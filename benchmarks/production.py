@@ -46,6 +46,7 @@ set.training = {{ epochs = 3, refit = true }}
 set.encoder.dim = 8
 """
 KILLS = 100
+MINUTES = float(os.environ.get("RECSYS_CL_KILL_MINUTES", "1440"))  # of one sitting
 COUNTED = ("metrics.json", "report.json", "index.html", "report.md", "registration", RECEIPT, COST)
 """Files that hold times, run ids, or how often the test part was opened, which a kill adds to."""
 
@@ -90,7 +91,10 @@ def kills(scratch: Path) -> dict[str, Any]:
         assert _start(peace, "run", "small.toml").wait() == 0
         note.write_text(json.dumps({"seconds": time.perf_counter() - began, "runs": []}))
     told = json.loads(note.read_text("utf-8"))
+    until = time.monotonic() + 60 * MINUTES
     while len(told["runs"]) < KILLS:
+        if time.monotonic() > until:
+            raise SystemExit(f"{len(told['runs'])} of {KILLS} runs so far; the same command goes on")
         told["runs"].append(_one_run(folder, len(told["runs"]), told["seconds"]))
         note.write_text(json.dumps(told))
     running_before = _runs(folder).get("RUNNING", 0)

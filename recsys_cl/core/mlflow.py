@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from recsys_cl.core.errors import Unavailable
 from recsys_cl.core.files import free_space
@@ -75,6 +75,9 @@ def explained(uri: str) -> Iterator[None]:
         path = sqlite_path(uri)
         room = f" ({free_space(path)})" if path else ""
         raise Unavailable(f"tracking store {without_credentials(uri)}: {without_credentials(reason, uri)}{room}") from error
+    except ModuleNotFoundError as error:  # the driver of a database, or of a bucket
+        need = f"{error.name} is not installed; pip install 'recsys-cl[team]'"
+        raise Unavailable(f"tracking store {without_credentials(uri)}: {need}") from error
 
 
 def without_credentials(text: str, uri: str | None = None) -> str:
@@ -84,9 +87,9 @@ def without_credentials(text: str, uri: str | None = None) -> str:
     """
     source = text if uri is None else uri
     parts = urlsplit(source)
-    who, _, host = parts.netloc.rpartition("@")
+    who = parts.netloc.rpartition("@")[0]
     secrets = {who, who.partition(":")[2], *_PASSWORD.findall(parts.query)} - {""}
-    bare = urlunsplit(parts._replace(netloc=host, query=_PASSWORD.sub("…", parts.query)))
+    bare = _PASSWORD.sub("…", source.replace(f"//{who}@", "//", 1) if who else source)
     shown = text.replace(source, bare) if secrets else text
     for secret in sorted({*secrets, *map(unquote, secrets)}, key=len, reverse=True):
         shown = shown.replace(secret, "…")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -49,9 +50,9 @@ class Team:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What PostgreSQL itself answers."""
-        import psycopg2
+        import psycopg
 
-        with psycopg2.connect(self.database) as connection, connection.cursor() as cursor:
+        with psycopg.connect(self.database.replace("+psycopg", "")) as connection, connection.cursor() as cursor:
             cursor.execute(query)
             return list(cursor.fetchall())
 
@@ -65,7 +66,7 @@ class Team:
 def team() -> Iterator[Team]:
     """Skipped, saying so, where PostgreSQL or the S3-compatible server is not installed."""
     binaries = postgres_binaries()
-    pytest.importorskip("psycopg2", reason="psycopg2 is not installed: make test-services installs it")
+    pytest.importorskip("psycopg", reason="psycopg is not installed: make test-services installs it")
     pytest.importorskip("moto.server", reason="moto[server] is not installed: make test-services installs it")
     with ExitStack() as last:
         folder = Path(tempfile.mkdtemp(prefix="recsys-cl-services-"))
@@ -95,7 +96,7 @@ def postgres(binaries: Path, folder: Path) -> Iterator[str]:
     """
     import pwd
 
-    import psycopg2
+    import psycopg
 
     home, port, prefix = folder / "postgres", free_port(), []
     home.mkdir()
@@ -111,13 +112,10 @@ def postgres(binaries: Path, folder: Path) -> Iterator[str]:
     done(*prefix, str(binaries / "initdb"), "-D", data, "-U", "team", "--auth", "scram-sha-256", "--pwfile", str(secret))
     done(*prefix, str(binaries / "pg_ctl"), "-D", data, "-o", options, "-l", str(home / "log"), "-w", "-t", "120", "start")
     try:
-        address = f"postgresql://team:{quote(PASSWORD, safe='')}@127.0.0.1:{port}"
-        connection = psycopg2.connect(f"{address}/postgres")
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("CREATE DATABASE mlflow")
-        connection.close()
-        yield f"{address}/mlflow"
+        server = f"team:{quote(PASSWORD, safe='')}@127.0.0.1:{port}"
+        with psycopg.connect(f"postgresql://{server}/postgres", autocommit=True) as connection:
+            connection.execute("CREATE DATABASE mlflow")
+        yield f"postgresql+psycopg://{server}/mlflow"
     finally:
         done(*prefix, str(binaries / "pg_ctl"), "-D", data, "-m", "immediate", "-w", "stop")
 
@@ -161,7 +159,8 @@ def mlflow_server(folder: Path, database: str, keys: Mapping[str, str]) -> Itera
         wait_for(f"{address}/health", process, folder / "mlflow.log")
         yield address
     finally:
-        os.killpg(process.pid, 15)
+        with suppress(ProcessLookupError):  # it has ended, and the test says why
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait(60)
 
 

@@ -28,7 +28,7 @@ split = { use = "time" }
 
 [evaluation]
 metrics = ["ndcg", "recall", "coverage"]
-ks = [10]
+ks = [10, 20]
 
 [registry]
 metric = "ndcg@10"
