@@ -6,7 +6,7 @@ A new view is one case in CASES.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 import pytest
@@ -98,6 +98,7 @@ CASES = [
         {"of": [{"use": "edge_drop", "rate": 0.0}]},
         [{"of": []}, {"of": [{"use": "edge_drop", "rate": 2.0}]}],
     ),
+    Case("one_behaviour", some_graph, {"behaviour": "buy"}, random=False),
     Case("one_domain", some_domains, {"domain": 1}, refused=[{"domain": -1}], random=False),
     Case("domain_drop", some_domains, {"rate": 0.5}, {"rate": 0.0}, RATES),
     Case("domain_drop", some_domains, {"rate": 0.5, "shared": True}, {"rate": 0.0}, RATES),
@@ -122,7 +123,9 @@ every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 def view(case: Case, arguments: dict[str, object] | None = None) -> View[Any]:
     chosen = Component(use=case.use, **(case.arguments if arguments is None else arguments))
-    made: View[Any] = build("views", chosen, "views.0", shape=SHAPE, interactions=interactions(count=150, shape=SHAPE))
+    met = interactions(count=150, shape=SHAPE)
+    met = replace(met, behaviours={"buy": met.users % 3 == 0, "view": torch.zeros_like(met.users, dtype=torch.bool)})
+    made: View[Any] = build("views", chosen, "views.0", shape=SHAPE, interactions=met)
     return made
 
 

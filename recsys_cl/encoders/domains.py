@@ -14,6 +14,7 @@ from torch import Generator, Tensor, nn
 
 from recsys_cl.core.values import Encoding, Interactions, ItemFeatures, Shape
 from recsys_cl.encoders._crossing import Crossing, Fitted, Kind
+from recsys_cl.encoders._spread import Spread
 from recsys_cl.encoders._table import Init, Layers, refuse_beyond_memory, table
 from recsys_cl.ops.layers import Request, layered
 from recsys_cl.structures.domains import Domains, item_numbers
@@ -44,6 +45,8 @@ class DomainLightGCN(nn.Module):
         crossing: how other domains speak, see ``encoders/_crossing.py``.
         always: let learned maps speak of users whom the domain does know, too.
         ridge: of the fitted map; none: chosen by generalised cross-validation.
+        spread: vectors are known up to a spread of their own (``encoders/_spread.py``), told in the parts ``mean`` and
+            ``log_variance``; see the objective ``bottleneck``.
         by: the feature.
         init: how the tables begin, see ``encoders/_table.py``.
     """
@@ -60,6 +63,7 @@ class DomainLightGCN(nn.Module):
         crossing: Kind = "fitted",
         always: bool = False,
         ridge: Annotated[float, Field(gt=0)] | None = None,
+        spread: bool = False,
         by: str = "domain",
         init: Init = "xavier",
     ) -> None:
@@ -78,39 +82,43 @@ class DomainLightGCN(nn.Module):
                 known[domain, interactions.users.cpu()[inside]] = True
             self.table[: wide.users][~known.flatten()] = 0
         self.crossing = Crossing(crossing, len(numbers), dim, ridge=ridge, always=always)
+        self.spread = Spread(dim, rng) if spread else None
 
     def forward(self, sources: Sequence[Domains], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
         """One encoding a source; sources with one graph share all propagation."""
-        found: dict[int, tuple[_States, _States]] = {}
+        found: dict[int, dict[str, _States]] = {}
         for source in sources:
             if id(source.graph) not in found:
                 found[id(source.graph)] = self._states(source, users, items)
-        return [self._encoding(source, *found[id(source.graph)], users, items) for source in sources]
+        return [self._encoding(source, found[id(source.graph)], users, items) for source in sources]
 
-    def _states(self, source: Domains, users: Tensor, items: Tensor | None) -> tuple[_States, _States]:
-        """What the layers make of the rows asked for, and their rows of the tables."""
+    def _states(self, source: Domains, users: Tensor, items: Tensor | None) -> dict[str, _States]:
+        """What the layers make of the rows asked for, ``vectors``, their rows of the ``tables``, and the parts."""
         domains, numbers = len(source.items), source.items if items is None else source.items[:, items]
         people = torch.arange(domains, device=users.device)[:, None] * self.shape.users + users
         domain, place = (numbers >= 0).nonzero(as_tuple=True)
         rows = torch.cat((people.flatten(), self.wide.users + numbers[domain, place]))
         [made] = layered(self.table, [source.graph.flow(self.layers)], Request(rows, self.shares))
-        mean, first = (self._cut(each, domains, numbers.shape[1], (place, domain)) for each in made[:2])
-        return mean, first
+        told = {"vectors": made[0], "tables": made[1]}
+        if self.spread is not None:
+            drawn, log_variance = self.spread(made[0])
+            told |= {"vectors": drawn, "mean": made[0], "log_variance": log_variance}
+        return {name: self._cut(each, domains, numbers.shape[1], (place, domain)) for name, each in told.items()}
 
     def _cut(self, rows: Tensor, domains: int, items: int, where: tuple[Tensor, Tensor]) -> _States:
         count = len(rows) - len(where[0])
         own = rows.new_zeros(items, domains, self.width).index_put(where, rows[count:])
         return _States(rows[:count].view(domains, -1, self.width), own)
 
-    def _encoding(self, source: Domains, states: _States, tables: _States, users: Tensor, items: Tensor | None) -> Encoding:
-        seen = source.seen[:, users]
+    def _encoding(self, source: Domains, found: dict[str, _States], users: Tensor, items: Tensor | None) -> Encoding:
+        seen, states = source.seen[:, users], found["vectors"]
         if source.only is not None:
             inside = source.items[source.only] if items is None else source.items[source.only, items]
             rows = states.users[source.only], states.items[:, source.only]
             return Encoding(*rows, present=inside >= 0, members=seen[source.only])
         people = self.crossing(states.users, seen, self._fitted(source))
-        layers = (Encoding(_joined(tables.users), tables.items.flatten(1)),)
-        return Encoding(_joined(people), states.items.flatten(1), layers=layers)
+        of = {name: Encoding(_joined(each.users), each.items.flatten(1)) for name, each in found.items() if name != "vectors"}
+        return Encoding(_joined(people), states.items.flatten(1), layers=(of.pop("tables"),), parts=of)
 
     @torch.no_grad()
     def _fitted(self, source: Domains) -> Fitted | None:
@@ -118,7 +126,7 @@ class DomainLightGCN(nn.Module):
         if self.training or self.crossing.kind == "learned":
             return None
         everybody = torch.arange(self.shape.users, device=source.seen.device)
-        return self.crossing.fit(self._states(source, everybody, everybody[:0])[0].users, source.seen)
+        return self.crossing.fit(self._states(source, everybody, everybody[:0])["vectors"].users, source.seen)
 
 
 def _joined(parts: Tensor) -> Tensor:

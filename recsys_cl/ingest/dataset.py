@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -91,7 +91,7 @@ def _words(value: object) -> set[str]:
 
 
 def load_users(vocabulary: Path) -> pd.DataFrame:
-    """The user table in id order: ``user_id``."""
+    """The user table in id order: ``user_id`` and whatever else was ingested."""
     return _frame(vocabulary / "users.parquet")
 
 
@@ -120,6 +120,20 @@ def load_categories(vocabulary: Path, column: str, separator: str = "", device: 
     )
     found = Ragged.group(_tensor(pairs["row"]), _tensor(pairs["kind"]), len(values))
     return found if device is None else found.to(device)
+
+
+def first_categories(items: pd.DataFrame, column: str, separator: str = "") -> pd.Series[Any]:
+    """The first category of each of ``items``, None where none is known; called ``column``.
+
+    Text and lists are read as in `load_categories`, whose numbers forget the order.
+    """
+    return items[column].map(lambda value: _first(value, separator), na_action="ignore").astype(object)
+
+
+def _first(value: object, separator: str) -> str | None:
+    listed = isinstance(value, list | tuple | np.ndarray)
+    several: Any = value if listed else str(value).split(separator) if separator else [value]
+    return next((name for each in several if each is not None and (name := str(each).strip())), None)
 
 
 def load_features(vocabulary: Path, shape: Shape) -> ItemFeatures | None:

@@ -122,6 +122,7 @@ class EvaluateStage:
             "test_digest": digests["test"],  # promotion compares only what was measured on the same part
             "digests": digests,
             "test_openings": openings,
+            "categories": {"column": self.evaluation.category, "separator": self.evaluation.category_separator},
             "seconds": perf_counter() - began,
         }
         folder = job.out(self.writes[0])

@@ -20,6 +20,7 @@ from recsys_cl.evaluation.judge import Judge
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 from recsys_cl.stages.assemble import assemble, device_of, penalties
 from recsys_cl.tracking.tee import Tee
+from recsys_cl.training import heap
 from recsys_cl.training.loop import fit
 from recsys_cl.training.plan import Plan
 from recsys_cl.training.precision import Bfloat16
@@ -96,7 +97,7 @@ class Fitting:
     def _fit(self, known: Interactions, judge: Judge | None, plan: Plan, track: Tracker | None, phase: str) -> Run[Any]:
         """One fit of a fresh method; the same seed gives the same initial weights and the same chance in both phases."""
         device = known.users.device
-        with seeded(derive(self.seed, "globals")):
+        with heap.kept(), seeded(derive(self.seed, "globals")):
             assembly = assemble(self.recipe, known, self.seed, device, self.features)
             method = Bfloat16(assembly.method) if self.runtime.precision == "bf16" else assembly.method
             rng = generator(self.seed, "training", device=device)
