@@ -11,8 +11,10 @@ import torch
 
 from recsys_cl.config import Recipe, Runtime
 from recsys_cl.core.chance import derive, generator
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Method, Tracker
 from recsys_cl.core.values import Interactions, ItemFeatures, Ragged
+from recsys_cl.evaluation.candidates import Candidates
 from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.evaluation.judge import Judge
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
@@ -48,6 +50,7 @@ class Fitting:
         checkpoints: folder for checkpoints; what an interrupted fitting left there is continued.
         categories: of each item, for the metrics that read them.
         features: of each item, for the components that read them.
+        candidates: the items that are ranked in validation; None: all are.
     """
 
     label: str
@@ -58,6 +61,7 @@ class Fitting:
     checkpoints: Path
     categories: Ragged | None = None
     features: ItemFeatures | None = None
+    candidates: Candidates | None = None
 
     def run(self, train: Interactions, valid: Interactions, track: Tracker) -> Fitted:
         """Fit on ``train``, select on ``valid``; ``track`` is told of the selection, epoch by epoch.
@@ -68,6 +72,8 @@ class Fitting:
             Unavailable: the device is not there.
         """
         device, plan = device_of(self.runtime), self.recipe.training
+        if plan.refit and self.evaluation.history == "train":
+            raise Refused("training.refit: with evaluation.history = 'train' nothing may be learnt from the validation part")
         train, valid = train.to(device), valid.to(device)
         judge = Judge(
             valid,
@@ -77,6 +83,7 @@ class Fitting:
             budget=self.evaluation.budget,
             model=self.label,
             categories=None if self.categories is None else self.categories.to(device),
+            candidates=None if self.candidates is None else self.candidates.to(device),
         )
         selection = self._fit(train, judge, plan, track, "selection")
         best = selection.best
