@@ -59,6 +59,8 @@ class Sequences:
 
 def join(sources: Sequence[Sequences]) -> Sequences:
     """All rows and readouts of ``sources`` as one value, in order."""
+    if len(sources) == 1:
+        return sources[0]
     counts = sources[0].offsets.new_tensor([source.tokens.numel() for source in sources])
     starts = offsets_of(counts)
     users = [source.users for source in sources if source.users is not None]
