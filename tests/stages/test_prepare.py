@@ -22,15 +22,19 @@ LOG = [(f"u{int(CHANCE.paretovariate(0.6)) % 40}", f"i{int(CHANCE.paretovariate(
 SHARES = Component(use="time")
 TIMES = Component.model_validate({"use": "time", "valid": "1970-01-01T00:08:00", "test": "1970-01-01T00:09:00"})
 ITEMS = pa.table({"item_id": ["i1", "i5", "nobody"], "title": ["One", None, "None"], "image": [[1, 2], [3, 4], [5, 6]]})
+USERS = pa.table({"user_id": ["nobody", "u2", "u1"], "country": ["AT", "FR", None]})
 
 
 def prepared(folder, rows=LOG, settings=None, **optional):
     folder.mkdir()
     items = folder / "items.parquet"
     pq.write_table(ITEMS, items)
+    users = folder / "users.parquet"
+    pq.write_table(USERS, users)
     drift = folder / "drift"
     drift.write_text('{"verdict": "warning", "against": 3, "checks": []}')
-    reads = {"interactions": write_log(folder / "log.parquet", rows, **optional), "items": items, "drift": drift}
+    log = write_log(folder / "log.parquet", rows, **optional)
+    reads = {"interactions": log, "items": items, "users": users, "drift": drift}
     job = Job(reads, folder / "out", "")
     job.scratch.mkdir()
     PrepareStage(settings or Prepare(kcore=KCore(users=2, items=2))).run(job)
@@ -93,6 +97,13 @@ def test_items_keep_what_is_known_of_them(tmp_path):
     assert items.loc["i5", "image"].tolist() == [3, 4]
     assert items.loc["i2", ["title", "image"]].isna().all()
     assert "nobody" not in items.index
+
+
+def test_users_keep_what_is_known_of_them(tmp_path):
+    users = load_users(prepared(tmp_path / "a").out("vocabulary")).set_index("user_id")
+    assert users.loc["u2", "country"] == "FR"
+    assert users.loc[["u1", "u3"], "country"].isna().all()
+    assert "nobody" not in users.index
 
 
 def test_the_report_counts_what_a_loop_counts(tmp_path):

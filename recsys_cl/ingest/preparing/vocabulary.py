@@ -23,11 +23,11 @@ def write_part(part: Part, path: Path) -> None:
     _write(pa.table({**columns, **part.columns}), path)
 
 
-def write_vocabulary(prepared: Prepared, items: Path, folder: Path) -> None:
-    """Write ``users.parquet``, ``items.parquet`` (joined with the table at ``items``) and ``shape.json``."""
+def write_vocabulary(prepared: Prepared, items: Path, users: Path, folder: Path) -> None:
+    """Write ``items.parquet`` and ``users.parquet``, joined with the tables at ``items`` and ``users``, and ``shape.json``."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(pa.table({"user_id": prepared.user_ids}), folder / "users.parquet")
-    _write(_described(prepared.item_ids, items), folder / "items.parquet")
+    _write(_described("user_id", prepared.user_ids, users), folder / "users.parquet")
+    _write(_described("item_id", prepared.item_ids, items), folder / "items.parquet")
     shape = {"users": prepared.shape.users, "items": prepared.shape.items}
     try:
         (folder / "shape.json").write_text(json.dumps(shape, sort_keys=True) + "\n", encoding="utf-8")
@@ -47,15 +47,15 @@ def write_features(features: Mapping[str, Component], folder: Path) -> None:
     _write(pa.table(columns), folder / "features.parquet")
 
 
-def _described(item_ids: pa.Array, path: Path) -> pa.Table:
-    """Item ids in id order with what the item table knows of them; unknown is null."""
+def _described(key: str, ids: pa.Array, path: Path) -> pa.Table:
+    """Ids in id order with what the table at ``path`` knows of them; unknown is null."""
     try:
         known = pq.read_table(path, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
-        raise Refused(f"{path}: not a readable item table: {error}") from error
-    row = pc.index_in(item_ids, value_set=known.column("item_id").cast(item_ids.type))
-    described = {name: known.column(name).take(row) for name in known.column_names if name != "item_id"}
-    return pa.table({"item_id": item_ids, **described})
+        raise Refused(f"{path}: not a readable table of ids: {error}") from error
+    row = pc.index_in(ids, value_set=known.column(key).cast(ids.type))
+    described = {name: known.column(name).take(row) for name in known.column_names if name != key}
+    return pa.table({key: ids, **described})
 
 
 def _write(table: pa.Table, path: Path) -> None:
