@@ -101,6 +101,10 @@ class Modality:
     values: Tensor  # [I, D] float32; the row of an item that has none is zero and means nothing
     present: Tensor  # [I] bool: the item has one
 
+    def take(self, items: Tensor) -> Modality:
+        """The rows of ``items`` [M]."""
+        return Modality(self.values.index_select(0, items), self.present[items])
+
     def to(self, device: torch.device) -> Modality:
         """The same on another device."""
         return Modality(self.values.to(device), self.present.to(device))
@@ -122,6 +126,10 @@ class ItemFeatures:
         import torch
 
         return torch.stack([modality.present for modality in self.modalities.values()]).any(0)
+
+    def take(self, items: Tensor) -> ItemFeatures:
+        """What is known of ``items`` [M], in that order."""
+        return ItemFeatures({name: modality.take(items) for name, modality in self.modalities.items()})
 
     def to(self, device: torch.device) -> ItemFeatures:
         """The same on another device."""
@@ -203,3 +211,4 @@ class Ranking:
     categories: Ragged | None = None  # I rows: the categories of each item; none where they are not known
     vectors: Tensor | None = None  # [I, D] the model's item vectors
     standing: Standing | None = None
+    cold: Ranking | None = None  # the same among the items alone that nobody has met

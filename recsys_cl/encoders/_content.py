@@ -9,12 +9,21 @@ import torch
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Encoding, ItemFeatures
+from recsys_cl.core.values import Encoding, Interactions, ItemFeatures, Shape
 from recsys_cl.encoders._items import linear, normal
 
 Fusion = Literal["sum", "gated", "attention"]
 """Of the modalities an item has: their ``sum``; the same after each is ``gated``, coordinate by coordinate, by what it says
 itself (Arevalo et al., 2017, arXiv:1702.01992); or their mean by ``attention``, whose weights add up to 1."""
+
+
+def learned(interactions: Interactions | None, shape: Shape) -> Tensor:
+    """Items [I] bool that somebody had met when the model was trained, so that a vector of their own was learned.
+
+    It is kept with the weights: what was first met afterwards has a row, but nothing was learned of it.
+    """
+    everything = torch.ones(shape.items, dtype=torch.bool)
+    return everything if interactions is None else torch.bincount(interactions.items, minlength=shape.items) > 0
 
 
 class Told(NamedTuple):

@@ -39,7 +39,7 @@ class EvaluateStage:
     seed: int
     ledger: Ledger | None = field(default=None, compare=False)
 
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
 
     @property
     def name(self) -> str:

@@ -13,7 +13,14 @@ import torch
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.files import write_json
 from recsys_cl.core.values import Interactions
-from recsys_cl.evaluation.divisions import cold_items, column, history_length, item_age, item_popularity
+from recsys_cl.evaluation.divisions import (
+    cold_items,
+    column,
+    history_length,
+    item_age,
+    item_popularity,
+    who_gets_cold_items,
+)
 from recsys_cl.evaluation.segments import Division, Segment, about_hits, item_segments, user_segments
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 from recsys_cl.ingest.dataset import load_items, load_users
@@ -38,8 +45,9 @@ def segments_of(
     """
     ranking, held_out = verdict.ranking, verdict.held_out
     metrics = about_hits(build_metrics(evaluation), ranking)
-    items = [item_popularity(train), item_age(train), cold_items(train.shape.items)]
+    items = [item_popularity(train), item_age(train), cold_items(held_out.popularity)]
     users = [history_length(held_out.users, known)]
+    users += [who_gets_cold_items(ranking.cold.held_out)] if ranking.cold is not None else []
     for division, of_items in _columns(vocabulary, evaluation.segments):
         (items if of_items else users).append(division if of_items else replace(division, of=division.of[held_out.users.cpu()]))
     found: list[Segment] = []
