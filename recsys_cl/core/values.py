@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:  # here and in few functions, because ingestion and preparation start without torch
@@ -100,14 +100,15 @@ class Modality:
 
     values: Tensor  # [I, D] float32; the row of an item that has none is zero and means nothing
     present: Tensor  # [I] bool: the item has one
+    shape: tuple[int, ...] = ()  # what a row is, flattened: (3, H, W) of pixels; (): a vector
 
     def take(self, items: Tensor) -> Modality:
         """The rows of ``items`` [M]."""
-        return Modality(self.values.index_select(0, items), self.present[items])
+        return replace(self, values=self.values.index_select(0, items), present=self.present[items])
 
     def to(self, device: torch.device) -> Modality:
         """The same on another device."""
-        return Modality(self.values.to(device), self.present.to(device))
+        return replace(self, values=self.values.to(device), present=self.present.to(device))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,8 +9,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Encoding, Interactions, ItemFeatures, Shape
+from recsys_cl.core.values import Encoding, Interactions, ItemFeatures, Modality, Shape
 from recsys_cl.encoders._items import linear, normal
+from recsys_cl.encoders._pixels import Pixels
 
 Fusion = Literal["sum", "gated", "attention"]
 """Of the modalities an item has: their ``sum``; the same after each is ``gated``, coordinate by coordinate, by what it says
@@ -35,7 +36,9 @@ class Told(NamedTuple):
 
 
 class Towers(nn.Module):
-    """One affine map a modality, or one of two layers with ``hidden`` units between; modalities stand in the order of names.
+    """One affine map a modality, or one of two layers with ``hidden`` units between; of pixels a convolutional network.
+
+    Modalities stand in the order of names.
 
     Raises:
         Refused: there are no features to make them for.
@@ -46,7 +49,7 @@ class Towers(nn.Module):
         if features is None:
             raise Refused("encoder: multimodal encoders read features of the items; declare them under [prepare.features]")
         self.names = tuple(name for name, _ in features)
-        self.towers = nn.ModuleList(_tower(modality.values.shape[1], hidden, dim, rng) for _, modality in features)
+        self.towers = nn.ModuleList(_tower(modality, hidden, dim, rng) for _, modality in features)
 
     def forward(self, features: ItemFeatures) -> list[Told]:
         """What each modality of ``features`` tells; they are those the towers were made for."""
@@ -95,7 +98,10 @@ def item_part(rows: Tensor, present: Tensor, items: Tensor | None) -> Encoding:
     return Encoding(rows[:0], rows, present=present)
 
 
-def _tower(width: int, hidden: int, dim: int, rng: Generator) -> nn.Module:
+def _tower(modality: Modality, hidden: int, dim: int, rng: Generator) -> nn.Module:
+    if modality.shape:
+        return Pixels(modality.shape, dim, rng)
+    width = modality.values.shape[1]
     if not hidden:
         return linear(width, dim, rng)
     return nn.Sequential(linear(width, hidden, rng), nn.LeakyReLU(), linear(hidden, dim, rng))

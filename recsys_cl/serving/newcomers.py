@@ -17,6 +17,7 @@ from recsys_cl.core.chance import generator
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import KnowsContent
 from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Shape
+from recsys_cl.ingest.features._column import Known
 from recsys_cl.ingest.preparing.content import read_new
 
 if TYPE_CHECKING:
@@ -57,16 +58,15 @@ class Newcomers:
             Refused: a column makes no sense.
         """
         told = read_new(items, self.learned)
-        read = {name: (torch.from_numpy(known.values), torch.from_numpy(known.present)) for name, known in told.items()}
-        method = _method(self.recipe, {name: values.shape[1] for name, (values, _) in read.items()})
+        whole = _features(told)
+        method = _method(self.recipe, told)
         method.module.load_state_dict(dict(self.weights), strict=False)
         method.module.eval()
         blocks = []
         for start in range(0, len(items), _BLOCK):
             part = slice(start, start + _BLOCK)
-            some = ItemFeatures({name: Modality(values[part], present[part]) for name, (values, present) in read.items()})
-            blocks.append(method.by_content(some).float())
-        return torch.cat(blocks), torch.stack([present for _, present in read.values()]).any(0)
+            blocks.append(method.by_content(whole.take(torch.arange(len(items))[part])).float())
+        return torch.cat(blocks), whole.known
 
 
 def read_newcomers(folder: Path, recipe: Mapping[str, Any]) -> Newcomers | None:
@@ -95,21 +95,27 @@ def newcomers_of(recipe: Mapping[str, Any], vocabulary: Path, weights: Path) -> 
     if not path.is_file() or not hasattr(resolve("encoders", made.encoder.use, "encoder"), "by_content"):
         return None
     learned = parquet.read_table(path, page_checksum_verification=True)
-    widths = {name: known.values.shape[1] for name, known in read_new(_somebody(), learned).items()}
-    wanted = _method(made, widths).module.state_dict()
+    wanted = _method(made, read_new(_somebody(), learned)).module.state_dict()
     kept = {name: value for name, value in load_file(weights).items() if name in wanted and value.shape == wanted[name].shape}
     return Newcomers(made, learned, kept)
 
 
-def _method(recipe: Recipe, widths: Mapping[str, int]) -> Any:
-    """The method around one user and one item, whose content is of these widths."""
+def _features(told: Mapping[str, Known]) -> ItemFeatures:
+    return ItemFeatures(
+        {
+            name: Modality(torch.from_numpy(known.values), torch.from_numpy(known.present), known.shape)
+            for name, known in told.items()
+        }
+    )
+
+
+def _method(recipe: Recipe, told: Mapping[str, Known]) -> Any:
+    """The method around one user and one item, whose content is like ``told``."""
     one, shape = torch.zeros(1, dtype=torch.int64), Shape(1, 1)
     context: dict[str, Any] = {
         "shape": shape,
         "interactions": Interactions(shape, one, one, one),
-        "features": ItemFeatures(
-            {name: Modality(torch.zeros(1, width), torch.ones(1, dtype=torch.bool)) for name, width in widths.items()}
-        ),
+        "features": _features(told).take(one),
         "rng": generator(0, "unused"),
     }
     encoder = build("encoders", recipe.encoder, "encoder", **context)

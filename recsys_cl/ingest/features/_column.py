@@ -16,11 +16,16 @@ Learned = Mapping[str, pa.Array]
 """What a kind of content learned of the items that somebody met, such as their mean; all others are read by it."""
 
 
+SHAPE = b"shape"
+"""Where a prepared column says what its rows are: JSON in the field's metadata."""
+
+
 class Known(NamedTuple):
     """One modality: a vector for each item that has it."""
 
     values: NDArray[np.float32]  # [I, D]; rows that are not present mean nothing
     present: NDArray[np.bool_]  # [I]
+    shape: tuple[int, ...] = ()  # what a row is, flattened; see `Modality`
 
 
 def column(items: pa.Table, name: str, modality: str) -> pa.Array:

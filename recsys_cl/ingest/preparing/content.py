@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
-from recsys_cl.ingest.features._column import Known, Learned
+from recsys_cl.ingest.features._column import SHAPE, Known, Learned
 
 FEATURES = b"features"
 """Where ``Content.learned`` says what was declared: ``[prepare.features]`` as JSON, in the schema's metadata."""
@@ -48,6 +48,7 @@ def content_of(met: pa.Array, items: Path, features: Mapping[str, Component], *,
     described = describe(ids, table)
     vectors: dict[str, pa.Array] = {}
     learned: dict[str, pa.Array] = {}
+    fields: list[pa.Field] = []
     kept = np.arange(len(ids)) < len(met)
     for name in sorted(features):
         reading = build("ingest.features", features[name], f"prepare.features.{name}", name=name)
@@ -55,10 +56,12 @@ def content_of(met: pa.Array, items: Path, features: Mapping[str, Component], *,
         known = reading(described, found)
         kept |= known.present
         vectors[name] = _lists(known)
+        fields.append(pa.field(name, vectors[name].type, metadata={SHAPE: json.dumps(known.shape)}))
         learned |= {f"{name}/{key}": pa.array([values], pa.list_(values.type)) for key, values in found.items()}
     said = json.dumps({name: component.model_dump(mode="json") for name, component in sorted(features.items())})
     remembered = pa.table(learned).replace_schema_metadata({FEATURES: said})
-    return Content(ids.filter(pa.array(kept)), pa.table(vectors).filter(pa.array(kept)), remembered)
+    told = pa.table(vectors, schema=pa.schema(fields)).filter(pa.array(kept))
+    return Content(ids.filter(pa.array(kept)), told, remembered)
 
 
 def read_new(items: pa.Table, learned: pa.Table) -> dict[str, Known]:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.columns import missing
 from recsys_cl.ingest.reading.delimited import read_rows
-from recsys_cl.ingest.reading.features import ENDING, check_features, matrix, with_arrays
+from recsys_cl.ingest.reading.features import ENDING, FOLDER, check_features, matrix, with_arrays, with_files
 from recsys_cl.ingest.reading.objects import decode
 from recsys_cl.ingest.reading.physical import convert, text_kind
 from recsys_cl.ingest.reading.records import DELIMITERS, read_layout
@@ -33,7 +33,7 @@ def read_items(path: Path, columns: Mapping[str, str]) -> pa.Table:
     reader = readers.get(Path(name).suffix)
     if reader is None:
         raise Refused(f"{path}: an item table ends in {', '.join(readers)}")
-    theirs = {"item_id": "item_id", **{name: text for name, text in columns.items() if not text.endswith(ENDING)}}
+    theirs = {"item_id": "item_id", **{name: text for name, text in columns.items() if not text.endswith((ENDING, FOLDER))}}
     table = reader(path, theirs)
     for ours, wanted in theirs.items():
         if wanted not in table.column_names:
@@ -44,6 +44,7 @@ def read_items(path: Path, columns: Mapping[str, str]) -> pa.Table:
         if names.count(column) > 1:
             raise Refused(f"{path}: column '{column}' stands {names.count(column)} times, once mapped and renamed")
     table = with_arrays(path, _with_text_ids(path, table.rename_columns(names)), columns)
+    table = with_files(path, table, columns)
     check_features(path, table)
     return table
 
