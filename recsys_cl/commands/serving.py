@@ -37,7 +37,8 @@ def recommend(
     from recsys_cl.serving.new_items import new_items_from, with_new_items
     from recsys_cl.serving.recommend import recommend_to
 
-    bundle, added = load_bundle(model, tracking_uri), {}
+    bundle = load_bundle(model, tracking_uri)
+    added: dict[str, int] = {}
     if new_items is not None:
         bundle, added = with_new_items(bundle, new_items_from(new_items))
         print(f"{new_items}: " + ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in added.items()))

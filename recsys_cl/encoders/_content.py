@@ -56,7 +56,7 @@ class Towers(nn.Module):
         if (given := tuple(name for name, _ in features)) != self.names:
             raise Refused(f"features: the encoder was made for {', '.join(self.names)}, not for {', '.join(given)}")
         return [
-            Told(name, _read(tower, modality.values) * modality.present[:, None], modality.present)
+            Told(name, where_present(_read(tower, modality.values), modality.present), modality.present)
             for tower, (name, modality) in zip(self.towers, features, strict=True)
         ]
 
@@ -72,15 +72,28 @@ class Fuse(nn.Module):
 
     def forward(self, told: Sequence[Told]) -> Tensor:
         """Vectors [I, D]."""
-        states = torch.stack([each.states for each in told])
         if self.read is None:
-            return states.sum(0)
+            return total([each.states for each in told])
+        states = torch.stack([each.states for each in told])
         read: Tensor = self.read(states)
         if self.query is None:
             return (read.sigmoid() * states).sum(0)
         present = torch.stack([each.present for each in told])
         logits = (read.tanh() @ self.query).masked_fill(~present, -1e30)  # finite: an item may have nothing
         return (logits.softmax(0)[..., None] * states).sum(0)
+
+
+def where_present(rows: Tensor, present: Tensor) -> Tensor:
+    """``rows`` [I, D] where ``present`` [I], else 0; as they are where all are present, which costs nothing."""
+    return rows if bool(present.all()) else torch.where(present[:, None], rows, 0)
+
+
+def total(rows: Sequence[Tensor]) -> Tensor:
+    """The sum of one or more [I, D], without a copy of them all."""
+    summed = rows[0]
+    for each in rows[1:]:
+        summed = summed + each
+    return summed
 
 
 def content_part(content: Tensor, told: Sequence[Told], items: Tensor | None) -> Encoding:

@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.values import Encoding, Interactions, ItemFeatures, Shape
-from recsys_cl.encoders._content import Towers, content_part, learned
+from recsys_cl.encoders._content import Towers, content_part, learned, total, where_present
 from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, shares, table
 from recsys_cl.ops.adjacency import Rows
 from recsys_cl.ops.carry import carry
@@ -58,31 +58,28 @@ class Freedom(nn.Module):
         self.table = table(shape, dim, init, rng)
         self.register_buffer("learned", learned(interactions, shape))
         self.towers = Towers(features, dim, rng)
-        alike = [modality for _, modality in features or ()] if item_layers else []  # the towers have refused None
-        graph = (
-            item_graph(alike, neighbours)
-            if alike
-            else Rows(*(torch.zeros(n, dtype=torch.int64) for n in (1, 0)), torch.zeros(0))
-        )
-        for name, rows in (("there", graph), ("back", graph.transposed(shape.items))):
-            for field in ("starts", "columns", "weights"):
-                self.register_buffer(f"{name}_{field}", getattr(rows, field), persistent=False)
+        if item_layers:
+            graph = item_graph([modality for _, modality in features or ()], neighbours)  # the towers have refused None
+            for name, rows in (("there", graph), ("back", graph.transposed(shape.items))):
+                for field in ("starts", "columns", "weights"):
+                    self.register_buffer(f"{name}_{field}", getattr(rows, field), persistent=False)
 
     def forward(self, sources: Sequence[Modal], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
         """One encoding a source; ``layers`` holds the ids' rows, then those after each propagation along the interactions."""
         found = []
         for source in sources:
-            own = torch.where((source.own & self.learned)[:, None], self.table[self.shape.users :], 0)
-            ids = torch.cat((self.table[: self.shape.users], own))
+            people, own = self.table.split([self.shape.users, self.shape.items])
+            own = where_present(own, source.own & self.learned)
+            ids = torch.cat((people, own))
             request = Request(nodes(self.shape, users, items), self.shares)
             (rows,) = layered(ids, [source.graph.flow(self.layers)], request)
-            alike = self._alike(own)
             mean, *layers = (Encoding(each[: len(users)], each[len(users) :]) for each in rows)
-            vectors = (
-                mean.items + (alike if items is None else alike.index_select(0, items)) if self.item_layers else mean.items
-            )
+            vectors = mean.items
+            if self.item_layers:
+                alike = self._alike(own)
+                vectors = vectors + (alike if items is None else alike.index_select(0, items))
             told = self.towers(source.features)
-            content = content_part(torch.stack([each.states for each in told]).sum(0), told, items)
+            content = content_part(total([each.states for each in told]), told, items)
             found.append(Encoding(mean.users, vectors, layers=tuple(layers), parts={"content": content}))
         return found
 

@@ -9,7 +9,7 @@ from pydantic import PositiveInt
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.values import Encoding, Interactions, ItemFeatures, Shape
-from recsys_cl.encoders._content import Towers, learned
+from recsys_cl.encoders._content import Towers, learned, where_present
 from recsys_cl.encoders._items import linear, normal
 from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, shares, table
 from recsys_cl.ops.adjacency import Rows
@@ -70,8 +70,9 @@ class MGCN(nn.Module):
         return [self._encoding(source, nodes(self.shape, users, items), len(users)) for source in sources]
 
     def _encoding(self, source: Modal, rows: Tensor, users: int) -> Encoding:
-        own = torch.where((source.own & self.learned)[:, None], self.table[self.shape.users :], 0)
-        ids = torch.cat((self.table[: self.shape.users], own))
+        people, own = self.table.split([self.shape.users, self.shape.items])
+        own = where_present(own, source.own & self.learned)
+        ids = torch.cat((people, own))
         ((mean, *kept),) = layered(ids, [source.graph.flow(self.layers)], Request(rows, self.shares))
         content = self._fused(self._modalities(source, own, rows), mean)
         behaviour, told, both = (Encoding(each[:users], each[users:]) for each in (mean, content, mean + content))
@@ -82,7 +83,7 @@ class MGCN(nn.Module):
         """Each modality of the nodes asked for, [R, D]: items as spread among like ones, users as the graph brings them."""
         found = []
         for at, told in enumerate(self.towers(source.features)):
-            purified = own * told.states.sigmoid() * told.present[:, None]
+            purified = where_present(own * told.states.sigmoid(), told.present)
             alike = carry(self._graph("there", at), self._graph("back", at), purified)
             whole = torch.cat((alike.new_zeros(self.shape.users, self.dim), alike))
             ((brought, _, _),) = layered(whole, [source.graph.flow(1)], Request(rows, (0.0, 1.0)))
@@ -93,7 +94,7 @@ class MGCN(nn.Module):
     def _fused(self, modalities: Sequence[Tensor], behaviour: Tensor) -> Tensor:
         states = torch.stack(list(modalities))
         weights = (self.query(states) @ self.common).softmax(0)[..., None]
-        shared = (weights * states).sum(0)
+        shared: Tensor = (weights * states).sum(0)
         gates = torch.stack([gate(behaviour).sigmoid() for gate in self.prefer])
         return shared + (gates * (states - shared)).mean(0)
 

@@ -14,7 +14,7 @@ from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.values import Encoding, Fold, Interactions, ItemFeatures, Shape
-from recsys_cl.encoders._content import Fuse, Fusion, Told, Towers, content_part, item_part, learned
+from recsys_cl.encoders._content import Fuse, Fusion, Told, Towers, content_part, item_part, learned, where_present
 from recsys_cl.encoders._fold import along_edges
 from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, shares, table
 from recsys_cl.ops.layers import Request, layered
@@ -94,13 +94,13 @@ class ModalLightGCN(nn.Module):
     def _made(self, source: Modal) -> _Made:
         told = self.towers(source.features)
         content = self.fuse(told)
-        rows = self._joined(self.table[self.shape.users :], source.own & self.learned, content)
-        return torch.cat((self.table[: self.shape.users], rows)), told, content
+        users, own = self.table.split([self.shape.users, self.shape.items])  # one copy on the way back, where slices make two
+        return torch.cat((users, self._joined(own, source.own & self.learned, content))), told, content
 
     def _joined(self, own: Tensor, counts: Tensor, content: Tensor) -> Tensor:
         """What items are made of [M, D], given their own vectors, whether these count [M], and their content."""
         if self.join == "add":
-            return torch.where(counts[:, None], own, 0) + content
+            return where_present(own, counts) + content
         return torch.where(counts[:, None], own, content.to(own.dtype))
 
     def _parts(self, source: Modal, made: _Made, items: Tensor | None) -> dict[str, Encoding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import warnings
 from io import BytesIO
@@ -43,3 +44,17 @@ def pixels(data: bytes, size: int, who: str) -> NDArray[np.uint8]:
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, Warning, Image.DecompressionBombError) as error:
         raise Refused(f"{who}: not a readable image: {error}") from error
     return found.transpose(2, 0, 1)
+
+
+def drawn(values: list[int | None], size: int, who: str) -> NDArray[np.uint8]:
+    """The image whose pixels ``values`` are, row by row, red, green and blue of each; as `pixels` gives it.
+
+    Raises:
+        Refused: they are no square, or not all whole numbers from 0 to 255.
+    """
+    side = math.isqrt(len(values) // 3)
+    if len(values) != 3 * side * side or any(value is None or not 0 <= value <= 255 for value in values):
+        raise Refused(f"{who}: {len(values)} numbers are no square of red, green and blue from 0 to 255")
+    found = np.asarray(values, dtype=np.uint8).reshape(side, side, 3)
+    places = (np.arange(size) * side) // size
+    return found[places[:, None], places].transpose(2, 0, 1)

@@ -11,11 +11,13 @@ from pydantic import Field
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.features._column import Known, Learned, column, column_to_read
-from recsys_cl.ingest.features._picture import pixels
+from recsys_cl.ingest.features._picture import drawn, pixels
 
 
 class Image:
-    """A column of image files (their bytes), each as ``3 x size x size`` numbers, colours standardised.
+    """A column of image files (their bytes) or of pixels, each as ``3 x size x size`` numbers, colours standardised.
+
+    Pixels are lists of ``3 side^2`` whole numbers from 0 to 255: row by row, red, green and blue of each.
 
     A folder of files becomes such a column by ``item_columns = { photo = "photos/" }``: the file of an item is named by its id.
 
@@ -52,13 +54,15 @@ class Image:
         return Known(values, present, (3, self.size, self.size))
 
     def _pixels(self, items: pa.Table) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        files = column_to_read(items, self.column, pa.binary())
+        given = column_to_read(items, self.column, pa.binary())
         where = f"prepare.features.{self.name}: column '{self.column}'"
-        if not (pa.types.is_binary(files.type) or pa.types.is_large_binary(files.type)):
-            raise Refused(f"{where} holds {files.type}, not the bytes of image files")
-        found = np.zeros((len(files), 3, self.size, self.size), np.uint8)
-        present = np.zeros(len(files), np.bool_)
-        for row, (file, item) in enumerate(zip(files, items.column("item_id"), strict=True)):
-            if data := file.as_py():
-                found[row], present[row] = pixels(data, self.size, f"{where} of item {item.as_py()!r}"), True
+        listed = pa.types.is_list(given.type) and pa.types.is_integer(given.type.value_type)
+        if not (listed or pa.types.is_binary(given.type) or pa.types.is_large_binary(given.type)):
+            raise Refused(f"{where} holds {given.type}, neither the bytes of image files nor lists of pixels")
+        decode = drawn if listed else pixels
+        found = np.zeros((len(given), 3, self.size, self.size), np.uint8)
+        present = np.zeros(len(given), np.bool_)
+        for row, (image, item) in enumerate(zip(given, items.column("item_id"), strict=True)):
+            if data := image.as_py():
+                found[row], present[row] = decode(data, self.size, f"{where} of item {item.as_py()!r}"), True
         return found, present

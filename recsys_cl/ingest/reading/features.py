@@ -28,7 +28,10 @@ def arrays_beside(path: Path, columns: Mapping[str, str]) -> dict[str, Path]:
 
 def files_beside(path: Path, columns: Mapping[str, str]) -> dict[str, dict[str, Path]]:
     """The files of each folder among what columns are mapped to, by item id: a file is named by it, whatever its ending."""
-    folders = {name: existing(str(path.parent / theirs)) for name, theirs in columns.items() if theirs.endswith(FOLDER)}
+    folders = {name: path.parent / theirs for name, theirs in columns.items() if theirs.endswith(FOLDER)}
+    for folder in folders.values():
+        if not folder.is_dir():
+            raise Refused(f"{folder}: no such folder")
     return {name: {file.stem: file for file in sorted(folder.iterdir()) if file.is_file()} for name, folder in folders.items()}
 
 

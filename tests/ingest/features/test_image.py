@@ -75,8 +75,21 @@ def test_what_is_no_image_is_refused_by_item(data: bytes, message: str) -> None:
 
 
 def test_other_columns_are_refused() -> None:
-    with pytest.raises(Refused, match="holds string, not the bytes of image files"):
+    with pytest.raises(Refused, match="holds string, neither the bytes of image files nor lists of pixels"):
         Image("item_id").fit(table(None))
+
+
+def test_pixels_may_be_given_as_numbers() -> None:
+    picture = [9] * 3 + [0] * 9  # the pixel at the top left is 9, 9, 9
+    items = pa.table({"item_id": ["a", "b"], "photo": pa.array([picture, None], pa.list_(pa.uint8()))})
+    reading = Image("photo", size=4)
+    known = reading(items, {"mean": pa.array([0.0] * 3), "deviation": pa.array([1.0] * 3)})
+    assert known.present.tolist() == [True, False]
+    assert known.values[0].reshape(3, 4, 4)[1].tolist() == [[9, 9, 0, 0], [9, 9, 0, 0], [0] * 4, [0] * 4]
+    for wrong in ([1, 2, 3, 4], [256] * 3, [None] * 3):
+        bad = pa.table({"item_id": ["a"], "photo": pa.array([wrong], pa.list_(pa.int64()))})
+        with pytest.raises(Refused, match=r"item 'a': \d+ numbers are no square"):
+            reading.fit(bad)
 
 
 def test_a_folder_of_files_is_a_column(tmp_path: Path) -> None:
