@@ -98,6 +98,7 @@ ALL = [(use, arguments) for use, choices in CHOICES.items() for arguments in cho
 
 
 OF_PARTS = {
+    "bottleneck",
     "each_modality",
     "modality_pairs",
     "modality_agreement",

@@ -8,9 +8,9 @@ import torch
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, Ragged, Ranking
+from recsys_cl.evaluation.candidates import Candidates
 from recsys_cl.evaluation.held_out import HeldOut
 from recsys_cl.evaluation.rank import rank
-from recsys_cl.ops.csr import is_sparse
 from recsys_cl.ops.ragged import owners
 
 
@@ -27,21 +27,19 @@ def among_cold(encoding: Encoding, held_out: HeldOut, k: int, budget: int, model
         model: whose vectors these are, for messages.
 
     Raises:
-        Refused: every item of the catalogue was met, or the vectors are as long as a large catalogue.
+        Refused: every item of the catalogue was met.
     """
     met = held_out.popularity > 0
-    new = (~met).nonzero().flatten()
-    if not len(new):
+    new = Candidates((~met).nonzero().flatten(), len(met), "nobody met before")
+    if not len(new.items):
         raise Refused(
             "evaluation.metrics: every item of the catalogue was met, so none is cold; "
             'prepare.cold_items = "features" lets in those of the item table that have content'
         )
-    if is_sparse(encoding.items):
-        raise Refused(
-            f"evaluation.metrics: the vectors of {model} have {encoding.users.shape[1]:,} numbers each and know no cold item"
-        )
-    place = torch.cat((torch.where(met, -1, (~met).cumsum(0) - 1), new.new_tensor([len(new)])))[held_out.truth.values]
+    places = new.places
+    places[-1] = len(new.items)  # outside the vocabulary: cold, and a miss
+    place = places[held_out.truth.values]
     cold, rows = place >= 0, owners(held_out.truth.lengths)
     truth = Ragged.group(rows[cold], place[cold], len(held_out.truth))
-    ranking, _ = rank(Encoding(encoding.users, encoding.items[new]), truth, None, k, budget, model)
-    return replace(ranking, items=torch.where(ranking.items < 0, -1, new[ranking.items.clamp(min=0)]))
+    ranking, _ = rank(new.of(encoding), truth, None, k, budget, model)
+    return replace(ranking, items=torch.where(ranking.items < 0, -1, new.items[ranking.items.clamp(min=0)]))

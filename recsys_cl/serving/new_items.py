@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Fold
@@ -49,12 +48,12 @@ def with_new_items(bundle: Bundle, items: pyarrow.Table) -> tuple[Bundle, dict[s
     counts = {"new": len(ids), "known": int((~fresh).sum()), "without_content": int((~told).sum())}
     if not len(ids):
         return bundle, counts
-    titles = items.column("title").cast(pa.string()).combine_chunks() if "title" in items.column_names else None
+    kept = items.filter(pa.array(told.numpy()))
     grown = replace(
         bundle,
         item_index=bundle.item_index.append(pandas.Index(ids.to_pandas())),
         item_ids=pa.concat_arrays([bundle.item_ids, ids]),
-        titles=None if bundle.titles is None else pa.concat_arrays([bundle.titles, _titles(titles, told, len(ids))]),
+        about={name: pa.concat_arrays([known.cast(pa.string()), _texts(kept, name)]) for name, known in bundle.about.items()},
         items=torch.cat((bundle.items, vectors[told])),
         counts=torch.cat((bundle.counts, bundle.counts.new_zeros(len(ids)))),
         reader=_padded(bundle.reader, len(ids)),
@@ -92,10 +91,15 @@ def new_items_in(text: str) -> pyarrow.Table:
     return table
 
 
-def _titles(titles: pyarrow.Array | None, told: Tensor, count: int) -> pyarrow.Array:
+def _texts(items: pyarrow.Table, name: str) -> pyarrow.Array:
+    """A column of text; null where the table has none."""
     import pyarrow as pa
 
-    return pa.nulls(count, pa.string()) if titles is None else titles.filter(pa.array(told.numpy()))
+    return (
+        items.column(name).cast(pa.string()).combine_chunks()
+        if name in items.column_names
+        else pa.nulls(len(items), pa.string())
+    )
 
 
 def _padded(reader: Reader | None, count: int) -> Reader | None:

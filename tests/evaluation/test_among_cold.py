@@ -10,7 +10,7 @@ from recsys_cl.core.values import Encoding, Interactions, Shape
 from recsys_cl.evaluation.held_out import hold_out
 from recsys_cl.evaluation.measure import measure
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
-from recsys_cl.ops.csr import csr
+from recsys_cl.ops.csr import csr, take
 
 SHAPE = Shape(5, 12)
 COLD = [2, 3, 7, 8, 11]
@@ -60,9 +60,11 @@ def test_where_everything_was_met_it_is_refused_by_the_setting_that_lets_items_i
         measured(log(*((item % 5, item) for item in range(12))))
 
 
-def test_vectors_as_long_as_the_catalogue_know_no_cold_item() -> None:
-    items = csr(torch.arange(13), torch.zeros(12, dtype=torch.int64), torch.ones(12), 4)
-    users = csr(torch.arange(5), torch.zeros(4, dtype=torch.int64), torch.ones(4), 4)
+def test_sparse_vectors_are_ranked_as_dense_ones_are() -> None:
+    _, dense = measured()
+    users = csr(torch.arange(0, 21, 4), torch.arange(4).repeat(5), VECTORS.users.flatten(), 4)
+    items = csr(torch.arange(0, 49, 4), torch.arange(4).repeat(12), VECTORS.items.flatten(), 4)
     held_out, _ = measured()
-    with pytest.raises(Refused, match="know no cold item"):
-        measure(Encoding(users, items.to_dense().T.contiguous().T.to_sparse_csc()), held_out, METRICS, 2**30, "m")
+    asking = Encoding(take(users, held_out.users), items.to_dense().to_sparse_csc().transpose(0, 1).transpose(0, 1))
+    found = measure(asking, held_out, METRICS, 2**30, "m")
+    assert torch.equal(found.ranking.cold.items, dense.ranking.cold.items)

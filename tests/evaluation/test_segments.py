@@ -198,6 +198,11 @@ def test_columns_of_text_lists_flags_and_numbers():
     assert set(many.labels[:4]) == {"0 to 9.75", "9.75 to 19.5", "19.5 to 29.25", "29.25 to 39"}
     assert many.labels[many.of[0]] == "0 to 9.75"
     assert many.labels[many.of[39]] == "29.25 to 39"
+    ages = column(pd.Series([*map(str, range(40)), "", None], name="age"), outside=False)
+    assert set(ages.labels) == {*many.labels[:4], "other", "unknown"}, "a text file makes numbers text"
+    assert ages.of[-2:].tolist() == [ages.labels.index("unknown")] * 2
+    zips = column(pd.Series([*map(str, range(40)), "T8H1N"], name="zip"), outside=False)
+    assert "other" in {zips.labels[label] for label in zips.of.tolist()}, "what is not all numbers is text"
     wide = column(pd.Series([f"c{i}" for i in range(30)] + ["c29"], name="wide"), outside=False)
     assert (len(wide.labels), wide.labels[:2]) == (14, ("c29", "c0"))
     with pytest.raises(Refused, match="lists of numbers"):

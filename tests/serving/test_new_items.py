@@ -79,7 +79,7 @@ def test_a_new_item_is_what_it_would_have_been_in_the_catalogue(name: str, tmp_p
     assert counts == {"new": 3, "known": MET, "without_content": 1}
     assert grown.item_ids.to_pylist() == [f"i{number:02}" for number in (*range(MET), 12, 13, 15)]
     assert torch.allclose(grown.items, expected.float(), atol=1e-6)
-    assert grown.titles.to_pylist()[-1] == "Item 15"
+    assert grown.about["title"].to_pylist()[-1] == "Item 15"
     answer = recommend(grown, ["u0"], len(grown.item_ids)).to_pandas()
     assert {"i12", "i13", "i15"} < set(answer["item_id"])
     assert recommend(grown, ["nobody"], MET).equals(recommend(bundle, ["nobody"], MET)), "the popular are those that were met"
@@ -100,7 +100,7 @@ def test_less_may_be_known_of_new_items(tmp_path: Path) -> None:
     bundle, _ = made("clcrec", tmp_path / "a")
     grown, counts = with_new_items(bundle, pa.table({"item_id": ["x", "y"], "price": [3.0, None]}))
     assert counts == {"new": 1, "known": 0, "without_content": 1}
-    assert grown.titles.to_pylist()[-1] is None
+    assert grown.about["title"].to_pylist()[-1] is None
 
 
 def test_they_come_from_a_file_or_from_json(tmp_path: Path) -> None:

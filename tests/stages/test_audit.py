@@ -31,7 +31,8 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         folder / "items"
     )
     write_json(folder / "drift", {"verdict": "ok", "against": None, "checks": []})
-    return {name: folder / name for name in ("interactions", "items", "drift")}
+    pd.DataFrame({"user_id": ["u1"]}).to_parquet(folder / "users")
+    return {name: folder / name for name in ("interactions", "items", "users", "drift")}
 
 
 def prepared(logs: dict[str, Path], scratch: Path, prepare: Prepare) -> Job:

@@ -43,9 +43,9 @@ def content_of(met: pa.Array, items: Path, features: Mapping[str, Component], *,
     Raises:
         Refused: a column is missing or makes no sense; names modality, column or item.
     """
-    table = read_item_table(items)
+    table = read_known(items)
     ids = pa.concat_arrays([met, _others(table, met)]) if cold else met
-    described = describe(ids, table)
+    described = describe("item_id", ids, table)
     vectors: dict[str, pa.Array] = {}
     learned: dict[str, pa.Array] = {}
     fields: list[pa.Field] = []
@@ -78,19 +78,19 @@ def read_new(items: pa.Table, learned: pa.Table) -> dict[str, Known]:
     return found
 
 
-def read_item_table(path: Path) -> pa.Table:
-    """The item table that ingestion wrote."""
+def read_known(path: Path) -> pa.Table:
+    """A table of ids that ingestion wrote."""
     try:
         return pq.read_table(path, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
-        raise Refused(f"{path}: not a readable item table: {error}") from error
+        raise Refused(f"{path}: not a readable table of ids: {error}") from error
 
 
-def describe(item_ids: pa.Array, known: pa.Table) -> pa.Table:
-    """Item ids in this order with what the item table knows of them; unknown is null."""
-    row = pc.index_in(item_ids, value_set=known.column("item_id").cast(item_ids.type))
-    described = {name: known.column(name).take(row) for name in known.column_names if name != "item_id"}
-    return pa.table({"item_id": item_ids, **described})
+def describe(key: str, ids: pa.Array, known: pa.Table) -> pa.Table:
+    """Ids in this order with what the table ``known`` says of them; unknown is null."""
+    row = pc.index_in(ids, value_set=known.column(key).cast(ids.type))
+    described = {name: known.column(name).take(row) for name in known.column_names if name != key}
+    return pa.table({key: ids, **described})
 
 
 def _of(learned: pa.Table, name: str) -> Learned:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys_cl.core.files import storage_fault
-from recsys_cl.ingest.preparing.content import describe, read_item_table
+from recsys_cl.ingest.preparing.content import describe, read_known
 from recsys_cl.ingest.preparing.preparation import Part, Prepared
 
 
@@ -19,15 +19,15 @@ def write_part(part: Part, path: Path) -> None:
     _write(pa.table({**columns, **part.columns}), path)
 
 
-def write_vocabulary(prepared: Prepared, items: Path, folder: Path) -> None:
-    """Write ``users.parquet``, ``items.parquet`` (joined with the table at ``items``) and ``shape.json``.
+def write_vocabulary(prepared: Prepared, items: Path, users: Path, folder: Path) -> None:
+    """Write ``items.parquet`` and ``users.parquet``, joined with the tables at ``items`` and ``users``, and ``shape.json``.
 
     Where content is declared also ``features.parquet``, a column a modality, null where an item has none, and
     ``learned.parquet``, by which content that comes later is read.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _write(pa.table({"user_id": prepared.user_ids}), folder / "users.parquet")
-    _write(describe(prepared.item_ids, read_item_table(items)), folder / "items.parquet")
+    _write(describe("user_id", prepared.user_ids, read_known(users)), folder / "users.parquet")
+    _write(describe("item_id", prepared.item_ids, read_known(items)), folder / "items.parquet")
     if prepared.content is not None:
         _write(prepared.content.vectors, folder / "features.parquet")
         _write(prepared.content.learned, folder / "learned.parquet")

@@ -105,7 +105,7 @@ def test_a_folder_of_files_is_a_column(tmp_path: Path) -> None:
         "stranger.png",
     ]
     (tmp_path / "photos" / "a.png").unlink()
-    with pytest.raises(Refused, match="no file is named by an item"):
+    with pytest.raises(Refused, match="no file is named by an id"):
         read_items(tmp_path / "items.parquet", {"photo": "photos/"})
 
 
