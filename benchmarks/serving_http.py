@@ -37,7 +37,9 @@ def load(seconds: float, moves: int) -> dict[str, Any]:
         uri = register(Path(scratch), GOWALLA, 2)
         asked = ["serve", "--model", "models:/load@champion", "--port", "0", "--every", "1", "--tracking-uri", uri]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        server = subprocess.Popen([sys.executable, "-m", "recsys_cl", *asked], stdout=subprocess.PIPE, text=True, env=environment)
+        server = subprocess.Popen(
+            [sys.executable, "-m", "recsys_cl", *asked], stdout=subprocess.PIPE, text=True, env=environment
+        )
         try:
             assert server.stdout is not None
             port = int(server.stdout.readline().split(" (")[0].rsplit(":", 1)[1])
@@ -56,7 +58,9 @@ async def _measured(port: int, pid: int, uri: str, seconds: float, moves: int) -
     took = time.perf_counter() - began
     await moving
     ordered = sorted(seen.seconds)
-    milliseconds = {f"p{share:g}": 1000 * ordered[min(int(len(ordered) * share / 100), len(ordered) - 1)] for share in (50, 95, 99, 100)}
+    milliseconds = {
+        f"p{share:g}": 1000 * ordered[min(int(len(ordered) * share / 100), len(ordered) - 1)] for share in (50, 95, 99, 100)
+    }
     return {
         "what": f"{GOWALLA.users:,} users x {GOWALLA.items:,} items x 64, random vectors; 1 process, {CLIENTS} clients, k={K}",
         "seconds": took,
