@@ -33,7 +33,7 @@ class IngestStage:
     ingest: Ingest
     seed: int = 0
     name: str = "ingest"
-    version: int = 4
+    version: int = 5
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ("interactions", "items", "quarantine", "ingest_report", "drift")
 

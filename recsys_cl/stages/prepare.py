@@ -24,7 +24,7 @@ class PrepareStage:
     prepare: Prepare
 
     name: ClassVar[str] = "prepare"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     reads: ClassVar[tuple[str, ...]] = ("interactions", "items", "drift")
     writes: ClassVar[tuple[str, ...]] = ("train", "valid", "test", "vocabulary", "data_report")
 

@@ -27,7 +27,7 @@ def data_report(prepared: Prepared) -> dict[str, Any]:
     and ``user_activity`` (percentiles, share of the top, histogram by powers of two); ``periods`` (events over time).
     """
     shape, train = prepared.shape, prepared.parts[0]
-    pairs = len(distinct(train.users.astype(np.int64) * shape.items + train.items))
+    pairs = len(distinct(train.users.astype(np.int64) * shape.items + train.items)) if prepared.repeated else len(train.users)
     return {
         "users": shape.users,
         "items": shape.items,

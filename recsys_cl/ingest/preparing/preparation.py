@@ -45,6 +45,7 @@ class Prepared:
     user_ids: pa.Array  # [users] text by id
     item_ids: pa.Array  # [items] text by id
     counts: dict[str, int]  # rows logged, removed by each step, and left
+    repeated: bool = True  # whether train may hold a pair twice
 
     @property
     def shape(self) -> Shape:
@@ -78,7 +79,7 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path) -> Prepared:
     counts |= {"left_out": left_out} if left_out else {}
     if not core.any():
         raise Refused(f"prepare.kcore: none of the {len(train):,} train interactions lies in the core ({settings.kcore})")
-    return _renumbered(log, parts, train[core], counts)
+    return replace(_renumbered(log, parts, train[core], counts), repeated=settings.repeats == "keep")
 
 
 def _collapsed(log: CodedLog, settings: Prepare) -> tuple[CodedLog, dict[str, int]]:

@@ -56,7 +56,7 @@ class Csv:
         wanted = [self.columns.get(name, name) for name in REQUIRED]
         layouts = [read_layout(path, self.delimiters, wanted) for path in paths]
         places = [positions(layout.header, self.columns, path) for path, layout in zip(paths, layouts, strict=True)]
-        schema = row_schema({name: pa.string() for place in places for name in place})
+        schema = row_schema({name: pa.string() for place in places for name in place}, faults=True)
         return RawLog(
             schema,
             (

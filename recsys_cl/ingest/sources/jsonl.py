@@ -51,7 +51,7 @@ class JsonLines:
     def read(self, scratch: Path) -> RawLog:  # noqa: ARG002 - text is streamed, nothing is put by
         """Open the log; lines are read as they are asked for."""
         paths = locate(self.path, _ENDINGS)
-        schema = row_schema({name: pa.string() for name, _ in self.names})
+        schema = row_schema({name: pa.string() for name, _ in self.names}, faults=True)
         return RawLog(
             schema,
             (batch for number, path in enumerate(paths) for batch in self._batches(schema, number, path)),

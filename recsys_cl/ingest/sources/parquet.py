@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import types
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.batches import row_batch
@@ -14,9 +15,9 @@ from recsys_cl.ingest.reading.columns import check_mapping, positions
 from recsys_cl.ingest.reading.features import item_files
 from recsys_cl.ingest.reading.item_table import read_items
 from recsys_cl.ingest.reading.locate import existing, locate
-from recsys_cl.ingest.reading.physical import KINDS, common, convert
+from recsys_cl.ingest.reading.physical import KINDS, common, convert, text_kind
 from recsys_cl.ingest.reading.tables import parquet_batches, parquet_schema
-from recsys_cl.ingest.source import RawLog, row_schema
+from recsys_cl.ingest.source import TEXT, RawLog, row_schema
 
 
 class Parquet:
@@ -66,13 +67,14 @@ class Parquet:
             kind = KINDS[name](field.type)
             if kind is None:
                 raise Refused(f"{path}: column '{field.name}' is of type {field.type}, which no {name} can be")
-            found[name] = (field.name, kind)
+            found[name] = (field.name, TEXT if KINDS[name] is text_kind and types.is_string(field.type) else kind)
         return found
 
 
 def _batches(schema: pa.Schema, file: int, path: Path, kinds: dict[str, tuple[str, pa.DataType]]) -> Iterator[pa.RecordBatch]:
     row = 0
-    for batch in parquet_batches(path, [column for column, _ in kinds.values()]):
+    coded = [column for column, kind in kinds.values() if kind == TEXT]
+    for batch in parquet_batches(path, [column for column, _ in kinds.values()], coded):
         values = {}
         for name, (column, kind) in kinds.items():
             try:

@@ -75,7 +75,8 @@ class Reading:
         logs = [self._source(kind).read(scratch) for kind in dict.fromkeys(file.format for file in self.files)]
         names = [name for name in (*REQUIRED, *OPTIONAL) if any(name in log.schema.names for log in logs)]
         schema = row_schema(
-            {name: common(log.schema.field(name).type for log in logs if name in log.schema.names) for name in names}
+            {name: common(log.schema.field(name).type for log in logs if name in log.schema.names) for name in names},
+            faults=any("reason" in log.schema.names for log in logs),
         )
         return RawLog(schema, self._batches(logs, schema), tuple(name for log in logs for name in log.files))
 
