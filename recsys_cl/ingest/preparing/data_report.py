@@ -29,7 +29,7 @@ def data_report(prepared: Prepared) -> dict[str, Any]:
     """
     shape, train = prepared.shape, prepared.parts[0]
     met = np.append(np.bincount(train.items, minlength=shape.items) > 0, False)
-    pairs = len(distinct(train.users.astype(np.int64) * shape.items + train.items))
+    pairs = len(distinct(train.users.astype(np.int64) * shape.items + train.items)) if prepared.repeated else len(train.users)
     return {
         "users": shape.users,
         "items": shape.items,

@@ -48,6 +48,7 @@ class Prepared:
     item_ids: pa.Array  # [items] text by id: train's, then those that only their content tells of
     counts: dict[str, int]  # rows logged, removed by each step, and left
     content: Content | None = None  # of the items, where any is declared
+    repeated: bool = True  # whether train may hold a pair twice
 
     @property
     def shape(self) -> Shape:
@@ -87,7 +88,7 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path, items: Path | 
     if items is not None and settings.features:
         met = log.item_ids.take(pa.array(np.unique(log.items[kept])))
         content = content_of(met, items, settings.features, cold=settings.cold_items == "features")
-    return _renumbered(log, parts, kept, counts, content)
+    return replace(_renumbered(log, parts, kept, counts, content), repeated=settings.repeats == "keep")
 
 
 def _collapsed(log: CodedLog, settings: Prepare) -> tuple[CodedLog, dict[str, int]]:

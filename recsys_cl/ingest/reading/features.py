@@ -99,12 +99,15 @@ def matrix(file: Path) -> NDArray[Any]:
 
 
 def check_features(path: Path, table: pa.Table, key: str = "item_id") -> None:
-    """Refuse numbers that are not finite and vectors of several widths, naming column, row (from 0) and the id in ``key``."""
+    """Refuse numbers that are not finite and vectors of several widths, naming column, row (from 0) and the id in ``key``.
+
+    Lists of texts or of whole numbers may be categories, of which each has as many as it has.
+    """
     for name in table.column_names:
         column = table[name].combine_chunks()
         if types.is_floating(column.type):
             _refuse_first(path, table, key, name, pc.invert(pc.is_finite(column)), "is not finite; leave a missing value empty")
-        elif _is_list(column.type) and (types.is_floating(column.type.value_type) or types.is_integer(column.type.value_type)):
+        elif _is_list(column.type) and types.is_floating(column.type.value_type):
             _check_vectors(path, table, key, name, column)
 
 
