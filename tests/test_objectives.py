@@ -96,7 +96,7 @@ STOPPED = {
 ALL = [(use, arguments) for use, choices in CHOICES.items() for arguments in choices]
 
 
-OF_PARTS = {"each_modality", "modality_pairs"}  # they read parts of an encoding: tests/objectives/test_parts.py
+OF_PARTS = {"bottleneck", "each_modality", "modality_pairs"}  # they read parts of an encoding: tests/objectives/test_parts.py
 
 
 def test_no_objective_is_untested():

@@ -69,6 +69,9 @@ class Interactions:
     users: Tensor  # [N] int64
     items: Tensor  # [N] int64
     times: Tensor  # [N] int64, microseconds since 1970 UTC; 0 where the log has no time
+    behaviours: Mapping[str, Tensor] = field(
+        default_factory=dict
+    )  # by type of event, [N] bool: one of the user with the item is known; what came later than train is of no type
 
     def __len__(self) -> int:
         """Number of interactions."""
@@ -80,7 +83,8 @@ class Interactions:
 
     def to(self, device: torch.device) -> Interactions:
         """The same interactions on another device."""
-        return Interactions(self.shape, self.users.to(device), self.items.to(device), self.times.to(device))
+        behaviours = {name: had.to(device) for name, had in self.behaviours.items()}
+        return Interactions(self.shape, self.users.to(device), self.items.to(device), self.times.to(device), behaviours)
 
     def then(self, later: Interactions) -> Interactions:
         """These followed by ``later``; its items outside the vocabulary are left out. Sorted by time, ties in given order."""
@@ -91,7 +95,9 @@ class Interactions:
         items = torch.cat((self.items, later.items[known]))
         times = torch.cat((self.times, later.times[known]))
         order = torch.argsort(times, stable=True)
-        return Interactions(self.shape, users[order], items[order], times[order])
+        none = torch.zeros(int(known.sum()), dtype=torch.bool, device=users.device)
+        behaviours = {name: torch.cat((had, none))[order] for name, had in self.behaviours.items()}
+        return Interactions(self.shape, users[order], items[order], times[order], behaviours)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,6 +154,7 @@ class Encoding:
         default_factory=dict
     )  # what the same rows are made of, by name, where an encoder says; without users, the part has items only
     present: Tensor | None = None  # [M] bool: items whose row says something; None: all
+    members: Tensor | None = None  # [Q] bool: users whose row says something; None: all
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Encoding, ItemFeatures
+from recsys_cl.core.values import Encoding, ItemFeatures, Modality
 from recsys_cl.encoders._items import linear, normal
 
 Fusion = Literal["sum", "gated", "attention"]
@@ -69,6 +69,51 @@ class Fuse(nn.Module):
         present = torch.stack([each.present for each in told])
         logits = (read.tanh() @ self.query).masked_fill(~present, -1e30)  # finite: an item may have nothing
         return (logits.softmax(0)[..., None] * states).sum(0)
+
+
+class Content(nn.Module):
+    """What the items' features say of each, to be added to a vector of its own: towers, fused by their sum.
+
+    It keeps the features beside its weights, so that a saved model reads histories without the data it was trained on.
+
+    Raises:
+        Refused: there are no features.
+    """
+
+    def __init__(self, features: ItemFeatures | None, dim: int, rng: Generator) -> None:
+        super().__init__()
+        if features is None:
+            raise Refused("encoder.content: reads features of the items; declare them under [prepare.features]")
+        self.towers, self.fuse = Towers(features, dim, rng), Fuse("sum", dim, rng)
+        for number, (_, modality) in enumerate(features):
+            self.register_buffer(f"values_{number:03}", modality.values)
+            self.register_buffer(f"present_{number:03}", modality.present)
+
+    def forward(self) -> Tensor:
+        """Vectors of all items [I, D]; 0 for one of which nothing is known."""
+        kept = {name: self._modality(number) for number, name in enumerate(self.towers.names)}
+        said: Tensor = self.fuse(self.towers(ItemFeatures(kept)))
+        return said
+
+    def _modality(self, number: int) -> Modality:
+        return Modality(self.get_buffer(f"values_{number:03}"), self.get_buffer(f"present_{number:03}"))
+
+
+def content_of(features: ItemFeatures | None, dim: int, rng: Generator, *, wanted: bool) -> Content | None:
+    """What is added to the items' own vectors; None where that is not wanted."""
+    return Content(features, dim, rng) if wanted else None
+
+
+def with_content(items: Tensor, content: Content | None) -> Tensor:
+    """The vectors ``items`` [I, D] and what their content says."""
+    return items if content is None else items + content()
+
+
+def kept_features(weights: Mapping[str, Tensor]) -> ItemFeatures | None:
+    """The features that a model's `Content` kept among its ``weights``, in their order; None: it kept none."""
+    kept = {name[-3:]: name for name in weights if ".content.values_" in name}
+    modalities = {at: Modality(weights[name], weights[name.replace("values_", "present_")]) for at, name in kept.items()}
+    return ItemFeatures(modalities) if modalities else None
 
 
 def content_part(content: Tensor, told: Sequence[Told], items: Tensor | None) -> Encoding:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Interactions
+from recsys_cl.evaluation.candidates import Candidates
 from recsys_cl.evaluation.segments import Division
 
 if TYPE_CHECKING:
@@ -65,6 +66,24 @@ def history_length(users: Tensor, known: Interactions) -> Division:
     ends = (0, *LENGTHS)
     labels = (*(f"{low}-{high - 1}" for low, high in zip(ends, LENGTHS, strict=False)), f"{LENGTHS[-1]}+")
     return Division("history length", labels, torch.bucketize(lengths, borders, right=True))
+
+
+def known_from(users: Tensor, known: Interactions, candidates: Candidates) -> Division:
+    """Whether ``users`` [U] have met candidates only, also other items, or other items only: these are new here."""
+    here, everywhere = _met(users, candidates.among(known)), _met(users, known)
+    labels = torch.where(here == 0, 2, (everywhere > here).long())
+    return Division("known from", ("candidates", "both", "other items", "nothing"), torch.where(everywhere == 0, 3, labels))
+
+
+def candidates_met(users: Tensor, known: Interactions, candidates: Candidates) -> Division:
+    """Bands of how many interactions with candidates are known of each of ``users`` [U]: 0, 1-2, 3-4, 5-9, ..."""
+    borders = torch.tensor([1, 3, 5, 10], device=users.device)
+    bands = torch.bucketize(_met(users, candidates.among(known)), borders, right=True)
+    return Division("candidates met", ("0", "1-2", "3-4", "5-9", "10+"), bands)
+
+
+def _met(users: Tensor, known: Interactions) -> Tensor:
+    return torch.bincount(known.users, minlength=known.shape.users)[users]
 
 
 def column(values: pd.Series[Any], *, outside: bool) -> Division:

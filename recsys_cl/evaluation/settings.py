@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -26,6 +26,8 @@ class Evaluation(Settings):
     category_separator: str = ""  # between the categories of one text; "": each text is one category
     memory_mib: PositiveInt = 1024
     segments: tuple[str, ...] = ()  # columns of the item or user table
+    candidates: dict[str, str] = Field(default_factory=dict)  # only items with these values of their columns are ranked
+    history: Literal["train", "train+valid"] = "train+valid"  # what is known when the test part is asked
 
     @property
     def budget(self) -> int:

@@ -6,6 +6,7 @@ Needs pyarrow, numpy, pandas and torch alone, so that it runs where no relationa
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,15 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from recsys_cl.core.errors import Refused
+from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Ragged, Shape
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+COUNT = "n_"
+"""Before the name of a type of event: the column that counts it (`[prepare] behaviours`)."""
 
 
 def load_shape(vocabulary: Path) -> Shape:
@@ -33,24 +38,56 @@ def load_shape(vocabulary: Path) -> Shape:
 
 
 def load_interactions(path: Path, shape: Shape) -> Interactions:
-    """The interactions of one part, in file order (by time, then as logged).
+    """The interactions of one part, in file order (by time, then as logged), with their types of event where those were kept.
 
     Rows of users outside the vocabulary are dropped: nothing can be learnt or recommended for them.
     Items outside it stay, as ``shape.items``: whoever met one cannot be given it, which counts as a miss.
     """
-    table = _read(path, ["user", "item", "timestamp"])
+    counts = [name for name in _names(path) if name.startswith(COUNT)]
+    table = _read(path, ["user", "item", "timestamp", *counts])
+    had = {name.removeprefix(COUNT): torch.from_numpy(table.column(name).to_numpy() > 0) for name in counts}
     users, items, times = (_tensor(table.column(name)) for name in ("user", "item", "timestamp"))
     if len(users) and (int(users.max()) > shape.users or int(items.max()) > shape.items or min(users.min(), items.min()) < 0):
         raise Refused(f"{path}: holds ids outside the vocabulary of {shape.users} users and {shape.items} items")
     known = users < shape.users
     if bool(known.all()):
-        return Interactions(shape, users, items, times)
-    return Interactions(shape, users[known], items[known], times[known])
+        return Interactions(shape, users, items, times, had)
+    had = {name: each[known] for name, each in had.items()}
+    return Interactions(shape, users[known], items[known], times[known], had)
 
 
 def load_items(vocabulary: Path) -> pd.DataFrame:
     """The item table in id order: ``item_id`` and whatever is known of each item (title, category, features)."""
     return _frame(vocabulary / "items.parquet")
+
+
+def select_items(vocabulary: Path, values: Mapping[str, str]) -> Tensor | None:
+    """Ids [C], rising, of the items whose columns have these ``values``, as text (of a list: among others); None: no column.
+
+    Raises:
+        Refused: the item table has no such column, or nobody has such a value; both with the nearest there is.
+    """
+    if not values:
+        return None
+    frame = load_items(vocabulary)
+    kept = np.ones(len(frame), dtype=np.bool_)
+    for name, value in values.items():
+        key = f"evaluation.candidates.{name}"
+        if name not in frame:
+            raise Refused(f"{key}: the item table has no column '{name}'; {nearest(name, [str(c) for c in frame])}")
+        words = [_words(each) for each in frame[name]]
+        having = np.array([value in each for each in words], dtype=np.bool_)
+        if not having.any():
+            raise Refused(f"{key}: no item has '{value}'; {nearest(value, sorted(set().union(*words)))}")
+        kept &= having
+    return torch.from_numpy(np.flatnonzero(kept))
+
+
+def _words(value: object) -> set[str]:
+    """What an entry of a column says, as text: the members of a list, one word, or nothing."""
+    if isinstance(value, list | tuple | np.ndarray):
+        return {str(each) for each in value if each is not None}
+    return set() if value is None or value != value else {str(value)}  # noqa: PLR0124 - only NaN differs from itself
 
 
 def load_users(vocabulary: Path) -> pd.DataFrame:
@@ -124,6 +161,13 @@ def _modality(column: pa.ChunkedArray, name: str) -> Modality:
     values = torch.zeros(len(present), vectors.shape[1])
     values[present] = vectors
     return Modality(values, present)
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        return list(pq.read_schema(path).names)
+    except (OSError, pa.ArrowException) as error:
+        raise Refused(f"{path}: not a readable table: {error}") from error
 
 
 def _frame(path: Path) -> pd.DataFrame:

@@ -13,7 +13,15 @@ import torch
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.files import write_json
 from recsys_cl.core.values import Interactions
-from recsys_cl.evaluation.divisions import cold_items, column, history_length, item_age, item_popularity
+from recsys_cl.evaluation.divisions import (
+    candidates_met,
+    cold_items,
+    column,
+    history_length,
+    item_age,
+    item_popularity,
+    known_from,
+)
 from recsys_cl.evaluation.segments import Division, Segment, about_hits, item_segments, user_segments
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 from recsys_cl.ingest.dataset import first_categories, load_items, load_users
@@ -40,11 +48,14 @@ def segments_of(
     metrics = about_hits(build_metrics(evaluation), ranking)
     items = [item_popularity(train), item_age(train), cold_items(train.shape.items)]
     users = [history_length(held_out.users, known)]
+    if (ranked := verdict.candidates) is not None:
+        users += [known_from(held_out.users, known, ranked), candidates_met(held_out.users, known, ranked)]
     for division, of_items in _columns(vocabulary, evaluation):
         (items if of_items else users).append(division if of_items else replace(division, of=division.of[held_out.users.cpu()]))
     found: list[Segment] = []
     for division in items:
         there = replace(division, of=division.of.to(ranking.items.device))
+        there = there if ranked is None else ranked.divide(there)
         found += item_segments(there, ranking, held_out.truth, metrics)
     for division in users:
         there = replace(division, of=division.of.to(ranking.items.device))

@@ -122,3 +122,19 @@ def test_each_modality_answers_for_itself_where_it_is_there() -> None:
 def test_what_cannot_be_is_refused(use: str, arguments: dict[str, object], message: str) -> None:
     with pytest.raises(Refused, match=message):
         make(use, **arguments)(main(image=IMAGE), [], BATCH)
+
+
+def test_the_bottleneck_is_the_divergence_from_a_standard_normal() -> None:
+    rng = torch.Generator().manual_seed(3)
+    middle, told = (
+        Encoding(torch.randn(3, 4, dtype=torch.float64, generator=rng), torch.randn(5, 4, dtype=torch.float64, generator=rng))
+        for _ in range(2)
+    )
+    objective = build("objectives", Component(use="bottleneck"), "objectives.bottleneck")
+    found = objective(Encoding(middle.users, middle.items, parts={"mean": middle, "log_variance": told}), [], None)
+    expected = torch.zeros((), dtype=torch.float64)
+    standard = torch.distributions.Normal(torch.zeros((), dtype=torch.float64), 1.0)
+    for mean, log_variance in ((middle.users, told.users), (middle.items, told.items)):
+        drawn = torch.distributions.Normal(mean, (log_variance / 2).exp())
+        expected += torch.distributions.kl_divergence(drawn, standard).sum(-1).mean()
+    torch.testing.assert_close(found, expected)

@@ -196,7 +196,7 @@ def test_the_registered_model_takes_histories_beside_ids_or_instead(sasrec, tmp_
 def test_a_file_of_histories(sasrec, tmp_path, kind, monkeypatch):
     from recsys_cl.serving import recommend as batch
 
-    monkeypatch.setattr(batch, "_ROWS", 6)  # two people a batch
+    monkeypatch.setattr(batch, "GROUP", 6)  # two people a batch
     people = {"user_id": ["u01", None, "new"], "item_ids": [None, past_of(4), ["strange", "i01"]]}
     path = tmp_path / f"people.{kind}"
     if kind == "parquet":
