@@ -34,7 +34,9 @@ def prepared(folder, items=ITEMS, rows=ROWS, **settings):
     pq.write_table(items, folder / "items.parquet")
     (folder / "drift").write_text("{}")
     log = write_log(folder / "log.parquet", rows)
-    job = Job({"interactions": log, "items": folder / "items.parquet", "drift": folder / "drift"}, folder / "out", "")
+    pq.write_table(pa.table({"user_id": pa.array([], pa.string())}), folder / "users.parquet")
+    tables = {name: folder / f"{name}.parquet" for name in ("items", "users")}
+    job = Job({"interactions": log, **tables, "drift": folder / "drift"}, folder / "out", "")
     job.scratch.mkdir()
     features = {"image": Component(use="vector")}
     PrepareStage(Prepare(split=SPLIT, features=features, **settings)).run(job)
