@@ -95,4 +95,5 @@ def _one_by_one(users: Tensor, ask: Callable[[Tensor], Tensor]) -> tuple[Tensor,
 
 
 def _size(bundle: Bundle) -> str:
-    return f"{bundle.meta.get('name', 'model')}: {len(bundle.users):,} users x {len(bundle.items):,} items x {bundle.items.shape[1]}"
+    name, width = bundle.meta.get("name", "model"), bundle.items.shape[1]
+    return f"{name}: {len(bundle.users):,} users x {len(bundle.items):,} items x {width}"

@@ -26,7 +26,7 @@ def batch(shape: Shape, sample: int) -> dict[str, Any]:
         done = command("recommend", *asked, folder=folder)
         size = sum(path.stat().st_size for path in (folder / "out").iterdir())
     return {
-        "what": f"{sample:,} of {shape.users:,} users x {shape.items:,} items x 64, top {K}, without seen items; random vectors",
+        "what": f"{sample:,} of {shape.users:,} users x {shape.items:,} items x 64, top {K}, unseen items; random vectors",
         "users_per_second": sample / done.answer["seconds"],
         "seconds": done.answer["seconds"],
         "seconds_with_start_and_loading": done.seconds,
