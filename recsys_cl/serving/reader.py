@@ -18,6 +18,7 @@ from recsys_cl.core.chance import generator
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Feed, Method
 from recsys_cl.core.values import Fold, Interactions, Ragged, Shape
+from recsys_cl.encoders._content import kept_features
 from recsys_cl.ops.ragged import owners
 
 
@@ -128,7 +129,7 @@ def _rebuilt(recipe: Recipe, shape: Shape, weights: Mapping[str, Tensor]) -> Met
         "interactions": Interactions(shape, none, none, none),
         "rng": generator(0, "unused"),
     }
-    encoder = build("encoders", recipe.encoder, "encoder", **context)
+    encoder = build("encoders", recipe.encoder, "encoder", features=kept_features(weights), **context)
     method: Method[Any] = build(
         "methods", recipe.method, "method", encoder=encoder, views=(), main_view=None, objectives={}, **context
     )
