@@ -80,13 +80,14 @@ class ByEncoder:
         feed: Feed[Any] = build(
             "structures", self.recipe.source, "source", shape=guests, interactions=read, sampler=None, rng=rng
         )
-        return encode_all(self._trained(), feed, torch.arange(guests.users)).users.float()
+        return encode_all(self.trained(), feed, torch.arange(guests.users)).users.float()
 
     def state(self) -> dict[str, Tensor]:
         """The weights."""
         return {f"weights/{name}": value for name, value in self.weights.items()}
 
-    def _trained(self) -> Method[Any]:
+    def trained(self) -> Method[Any]:
+        """The method, built at its first use."""
         with self._building:  # requests come from several threads
             if self._method is None:
                 self._method = _rebuilt(self.recipe, self.shape, self.weights)

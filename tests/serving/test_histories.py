@@ -267,3 +267,19 @@ def test_what_encoders_read_beside_items_is_kept_or_read_as_unknown(asked, tmp_p
     reader = reader_of(json.loads(recipe.model_dump_json()), SHAPE, {}, tmp_path / "weights.safetensors")
     expected = encode_all(alive.method, alive.feed, torch.arange(SHAPE.users)).users
     torch.testing.assert_close(reader.vectors(known.by_user()), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the exporter, in its own words
+def test_an_encoder_in_onnx_reads_histories_as_the_library_does(sasrec, tmp_path):
+    pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
+    pytest.importorskip("onnxscript", reason="the extra 'onnx' is not installed")
+    from recsys_cl.serving.export import Wanted, export
+    from recsys_cl.serving.portable import NAME, run_encoder
+
+    facts = export(sasrec, tmp_path / "out", Wanted("onnx"))
+    assert facts["parity"] >= 0.999
+    histories = Ragged(torch.tensor([7, 1, 1, 3, 20, *range(25), *range(25), *range(10)]), torch.tensor([0, 1, 5, 65]))
+    length = facts["inputs"]["items"][1]
+    found = run_encoder(tmp_path / "out" / NAME, histories, length, block=2)
+    torch.testing.assert_close(found, sasrec.reader.vectors(histories), rtol=1e-4, atol=1e-5)

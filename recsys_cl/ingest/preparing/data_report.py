@@ -22,19 +22,22 @@ PERIODS = 60
 def data_report(prepared: Prepared) -> dict[str, Any]:
     """Facts about a prepared data set, JSON-able.
 
-    Keys: ``users``, ``items``, ``density``; ``rows`` (logged, and removed or left by each step); ``parts`` (per part
-    interactions, distinct warm users and items, cold ones, first and last time, ties); ``tied_times``; ``item_popularity``
-    and ``user_activity`` (percentiles, share of the top, histogram by powers of two); ``periods`` (events over time).
+    Keys: ``users``, ``items``, ``unmet_items`` (known by content alone), ``density``; ``rows`` (logged, and removed or left
+    by each step); ``parts`` (per part interactions, distinct warm users and items, cold ones, first and last time, ties);
+    ``tied_times``; ``item_popularity`` and ``user_activity`` (percentiles, share of the top, histogram by powers of two);
+    ``periods`` (events over time).
     """
     shape, train = prepared.shape, prepared.parts[0]
-    pairs = len(distinct(train.users.astype(np.int64) * shape.items + train.items))
+    met = np.append(np.bincount(train.items, minlength=shape.items) > 0, False)
+    pairs = len(distinct(train.users.astype(np.int64) * shape.items + train.items)) if prepared.repeated else len(train.users)
     return {
         "users": shape.users,
         "items": shape.items,
+        "unmet_items": shape.items - int(met.sum()),
         "density": pairs / (shape.users * shape.items),
         "rows": prepared.counts,
         "parts": {
-            name: _part(part, shape) | {"tied": tied}
+            name: _part(part, shape, met) | {"tied": tied}
             for name, part, tied in zip(PARTS, prepared.parts, _tied(prepared.parts, shape), strict=True)
         },
         "tied_times": sum(_ties(part) for part in prepared.parts),
@@ -44,8 +47,8 @@ def data_report(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _part(part: Part, shape: Shape) -> dict[str, Any]:
-    warm_users, warm_items = part.users < shape.users, part.items < shape.items
+def _part(part: Part, shape: Shape, met: NDArray[np.bool_]) -> dict[str, Any]:
+    warm_users, warm_items = part.users < shape.users, met[part.items]
     return {
         "interactions": len(part.users),
         "users": int(np.count_nonzero(np.bincount(part.users[warm_users]))),
