@@ -12,7 +12,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SCHEDULE_ENV := DAGSTER_HOME=$(CURDIR)/.dagster DAGSTER_DISABLE_TELEMETRY=1 DO_NOT_TRACK=1 MLFLOW_DISABLE_TELEMETRY=true
 
 .PHONY: demo schedule test test-spark test-schedule test-services check format bench bench-graph bench-sequence bench-ingest \
-  bench-production bench-nights reproduce-sequence reproduce-graph clean
+  bench-production bench-nights bench-cross reproduce-sequence reproduce-graph clean
 
 demo: $(READY)
 	$(BIN)/recsys-cl run pipelines/demo.toml
@@ -64,6 +64,10 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.frame
 	$(BIN)/python -m benchmarks.evaluation
 	$(BIN)/python -m benchmarks.paired_statistics
+
+bench-cross: $(READY)
+	$(BIN)/python -m benchmarks.cross
+	$(BIN)/python -m benchmarks.transfer
 
 bench-ingest: $(READY)
 	$(BIN)/python -m benchmarks.ingest

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from recsys_cl.reporting.evidence import Trial
 
-SHARED = ("coverage", "gini")
-"""Metrics of the catalogue: their values per user share one total, so an interval over users would mean nothing."""
-
 
 def read_trial(
     name: str, model: Path | None, evaluation: Path, metrics: Sequence[str], popularity: NDArray[np.int64] | None
@@ -74,8 +71,9 @@ def _training(model: Path) -> dict[str, Any]:
 
 def _intervals(values: pd.DataFrame) -> dict[str, tuple[float, float]]:
     from recsys_cl.evaluation.compare import paired_interval
+    from recsys_cl.stages.measured import of_users
 
-    own = [metric for metric in values if str(metric).partition("@")[0] not in SHARED]
+    own = [metric for metric in values if of_users(str(metric))]
     found = {str(metric): paired_interval(values[metric].to_numpy(), values[metric].to_numpy() * 0) for metric in own}
     return {metric: (one.low, one.high) for metric, one in found.items()}
 

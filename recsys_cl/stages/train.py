@@ -64,7 +64,7 @@ class TrainStage:
         """All that decides the weights and what is said of them; memory and threads do not."""
         return {
             "recipe": self.recipe.settings(),
-            "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib", "segments"}),
+            "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib", "segments", "history"}),
             "runtime": self.runtime.model_dump(mode="json", exclude={"threads"}),
             "seed": self.seed,
         }
@@ -81,7 +81,8 @@ class TrainStage:
             Diverged: training stopped being finite.
             Unavailable: the device is not there.
         """
-        from recsys_cl.ingest.dataset import load_categories, load_features, load_interactions, load_shape
+        from recsys_cl.evaluation.candidates import candidates_of
+        from recsys_cl.ingest.dataset import load_categories, load_features, load_interactions, load_shape, select_items
         from recsys_cl.stages.fitting import Fitting
         from recsys_cl.tracking.jsonl import JsonLines
         from recsys_cl.tracking.tee import Tee
@@ -92,7 +93,19 @@ class TrainStage:
         checkpoints = job.scratch / "checkpoint"
         categories = load_categories(job.reads["vocabulary"], self.evaluation.category, self.evaluation.category_separator)
         features = load_features(job.reads["vocabulary"], shape)
-        fitting = Fitting(self.name, self.recipe, self.evaluation, self.runtime, self.seed, checkpoints, categories, features)
+        asked = self.evaluation.candidates
+        candidates = candidates_of(select_items(job.reads["vocabulary"], asked), shape.items, asked)
+        fitting = Fitting(
+            self.name,
+            self.recipe,
+            self.evaluation,
+            self.runtime,
+            self.seed,
+            checkpoints,
+            categories,
+            features,
+            candidates,
+        )
         open_run = self.tracking(job.fingerprint, self.experiment) if self.tracking else nullcontext()
         with open_run as outside:
             track = Tee(JsonLines(history), *([outside] if outside else []))
