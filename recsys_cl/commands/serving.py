@@ -30,6 +30,11 @@ def recommend(
         ),
     ] = None,
     k: Annotated[int, typer.Option(min=1, help="How many items a user.")] = 10,
+    *,
+    new_items: Annotated[
+        Path | None,
+        typer.Option(help="CSV, JSONL or Parquet with item_id and content: items to recommend too, known by content alone."),
+    ] = None,
     filters: Annotated[
         Path | None,
         typer.Option(help="TOML or Parquet: items allowed and blocked, for all or by user; seen items; category limits."),
@@ -43,15 +48,24 @@ def recommend(
     Where the file has a history, it is what counts; those of whom the model knows nothing get the popular list, marked so.
     """
     from recsys_cl.serving.load import load_bundle
+    from recsys_cl.serving.new_items import new_items_from, with_new_items
     from recsys_cl.serving.recommend import recommend_to
     from recsys_cl.serving.rules import read_filters
 
     bundle = load_bundle(model, tracking_uri)
+    added: dict[str, int] = {}
+    if new_items is not None:
+        bundle, added = with_new_items(bundle, new_items_from(new_items))
+        print(f"{new_items}: " + ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in added.items()))
     began = perf_counter()
     counts = recommend_to(bundle, users, k, out, read_filters(bundle, filters), memory_mib * 2**20)
     print(f"{out}: {counts['rows']:,} rows for {counts['users']:,} users ({counts['unknown']:,} of them unknown)")
     if as_json:
-        print(json.dumps({"out": str(out), **counts, "seconds": round(perf_counter() - began, 3)}))
+        print(
+            json.dumps(
+                {"out": str(out), **counts, **({"items": added} if added else {}), "seconds": round(perf_counter() - began, 3)}
+            )
+        )
 
 
 def serve(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:  # here and in few functions, because ingestion and preparation start without torch
@@ -106,10 +106,15 @@ class Modality:
 
     values: Tensor  # [I, D] float32; the row of an item that has none is zero and means nothing
     present: Tensor  # [I] bool: the item has one
+    shape: tuple[int, ...] = ()  # what a row is, flattened: (3, H, W) of pixels; (): a vector
+
+    def take(self, items: Tensor) -> Modality:
+        """The rows of ``items`` [M]."""
+        return replace(self, values=self.values.index_select(0, items), present=self.present[items])
 
     def to(self, device: torch.device) -> Modality:
         """The same on another device."""
-        return Modality(self.values.to(device), self.present.to(device))
+        return replace(self, values=self.values.to(device), present=self.present.to(device))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,6 +133,10 @@ class ItemFeatures:
         import torch
 
         return torch.stack([modality.present for modality in self.modalities.values()]).any(0)
+
+    def take(self, items: Tensor) -> ItemFeatures:
+        """What is known of ``items`` [M], in that order."""
+        return ItemFeatures({name: modality.take(items) for name, modality in self.modalities.items()})
 
     def to(self, device: torch.device) -> ItemFeatures:
         """The same on another device."""
@@ -210,3 +219,4 @@ class Ranking:
     categories: Ragged | None = None  # I rows: the categories of each item; none where they are not known
     vectors: Tensor | None = None  # [I, D] the model's item vectors
     standing: Standing | None = None
+    cold: Ranking | None = None  # the same among the items alone that nobody has met

@@ -30,7 +30,7 @@ def item_popularity(train: Interactions) -> Division:
     """Head, mid and tail: the most popular items that make up a third of all interactions, the next third, the rest.
 
     Thirds of the interactions rather than of the items, so that each rests on about as much evidence. Of equally popular items
-    the smaller id comes first; an item over a border belongs to the side where most of it lies.
+    the smaller id comes first; an item over a border belongs to the side where most of it lies. Cold is what nobody met.
     """
     counts = torch.bincount(train.items, minlength=train.shape.items)
     order = torch.argsort(counts, descending=True, stable=True)
@@ -38,6 +38,7 @@ def item_popularity(train: Interactions) -> Division:
     third = (3 * middle / max(len(train), 1)).long().clamp(max=2)
     labels = torch.empty_like(order)
     labels[order] = third
+    labels[counts == 0] = 3
     return Division("item popularity", ("head", "mid", "tail", "cold"), _outside(labels, 3))
 
 
@@ -54,9 +55,17 @@ def item_age(train: Interactions) -> Division:
     return Division("item age", ("older", "new"), _outside(new.long(), 1))
 
 
-def cold_items(catalogue: int, device: torch.device | str = "cpu") -> Division:
-    """Items of the vocabulary, and those outside it, which can only be missed."""
-    return Division("cold items", ("known", "cold"), _outside(torch.zeros(catalogue, dtype=torch.int64, device=device), 1))
+def cold_items(counts: Tensor) -> Division:
+    """Items that somebody met (``counts`` [I] above 0), and those that nobody did or that are outside the vocabulary.
+
+    The former cold ones are known by their content if at all; the latter can only be missed.
+    """
+    return Division("cold items", ("known", "cold"), _outside((counts == 0).long(), 1))
+
+
+def who_gets_cold_items(held_out: Tensor) -> Division:
+    """Users of whom a cold item is held out (``held_out`` [U] above 0), and the others, who say nothing of cold items."""
+    return Division("cold items held out", ("some", "none"), (held_out == 0).long())
 
 
 def history_length(users: Tensor, known: Interactions) -> Division:

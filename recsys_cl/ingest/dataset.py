@@ -6,6 +6,7 @@ Needs pyarrow, numpy, pandas and torch alone, so that it runs where no relationa
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Ragged, Shape
+from recsys_cl.ingest.features._column import SHAPE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,19 +150,22 @@ def load_features(vocabulary: Path, shape: Shape) -> ItemFeatures | None:
     table = _read(path)
     if len(table) != shape.items:
         raise Refused(f"{path}: {len(table)} rows, where the vocabulary has {shape.items} items")
-    return ItemFeatures({name: _modality(table.column(name), f"{path}: '{name}'") for name in table.column_names})
+    return ItemFeatures({each.name: _modality(table.column(each.name), each, path) for each in table.schema})
 
 
-def _modality(column: pa.ChunkedArray, name: str) -> Modality:
+def _modality(column: pa.ChunkedArray, field: pa.Field, path: Path) -> Modality:
     whole = column.combine_chunks()
     present = torch.from_numpy(whole.is_valid().to_numpy(zero_copy_only=False).copy())
     found = pc.list_flatten(whole).to_numpy(zero_copy_only=False).astype(np.float32, copy=True)
     if not present.any() or found.size % int(present.sum()) or not np.isfinite(found).all():
-        raise Refused(f"{name} is no table of vectors of one width, finite in every number")
+        raise Refused(f"{path}: '{field.name}' is no table of vectors of one width, finite in every number")
     vectors = torch.from_numpy(found.reshape(int(present.sum()), -1))
     values = torch.zeros(len(present), vectors.shape[1])
     values[present] = vectors
-    return Modality(values, present)
+    shape = tuple(json.loads((field.metadata or {}).get(SHAPE, b"[]")))
+    if shape and math.prod(shape) != values.shape[1]:
+        raise Refused(f"{path}: '{field.name}' has {values.shape[1]} numbers an item, which are not {shape}")
+    return Modality(values, present, shape)
 
 
 def _names(path: Path) -> list[str]:

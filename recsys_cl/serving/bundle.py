@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import commit_folder, write_json
 from recsys_cl.core.values import Interactions, Ragged, Shape
 from recsys_cl.serving.manifest import verify_manifest, write_manifest
+from recsys_cl.serving.newcomers import Newcomers, read_newcomers
 from recsys_cl.serving.reader import Reader, restore
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Bundle:
     seen: Ragged  # U rows: the items a user has met, each once, rising
     counts: Tensor  # [I] int64: how often each item was met
     reader: Reader | None  # knows people by their histories, where the recipe can
+    newcomers: Newcomers | None = field(default=None, kw_only=True)  # knows new items by their content, where the recipe can
     meta: Mapping[str, Any]  # JSON-able: recipe, metrics, digests; "exclude_seen": whether lists leave out what was seen
 
     @property
@@ -103,6 +105,8 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
     save_file(history, scratch / "history.safetensors")
     if bundle.reader is not None:
         save_file(bundle.reader.state(), scratch / "reader.safetensors")
+    if bundle.newcomers is not None:
+        bundle.newcomers.write(scratch)
     _write_table(pyarrow.table({"user_id": pyarrow.array(bundle.user_ids, pyarrow.string())}), scratch / "users.parquet")
     _write_table(pyarrow.table({"item_id": bundle.item_ids, **bundle.about}), scratch / "items.parquet")
     write_json(scratch / "meta.json", dict(bundle.meta))
@@ -133,6 +137,7 @@ def read_bundle(folder: Path) -> Bundle:
         seen=Ragged(history["seen"], history["seen_offsets"]),
         counts=history["counts"],
         reader=_read_reader(folder, meta["recipe"], Shape(len(users), len(items))),
+        newcomers=read_newcomers(folder, meta["recipe"]),
         meta=meta,
     )
 

@@ -9,8 +9,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from recsys_cl.config import Recipe, Runtime
-from recsys_cl.core.files import digest_file
+from recsys_cl.core.files import digest_file, write_json
 from recsys_cl.evaluation.settings import Evaluation
+from recsys_cl.stages.store import COST
 
 if TYPE_CHECKING:
     from recsys_cl.core.protocols import Job
@@ -123,12 +124,12 @@ class EvaluateStage:
             "digests": digests,
             "test_openings": openings,
             "categories": {"column": self.evaluation.category, "separator": self.evaluation.category_separator},
-            "seconds": perf_counter() - began,
         }
         folder = job.out(self.writes[0])
         write_verdict(verdict, user_ids, folder, facts)
         write_segments(segments, verdict, user_ids, folder)
         write_representation(verdict, known, categories, self.seed, folder)
+        write_json(folder / COST, {"seconds": round(perf_counter() - began, 3), "device": str(device)})
         return {"users": len(verdict.held_out.users), **verdict.means()}
 
     def _open(self, digest: str, job: Job) -> int | None:

@@ -43,10 +43,10 @@ class PrepareStage:
         from recsys_cl.ingest.preparing.coded_log import PARTS
         from recsys_cl.ingest.preparing.data_report import data_report
         from recsys_cl.ingest.preparing.preparation import prepare
-        from recsys_cl.ingest.preparing.vocabulary import write_features, write_part, write_vocabulary
+        from recsys_cl.ingest.preparing.vocabulary import write_part, write_vocabulary
 
         with TemporaryDirectory(dir=job.scratch) as working:
-            prepared = prepare(job.reads["interactions"], self.prepare, Path(working))
+            prepared = prepare(job.reads["interactions"], self.prepare, Path(working), job.reads["items"])
         with ThreadPoolExecutor(1) as pool:  # compression and counting share no data and hold no lock
             written = [pool.submit(write_part, part, job.out(name)) for name, part in zip(PARTS, prepared.parts, strict=True)]
             tables = (job.reads["items"], job.reads["users"])
@@ -55,7 +55,5 @@ class PrepareStage:
             report = {**data_report(prepared), "drift": drift}
             for each in written:
                 each.result()
-        if self.prepare.features:
-            write_features(self.prepare.features, job.out("vocabulary"))
         write_json(job.out("data_report"), report)
         return {"users": prepared.shape.users, "items": prepared.shape.items, **prepared.counts}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recsys_cl.core.errors import Refused
+from recsys_cl.stages.store import COST
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +61,7 @@ def _training(model: Path) -> dict[str, Any]:
         "paper": recipe["provenance"]["paper"],
         "family": recipe["family"],
         "epochs": summary["epochs"],
-        "seconds": summary["train_seconds"],
+        "seconds": _optional(model / COST, {}).get("seconds", 0.0),
         "parameters": summary["parameters"],
         "valid": summary["valid"],
         "history": [{"step": line["step"], **line["metrics"]} for line in lines if "metrics" in line],

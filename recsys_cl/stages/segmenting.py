@@ -21,6 +21,7 @@ from recsys_cl.evaluation.divisions import (
     item_age,
     item_popularity,
     known_from,
+    who_gets_cold_items,
 )
 from recsys_cl.evaluation.segments import Division, Segment, about_hits, item_segments, user_segments
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
@@ -46,8 +47,9 @@ def segments_of(
     """
     ranking, held_out = verdict.ranking, verdict.held_out
     metrics = about_hits(build_metrics(evaluation), ranking)
-    items = [item_popularity(train), item_age(train), cold_items(train.shape.items)]
+    items = [item_popularity(train), item_age(train), cold_items(torch.bincount(known.items, minlength=known.shape.items))]
     users = [history_length(held_out.users, known)]
+    users += [who_gets_cold_items(ranking.cold.held_out)] if ranking.cold is not None else []
     if (ranked := verdict.candidates) is not None:
         users += [known_from(held_out.users, known, ranked), candidates_met(held_out.users, known, ranked)]
     for division, of_items in _columns(vocabulary, evaluation):

@@ -14,6 +14,7 @@ from recsys_cl.config import Recipe, Runtime
 from recsys_cl.core.files import write_json
 from recsys_cl.core.protocols import Job, Tracker
 from recsys_cl.evaluation.settings import Evaluation
+from recsys_cl.stages.store import COST
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,7 +46,7 @@ class TrainStage:
     seed: int
     tracking: Tracking | None = None
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[str, ...]] = ("train", "valid", "vocabulary")
 
     @property
@@ -55,7 +56,7 @@ class TrainStage:
 
     @property
     def writes(self) -> tuple[str, ...]:
-        """``model/EXPERIMENT``: weights, recipe, summary, history."""
+        """``model/EXPERIMENT``: weights, recipe, summary, history; and what they cost."""
         return (f"model/{self.experiment}",)
 
     @property
@@ -111,7 +112,9 @@ class TrainStage:
             track.note(self._facts(job))
             fitted = fitting.run(train, valid, track)
         summary = self._summary(job, fitted, shape)
-        _write(job.out(self.writes[0]), fitted.method.module, self.recipe, summary, history)
+        folder = job.out(self.writes[0])
+        _write(folder, fitted.method.module, self.recipe, summary, history)
+        write_json(folder / COST, {"seconds": round(fitted.seconds, 3), "device": str(fitted.device)})
         return {"epochs": fitted.best.epoch, "epochs_run": fitted.epochs_run, **fitted.best.scores}
 
     def _facts(self, job: Job) -> dict[str, str]:
@@ -137,10 +140,8 @@ class TrainStage:
             "shape": {"users": shape.users, "items": shape.items},
             "epochs": fitted.best.epoch,
             "epochs_run": fitted.epochs_run,
-            "train_seconds": round(fitted.seconds, 3),
             "valid": dict(fitted.best.scores),
             "refit": self.recipe.training.refit and fitted.best.epoch > 0,
-            "device": str(fitted.device),
             "parameters": sum(weight.numel() for weight in fitted.method.module.parameters()),
         }
 

@@ -20,6 +20,7 @@ from recsys_cl.core.files import write_json
 from recsys_cl.core.protocols import Feed, Method, Metric
 from recsys_cl.core.values import Encoding, Fold, Interactions, Ragged, Ranking
 from recsys_cl.evaluation.candidates import Candidates
+from recsys_cl.evaluation.divisions import cold_items
 from recsys_cl.evaluation.encode import encode_all, fold_in
 from recsys_cl.evaluation.held_out import HeldOut, hold_out
 from recsys_cl.evaluation.measure import measure
@@ -28,7 +29,7 @@ from recsys_cl.evaluation.settings import Evaluation, build_metrics
 from recsys_cl.ops.csr import is_sparse, stored, take
 
 PROTOCOL = {
-    "candidates": "the whole catalogue of the training data",
+    "candidates": "the whole catalogue: the items of the training data, and those let in for their content",
     "held out": "distinct known items, and every interaction with an item outside the vocabulary (always a miss)",
     "history": "everything in train and valid",
     "ties": "the smaller item number first, in the byte order of item ids",
@@ -115,9 +116,8 @@ def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts
     """
     folder.mkdir(parents=True, exist_ok=True)
     users = verdict.held_out.users.cpu()
-    catalogue = verdict.ranking.shape.items
-    outside = int((verdict.held_out.truth.values == catalogue).sum())
-    counts = {"users": len(users), "held_out": int(verdict.ranking.held_out.sum()), "cold_items": outside}
+    cold = cold_items(verdict.held_out.popularity).of[verdict.held_out.truth.values]
+    counts = {"users": len(users), "held_out": int(verdict.ranking.held_out.sum()), "cold_items": int(cold.sum())}
     write_json(folder / "metrics.json", {"test": verdict.means(), "conventions": dict(verdict.conventions), **counts, **facts})
     per_user = {"user": users.numpy(), "user_id": pa.array([user_ids[user] for user in users.tolist()], pa.string())}
     per_user |= {"held_out": verdict.ranking.held_out.cpu().numpy()}

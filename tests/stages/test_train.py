@@ -113,7 +113,9 @@ def test_every_recipe_trains_through_the_one_stage(job_in, name):
     counts = _stage(name, epochs=epochs).run(job)
     folder = job.out(f"model/{name}")
 
-    assert {path.name for path in folder.iterdir()} == {"weights.safetensors", "recipe.json", "summary.json", "history.jsonl"}
+    assert {path.name for path in folder.iterdir()} == {
+        "weights.safetensors", "recipe.json", "summary.json", "history.jsonl", "cost.json"
+    }  # fmt: skip
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["recipe"] == name
     assert summary["fingerprint"] == job.fingerprint
@@ -204,7 +206,7 @@ def test_a_refit_trains_afresh_on_train_and_valid_for_the_selected_epochs(job_in
     train_steps, both_steps = -(-USERS * (EACH - 1) // 64), -(-USERS * EACH // 64)
     assert seen[:2] == [(train_steps, False, 3, 3), (both_steps, True, best, best)]
     assert summary["refit"]
-    assert summary["train_seconds"] == pytest.approx(sum(seconds[:2]), abs=1e-3)
+    assert json.loads((folder / "cost.json").read_text())["seconds"] == pytest.approx(sum(seconds[:2]), abs=1e-3)
     assert summary["valid"] == json.loads((alone / "summary.json").read_text())["valid"]
     assert (folder / "weights.safetensors").read_bytes() != (alone / "weights.safetensors").read_bytes()
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.columns import missing
 from recsys_cl.ingest.reading.delimited import read_rows
-from recsys_cl.ingest.reading.features import ENDING, check_features, matrix, with_arrays
+from recsys_cl.ingest.reading.features import ENDING, FOLDER, check_features, matrix, with_arrays, with_files
 from recsys_cl.ingest.reading.objects import decode
 from recsys_cl.ingest.reading.physical import convert, text_kind
 from recsys_cl.ingest.reading.records import DELIMITERS, read_layout
@@ -44,7 +44,7 @@ def _read(path: Path, columns: Mapping[str, str], key: str) -> pa.Table:
     reader = readers.get(Path(name).suffix)
     if reader is None:
         raise Refused(f"{path}: a table of {_kind(key)}s ends in {', '.join(readers)}")
-    theirs = {key: key, **{name: text for name, text in columns.items() if not text.endswith(ENDING)}}
+    theirs = {key: key, **{name: text for name, text in columns.items() if not text.endswith((ENDING, FOLDER))}}
     table = reader(path, theirs)
     for ours, wanted in theirs.items():
         if wanted not in table.column_names:
@@ -55,6 +55,7 @@ def _read(path: Path, columns: Mapping[str, str], key: str) -> pa.Table:
         if names.count(column) > 1:
             raise Refused(f"{path}: column '{column}' stands {names.count(column)} times, once mapped and renamed")
     table = with_arrays(path, _with_text_ids(path, table.rename_columns(names), key), columns)
+    table = with_files(path, table, columns, key)
     check_features(path, table, key)
     return table
 

@@ -16,7 +16,7 @@ from recsys_cl.reporting.sections.section import Section
 from recsys_cl.reporting.table import Table, simple
 
 PARTS = ("train", "valid", "test")
-COUNTS = ("interactions", "users", "items", "of_cold_users", "of_cold_items", "first", "last")
+COUNTS = ("interactions", "users", "items", "of_cold_users", "of_cold_items", "tied", "first", "last")
 """Of a part, in the order in which they are read."""
 
 STEPS = ("logged", "other_events", "below_min_rating", "positive", "repeats", "outside_core")
@@ -40,7 +40,7 @@ def data(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa: ARG
         "data",
         "Data",
         "Vocabularies come from train alone. What only later parts know is cold: its users are counted and left out, its items "
-        "count as misses.",
+        "count as misses. Tied is what was met at the very instant of another: the order of the log decides.",
         [
             periods("Events over time, by part", report.get("periods", ()), list(parts), own, "events") if clock else None,
             tail("Popularity of items", popularity, "interactions"),
