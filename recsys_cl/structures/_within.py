@@ -45,7 +45,7 @@ class Within:
     def _filled(self, drawn: Tensor, fresh: Tensor) -> Tensor:
         """``drawn`` [R, K] with what is outside replaced, from the left, by what is inside among ``fresh`` [R, F]."""
         wrong, right = ~self._inside[drawn], self._inside[fresh]
-        usable = fresh.gather(1, right.long().argsort(dim=1, descending=True, stable=True))  # those inside first, in their order
+        usable = fresh.gather(1, right.long().argsort(dim=1, descending=True, stable=True))  # those inside first
         turn = wrong.cumsum(1) - 1
         found = wrong & (turn < right.sum(1, keepdim=True))
         return torch.where(found, usable.gather(1, turn.clamp(0, usable.shape[1] - 1)), drawn)
