@@ -65,7 +65,6 @@ TYPES = [
     parquet("unsigned beyond 63 bits among times", _typed("t", timestamp=pa.array([2**63 + 5], pa.uint64())), refused=r"1 of 1 rows.*1970\.\.2099"),
     parquet("nanoseconds with a zone", _typed("t", timestamp=pa.array([1_500_000_000], pa.timestamp("ns", "Asia/Kathmandu"))), ("u", "i", 1.5)),
     parquet("a dictionary that holds a word twice", _typed("t", user_id=pa.DictionaryArray.from_arrays(pa.array([1]), pa.array(["u", "u"]))), ROW),
-    parquet("a dictionary that holds nothing", _typed("t", user_id=pa.DictionaryArray.from_arrays(pa.array([0]), pa.array([None, "u"]))), refused="1 of 1 rows.*user_id: is missing"),
     parquet("a rating of 38 digits", _typed("r", rating=pa.array([Decimal("9" * 30)], pa.decimal128(38, 0))), ROW),
     parquet("every id null", _typed("n", item_id=pa.nulls(1, pa.string())), refused="1 of 1 rows.*item_id: is missing"),
     Case("plain text here, coded text there", {"in/0.parquet": _typed("a"), "in/1.parquet": _typed("b", user_id=pa.array(["u"]).dictionary_encode(), timestamp=pa.array([2])), "in/2.parquet": _typed("c", user_id=pa.array([7]), timestamp=pa.array([3]))}, [ROW, ("u", "i", 2), ("7", "i", 3)], path="in"),
