@@ -9,6 +9,7 @@ from torch import Tensor
 
 from recsys_cl.core.protocols import Feed, Method, Metric
 from recsys_cl.core.values import Interactions, Ragged
+from recsys_cl.evaluation.candidates import Candidates
 from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.evaluation.held_out import hold_out
 from recsys_cl.evaluation.measure import measure, require
@@ -25,6 +26,7 @@ class Judge:
         budget: bytes of working memory for the ranking.
         model: who is judged, for messages.
         categories: of each item, for the metrics that read them.
+        candidates: the items that are ranked; None: all are.
 
     Raises:
         Refused: no user of ``truth`` is in the vocabulary, or a metric reads categories and there are none.
@@ -40,9 +42,13 @@ class Judge:
         budget: int = 2**30,
         model: str = "the model",
         categories: Ragged | None = None,
+        candidates: Candidates | None = None,
     ) -> None:
         require(metrics, categories)
+        if candidates is not None:
+            truth, known, categories = candidates.among(truth), candidates.among(known), candidates.rows(categories)
         self._held_out = hold_out(truth, known, exclude_seen=exclude_seen)
+        self._candidates = candidates
         self._metrics = tuple(metrics)
         self._budget = budget
         self._model = model
@@ -51,4 +57,5 @@ class Judge:
     def __call__(self, method: Method[Any], feed: Feed[Any]) -> dict[str, Tensor]:
         """Values [U] of every metric by name, users in the order of their ids."""
         encoding = encode_all(method, feed, self._held_out.users)
+        encoding = encoding if self._candidates is None else self._candidates.of(encoding)
         return measure(encoding, self._held_out, self._metrics, self._budget, self._model, self._categories).values

@@ -9,8 +9,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from recsys_cl.config import Recipe, Runtime
-from recsys_cl.core.files import digest_file
+from recsys_cl.core.files import digest_file, write_json
 from recsys_cl.evaluation.settings import Evaluation
+from recsys_cl.stages.store import COST
 
 if TYPE_CHECKING:
     from recsys_cl.core.protocols import Job
@@ -39,7 +40,7 @@ class EvaluateStage:
     seed: int
     ledger: Ledger | None = field(default=None, compare=False)
 
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
 
     @property
     def name(self) -> str:
@@ -76,7 +77,15 @@ class EvaluateStage:
         Raises:
             Refused: nobody can be evaluated, a score would not be finite, or the weights are not this recipe's.
         """
-        from recsys_cl.ingest.dataset import load_categories, load_features, load_interactions, load_shape, load_users
+        from recsys_cl.evaluation.candidates import candidates_of
+        from recsys_cl.ingest.dataset import (
+            load_categories,
+            load_features,
+            load_interactions,
+            load_shape,
+            load_users,
+            select_items,
+        )
         from recsys_cl.stages.assemble import assemble, device_of
         from recsys_cl.stages.segmenting import segments_of, write_segments
         from recsys_cl.stages.verdict import count_rows, judge_test, load_weights, write_representation, write_verdict
@@ -88,11 +97,16 @@ class EvaluateStage:
         shape = load_shape(vocabulary)
         train, valid, test = (load_interactions(job.reads[part], shape) for part in ("train", "valid", "test"))
         device = device_of(self.runtime)
-        known = train.then(valid).to(device)
+        known = (train if self.evaluation.history == "train" else train.then(valid)).to(device)
         made = assemble(self.recipe, known, self.seed, device, load_features(vocabulary, shape))
         load_weights(made.method, job.reads[f"model/{self.experiment}"] / "weights.safetensors")
         categories = load_categories(vocabulary, self.evaluation.category, self.evaluation.category_separator, device)
-        verdict = judge_test(made.method, made.feed, test.to(device), known, self.evaluation, self.experiment, categories)
+        asked = self.evaluation.candidates
+        candidates = candidates_of(select_items(vocabulary, asked), shape.items, asked)
+        candidates = None if candidates is None else candidates.to(device)
+        verdict = judge_test(
+            made.method, made.feed, test.to(device), known, self.evaluation, self.experiment, categories, candidates
+        )
 
         user_ids = load_users(vocabulary)["user_id"].to_list()
         cold_users = count_rows(job.reads["test"]) - len(test)
@@ -105,15 +119,17 @@ class EvaluateStage:
         facts: dict[str, Any] = {
             "vectors": verdict.kept,  # whether they are in the folder
             "cold_users": cold_users,
+            **({"outside_candidates": len(test) - len(candidates.among(test.to(device)))} if candidates else {}),
             "test_digest": digests["test"],  # promotion compares only what was measured on the same part
             "digests": digests,
             "test_openings": openings,
-            "seconds": perf_counter() - began,
+            "categories": {"column": self.evaluation.category, "separator": self.evaluation.category_separator},
         }
         folder = job.out(self.writes[0])
         write_verdict(verdict, user_ids, folder, facts)
         write_segments(segments, verdict, user_ids, folder)
         write_representation(verdict, known, categories, self.seed, folder)
+        write_json(folder / COST, {"seconds": round(perf_counter() - began, 3), "device": str(device)})
         return {"users": len(verdict.held_out.users), **verdict.means()}
 
     def _open(self, digest: str, job: Job) -> int | None:

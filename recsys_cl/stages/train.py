@@ -14,6 +14,7 @@ from recsys_cl.config import Recipe, Runtime
 from recsys_cl.core.files import write_json
 from recsys_cl.core.protocols import Job, Tracker
 from recsys_cl.evaluation.settings import Evaluation
+from recsys_cl.stages.store import COST
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,7 +46,7 @@ class TrainStage:
     seed: int
     tracking: Tracking | None = None
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[str, ...]] = ("train", "valid", "vocabulary")
 
     @property
@@ -55,7 +56,7 @@ class TrainStage:
 
     @property
     def writes(self) -> tuple[str, ...]:
-        """``model/EXPERIMENT``: weights, recipe, summary, history."""
+        """``model/EXPERIMENT``: weights, recipe, summary, history; and what they cost."""
         return (f"model/{self.experiment}",)
 
     @property
@@ -63,7 +64,7 @@ class TrainStage:
         """All that decides the weights and what is said of them; memory and threads do not."""
         return {
             "recipe": self.recipe.settings(),
-            "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib", "segments"}),
+            "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib", "segments", "history"}),
             "runtime": self.runtime.model_dump(mode="json", exclude={"threads"}),
             "seed": self.seed,
         }
@@ -80,7 +81,8 @@ class TrainStage:
             Diverged: training stopped being finite.
             Unavailable: the device is not there.
         """
-        from recsys_cl.ingest.dataset import load_categories, load_features, load_interactions, load_shape
+        from recsys_cl.evaluation.candidates import candidates_of
+        from recsys_cl.ingest.dataset import load_categories, load_features, load_interactions, load_shape, select_items
         from recsys_cl.stages.fitting import Fitting
         from recsys_cl.tracking.jsonl import JsonLines
         from recsys_cl.tracking.tee import Tee
@@ -91,14 +93,28 @@ class TrainStage:
         checkpoints = job.scratch / "checkpoint"
         categories = load_categories(job.reads["vocabulary"], self.evaluation.category, self.evaluation.category_separator)
         features = load_features(job.reads["vocabulary"], shape)
-        fitting = Fitting(self.name, self.recipe, self.evaluation, self.runtime, self.seed, checkpoints, categories, features)
+        asked = self.evaluation.candidates
+        candidates = candidates_of(select_items(job.reads["vocabulary"], asked), shape.items, asked)
+        fitting = Fitting(
+            self.name,
+            self.recipe,
+            self.evaluation,
+            self.runtime,
+            self.seed,
+            checkpoints,
+            categories,
+            features,
+            candidates,
+        )
         open_run = self.tracking(job.fingerprint, self.experiment) if self.tracking else nullcontext()
         with open_run as outside:
             track = Tee(JsonLines(history), *([outside] if outside else []))
             track.note(self._facts(job))
             fitted = fitting.run(train, valid, track)
         summary = self._summary(job, fitted, shape)
-        _write(job.out(self.writes[0]), fitted.method.module, self.recipe, summary, history)
+        folder = job.out(self.writes[0])
+        _write(folder, fitted.method.module, self.recipe, summary, history)
+        write_json(folder / COST, {"seconds": round(fitted.seconds, 3), "device": str(fitted.device)})
         return {"epochs": fitted.best.epoch, "epochs_run": fitted.epochs_run, **fitted.best.scores}
 
     def _facts(self, job: Job) -> dict[str, str]:
@@ -124,10 +140,8 @@ class TrainStage:
             "shape": {"users": shape.users, "items": shape.items},
             "epochs": fitted.best.epoch,
             "epochs_run": fitted.epochs_run,
-            "train_seconds": round(fitted.seconds, 3),
             "valid": dict(fitted.best.scores),
             "refit": self.recipe.training.refit and fitted.best.epoch > 0,
-            "device": str(fitted.device),
             "parameters": sum(weight.numel() for weight in fitted.method.module.parameters()),
         }
 

@@ -29,7 +29,7 @@ class Published:
 
     Args:
         path: the folder.
-        train, test: file names in it.
+        train, test: file names in it; where all lies in one file, ``test = ""`` and a split of one's own.
         valid: the name of the validation file, if there is one.
         columns: where the files are Parquet with a row a pair, what ``user_id`` and ``item_id`` are called there.
         items: an item table (.csv, .jsonl or .parquet).
@@ -71,7 +71,7 @@ class Published:
         folder = Path(expand(self.path))
         if not folder.is_dir():
             raise Refused(f"{folder}: no such folder")
-        return {part: existing(str(folder / name)) for part, name in self.names.items() if name is not None}
+        return {part: existing(str(folder / name)) for part, name in self.names.items() if name}
 
 
 def _without(train: list[UserList], valid: list[UserList]) -> list[UserList]:
