@@ -15,7 +15,7 @@ from recsys_cl.config import load_recipe, recipe_names
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Interactions, Ragged, Shape
 from recsys_cl.evaluation.encode import encode_all, fold_in
-from recsys_cl.serving.answer import recommend
+from recsys_cl.serving.answer import frame_of, recommend
 from recsys_cl.serving.bundle import Bundle, assemble, read_bundle, write_bundle
 from recsys_cl.serving.package import write_model
 from recsys_cl.serving.portable import write_encoder
@@ -191,7 +191,8 @@ def test_the_registered_model_takes_histories_beside_ids_or_instead(sasrec, tmp_
     write_model(sasrec, tmp_path / "model")
     model = load_model(str(tmp_path / "model"))
     both = model.predict(pd.DataFrame({"user_id": ["u01", None], "item_ids": [None, past_of(4)]}), params={"k": 3})
-    pd.testing.assert_frame_equal(both, recommend(sasrec, ["u01", None], 3, [None, past_of(4)]).to_pandas())
+    pd.testing.assert_frame_equal(both, frame_of(recommend(sasrec, ["u01", None], 3, [None, past_of(4)])))
+    assert both["user_id"].tolist() == ["u01"] * 3 + [None] * 3  # and not NaN, which is no JSON
     only = model.predict(pd.DataFrame({"item_ids": [past_of(4)]}), params={"k": 3})
     assert only["item_id"].tolist() == both["item_id"].tolist()[3:]
 
@@ -274,6 +275,7 @@ def test_what_encoders_read_beside_items_is_kept_or_read_as_unknown(asked, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.filterwarnings("ignore")  # of the exporter, in its own words
 def test_an_encoder_in_onnx_reads_histories_as_the_library_does(sasrec, tmp_path):
     pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
