@@ -91,7 +91,7 @@ def write_encoder(bundle: Bundle, folder: Path) -> int:
         raise Refused("the model has no encoder of histories; ONNX is for sequence recipes, --format faiss for all")
     if reader.recipe.source.use != "sequences":
         raise Refused(f"the encoder of source '{reader.recipe.source.use}' looks ahead in a history, so rows cannot be padded")
-    length = int(reader.recipe.source.arguments.get("max_length", 50))  # type: ignore[call-overload]
+    length: int = int(reader.recipe.source.arguments.get("max_length", 50))  # type: ignore[call-overload]
     examples = (torch.zeros(3, length, dtype=torch.int64), torch.tensor([1, 2, length]))
     try:
         import onnxscript  # noqa: F401  # what torch's exporter needs beside onnx
