@@ -128,7 +128,7 @@ def test_registers_the_best_on_validation_and_completes_every_run(root, reads):
 
 def test_the_trainings_of_one_pipeline_have_one_parent_and_its_tags(root, reads):
     stage = stage_in(root)
-    first, again = run(stage, reads, root), run(stage, reads, root)
+    first, again = run(stage, reads, root, 0), run(stage, reads, root, 1)
     client = stage.tracking.experiment.store.client
     parent = client.get_run(first["parent"])
     assert again["parent"] == first["parent"], "the same trainings have the same parent"
