@@ -26,7 +26,7 @@ _OPSET = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rectangle:
-    """Histories of one length, as encoders read `structures.sequences.Sequences`; nothing of it depends on the data's values."""
+    """Histories of one length, as encoders read `structures.sequences.Sequences`; no shape depends on the data."""
 
     shape: Shape
     items: Tensor  # [B, L] int64, oldest first, filled up at the end with anything
