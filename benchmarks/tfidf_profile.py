@@ -1,8 +1,8 @@
 """The content profile with every word: TF-IDF without a projection, which no 256 numbers an item can hold.
 
-``python -m benchmarks.tfidf_profile DATA`` reads what ``recsys-cl run pipelines/citeulike.toml`` left in the folder DATA, asks the
-same question, recall@20 among cold items, and compares user by user with each evaluated recipe (paired, 95 % interval). It
-writes ``benchmarks/results/citeulike_tfidf.json``. Like ``evaluate`` it opens the test part.
+``python -m benchmarks.tfidf_profile DATA`` reads what ``recsys-cl run pipelines/citeulike.toml`` left in the folder DATA, asks
+the same question, recall@20 among cold items, and compares user by user with each evaluated recipe (paired, 95 % interval).
+It writes ``benchmarks/results/citeulike_tfidf.json``. Like ``evaluate`` it opens the test part.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from recsys_cl.evaluation.encode import encode_all, fold_in
 from recsys_cl.serving.answer import frame_of, recommend
 from recsys_cl.serving.bundle import Bundle, assemble, read_bundle, write_bundle
 from recsys_cl.serving.package import write_model
+from recsys_cl.serving.portable import write_encoder
 from recsys_cl.serving.question import Limits, read_question
 from recsys_cl.serving.reader import reader_of
 from recsys_cl.serving.recommend import recommend_to
@@ -268,6 +270,8 @@ def test_what_encoders_read_beside_items_is_kept_or_read_as_unknown(asked, tmp_p
     reader = reader_of(json.loads(recipe.model_dump_json()), SHAPE, {}, tmp_path / "weights.safetensors")
     expected = encode_all(alive.method, alive.feed, torch.arange(SHAPE.users)).users
     torch.testing.assert_close(reader.vectors(known.by_user()), expected)
+    with pytest.raises(Refused, match=r"source\.times"):
+        write_encoder(SimpleNamespace(reader=reader), tmp_path)
 
 
 @pytest.mark.slow
