@@ -12,6 +12,7 @@ from recsys_cl.core.values import Interactions, Ragged
 from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.evaluation.held_out import hold_out
 from recsys_cl.evaluation.measure import measure, require
+from recsys_cl.ops.ranks import ALONE, Ranks
 
 
 class Judge:
@@ -25,6 +26,7 @@ class Judge:
         budget: bytes of working memory for the ranking.
         model: who is judged, for messages.
         categories: of each item, for the metrics that read them.
+        ranks: processes that rank some users each; all get the values of all.
 
     Raises:
         Refused: no user of ``truth`` is in the vocabulary, or a metric reads categories and there are none.
@@ -40,6 +42,7 @@ class Judge:
         budget: int = 2**30,
         model: str = "the model",
         categories: Ragged | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         require(metrics, categories)
         self._held_out = hold_out(truth, known, exclude_seen=exclude_seen)
@@ -47,8 +50,10 @@ class Judge:
         self._budget = budget
         self._model = model
         self._categories = categories
+        self._ranks = ranks
 
     def __call__(self, method: Method[Any], feed: Feed[Any]) -> dict[str, Tensor]:
         """Values [U] of every metric by name, users in the order of their ids."""
-        encoding = encode_all(method, feed, self._held_out.users)
-        return measure(encoding, self._held_out, self._metrics, self._budget, self._model, self._categories).values
+        held_out = self._held_out
+        encoding = encode_all(method, feed, held_out.users, self._ranks)
+        return measure(encoding, held_out, self._metrics, self._budget, self._model, self._categories, self._ranks).values

@@ -6,15 +6,19 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from recsys_cl.config import Recipe, Runtime
+from recsys_cl.config import Recipe
 from recsys_cl.core.files import digest_file
+from recsys_cl.core.runtime import Runtime
 from recsys_cl.evaluation.settings import Evaluation
 
 if TYPE_CHECKING:
     from recsys_cl.core.protocols import Job
+    from recsys_cl.core.values import Interactions, Ragged
+    from recsys_cl.ops.ranks import Ranks
     from recsys_cl.stages.openings import Ledger
+    from recsys_cl.stages.verdict import Verdict
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +34,7 @@ class EvaluateStage:
         runtime: where to compute.
         seed: of the pipeline.
         ledger: where each opening of the test part is recorded; none where the store is made up, as in tests.
+        ranks: the processes that evaluate together; None: this one alone.
     """
 
     experiment: str
@@ -38,6 +43,7 @@ class EvaluateStage:
     runtime: Runtime
     seed: int
     ledger: Ledger | None = field(default=None, compare=False)
+    ranks: Ranks | None = field(default=None, compare=False)
 
     version: ClassVar[int] = 5
 
@@ -76,27 +82,19 @@ class EvaluateStage:
         Raises:
             Refused: nobody can be evaluated, a score would not be finite, or the weights are not this recipe's.
         """
-        from recsys_cl.ingest.dataset import load_categories, load_features, load_interactions, load_shape, load_users
-        from recsys_cl.stages.assemble import assemble, device_of
+        from recsys_cl.ingest.dataset import load_users
         from recsys_cl.stages.segmenting import segments_of, write_segments
-        from recsys_cl.stages.verdict import count_rows, judge_test, load_weights, write_representation, write_verdict
+        from recsys_cl.stages.verdict import count_rows, write_representation, write_verdict
 
         began = perf_counter()
         digests = {part: digest_file(job.reads[part]) for part in ("train", "valid", "test")}
         openings = self._open(digests["test"], job)
         vocabulary = job.reads["vocabulary"]
-        shape = load_shape(vocabulary)
-        train, valid, test = (load_interactions(job.reads[part], shape) for part in ("train", "valid", "test"))
-        device = device_of(self.runtime)
-        known = train.then(valid).to(device)
-        made = assemble(self.recipe, known, self.seed, device, load_features(vocabulary, shape))
-        load_weights(made.method, job.reads[f"model/{self.experiment}"] / "weights.safetensors")
-        categories = load_categories(vocabulary, self.evaluation.category, self.evaluation.category_separator, device)
-        verdict = judge_test(made.method, made.feed, test.to(device), known, self.evaluation, self.experiment, categories)
+        verdict, train, known, test, categories = self._judge(job)
 
         user_ids = load_users(vocabulary)["user_id"].to_list()
         cold_users = count_rows(job.reads["test"]) - len(test)
-        segments = segments_of(verdict, train.to(device), known, vocabulary, self.evaluation, cold_users)
+        segments = segments_of(verdict, train, known, vocabulary, self.evaluation, cold_users)
         if not verdict.kept:
             width = verdict.encoding.users.shape[1]
             _log.info(
@@ -116,9 +114,40 @@ class EvaluateStage:
         write_representation(verdict, known, categories, self.seed, folder)
         return {"users": len(verdict.held_out.users), **verdict.means()}
 
+    def assist(self, job: Job) -> None:
+        """Rank some of the users as one of several processes, of which another one writes."""
+        self._judge(job)
+
+    def _judge(self, job: Job) -> _Judged:
+        from recsys_cl.ingest.dataset import load_categories, load_features, load_interactions, load_shape
+        from recsys_cl.ops.ranks import ALONE
+        from recsys_cl.stages.assemble import assemble, device_of
+        from recsys_cl.stages.verdict import judge_test, load_weights
+
+        vocabulary, evaluation = job.reads["vocabulary"], self.evaluation
+        shape, device = load_shape(vocabulary), device_of(self.runtime)
+        train, valid, test = (load_interactions(job.reads[part], shape).to(device) for part in ("train", "valid", "test"))
+        known = train.then(valid)
+        made = assemble(self.recipe, known, self.seed, device, load_features(vocabulary, shape))
+        load_weights(made.method, job.reads[f"model/{self.experiment}"] / "weights.safetensors")
+        categories = load_categories(vocabulary, evaluation.category, evaluation.category_separator, device)
+        model, ranks = self.experiment, self.ranks or ALONE
+        verdict = judge_test(made.method, made.feed, test, known, evaluation, model, categories, ranks=ranks)
+        return _Judged(verdict, train, known, test, categories)
+
     def _open(self, digest: str, job: Job) -> int | None:
         """Put on record that the test part is about to be read; how often it has been, None where nobody counts."""
         facts = {"experiment": self.experiment, "fingerprint": job.fingerprint}
         openings = self.ledger.open(digest, facts) if self.ledger else None
         _log.info("opening the test part %s for '%s': opening %s of it", digest[:12], self.experiment, openings or "?")
         return openings
+
+
+class _Judged(NamedTuple):
+    """What the test part says, and the data it was said of, on the device."""
+
+    verdict: Verdict
+    train: Interactions
+    known: Interactions
+    test: Interactions
+    categories: Ragged | None

@@ -25,6 +25,7 @@ from recsys_cl.evaluation.measure import measure
 from recsys_cl.evaluation.representation import representation
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 from recsys_cl.ops.csr import is_sparse, stored, take
+from recsys_cl.ops.ranks import ALONE, Ranks
 
 PROTOCOL = {
     "candidates": "the whole catalogue of the training data",
@@ -74,6 +75,8 @@ def judge_test(
     evaluation: Evaluation,
     model: str,
     categories: Ragged | None = None,
+    *,
+    ranks: Ranks = ALONE,
 ) -> Verdict:
     """Rank the catalogue for everyone with something in ``test``, by what was ``known`` before.
 
@@ -85,14 +88,15 @@ def judge_test(
         evaluation: metrics, depths, memory.
         model: its name, for messages.
         categories: of each item, for the metrics that read them.
+        ranks: processes with the same arguments, which rank some users each.
     """
     metrics = build_metrics(evaluation)
     held_out = hold_out(test, known, exclude_seen=evaluation.exclude_seen)
-    encoding = encode_all(method, feed, torch.arange(test.shape.users, device=test.users.device))
+    encoding = encode_all(method, feed, torch.arange(test.shape.users, device=test.users.device), ranks)
     if not torch.isfinite(stored(encoding.users)).all():
         raise Refused(f"{model}: user vectors are not finite")
     asking = Encoding(take(encoding.users, held_out.users), encoding.items)
-    found = measure(asking, held_out, metrics, evaluation.budget, model, categories)
+    found = measure(asking, held_out, metrics, evaluation.budget, model, categories, ranks)
     conventions = _conventions(metrics, evaluation)
     return Verdict(held_out, found.ranking, found.scores, encoding, fold_in(method, feed), found.values, conventions)
 
