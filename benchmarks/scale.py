@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.measure import ROOT, keep, peak_mib
 
-EDGES = (10_000_000, 20_000_000, 40_000_000)
+EDGES = (5_000_000, 10_000_000, 20_000_000)
 BATCH, DIM = 4096, 64
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 import torch
 
 from recsys_cl.config import load_recipe
+from recsys_cl.core.errors import Unavailable
 from recsys_cl.core.values import Interactions, Shape
 from recsys_cl.evaluation.judge import Judge
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 from recsys_cl.ops import propagate
 from recsys_cl.ops.ranks import Ranks
+from recsys_cl.ops.sharded import ShardedTable
 from recsys_cl.stages.assemble import assemble
 from recsys_cl.training.checkpoint import Folder
 from recsys_cl.training.in_step import in_step
@@ -94,19 +100,49 @@ def told(ranks: Ranks) -> list:
     ]
 
 
-def hears_nobody(ranks: Ranks) -> str:
-    """Rank 1 leaves without a word."""
-    from recsys_cl.core.errors import Unavailable
-
+def dies(ranks: Ranks) -> str:
+    """Rank 1 ends without a word; what rank 0 then says."""
     if not ranks.leads:
-        import os
-
-        (folder,) = (argument for argument in __import__("sys").argv if argument.endswith("answer"))
-        open(folder + "1", "w").write('"gone"')  # noqa: PTH123, SIM115
+        _answer_file(1).write_text('"gone"', "utf-8")
         os._exit(0)
+    return _said(ranks)
+
+
+def hangs(ranks: Ranks) -> str:
+    """Rank 1 is there and answers no more until rank 0 has given up."""
+    ranks.mean(torch.ones(1))
+    if ranks.leads:
+        return _said(ranks)
+    while not _answer_file(0).exists():
+        os.sched_yield()
+    return "idle"
+
+
+def _said(ranks: Ranks) -> str:
     try:
         for _ in range(3):
             ranks.mean(torch.ones(1))
     except Unavailable as error:
         return str(error)
-    return "heard"
+    return "nothing"
+
+
+def _answer_file(rank: int) -> Path:
+    """Where a process of these tests leaves its answer."""
+    return Path(f"{sys.argv[3]}{rank}")
+
+
+def looked_up(ranks: Ranks) -> dict:
+    """A row-sharded table under Adam: what it answered, its rows afterwards, and how many were this process's own."""
+    start = torch.randn(7, 3, generator=torch.Generator().manual_seed(6))
+    table = ShardedTable(7, start[ranks.share(7)].clone(), ranks)
+    optimizer = torch.optim.Adam(table.parameters(), lr=0.1, fused=True)
+    ids, answers = torch.tensor([6, 0, 3, 3, 5]), []
+    for _ in range(3):
+        found = table(ids)
+        answers.append(found.detach().tolist())
+        optimizer.zero_grad()
+        found.pow(3).sum().backward()
+        optimizer.step()
+    kept = [len(table.own), len(table.own.grad), *(len(state["exp_avg"]) for state in optimizer.state.values())]
+    return {"answers": answers, "whole": table.whole().tolist(), "kept": kept}

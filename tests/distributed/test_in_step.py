@@ -61,10 +61,11 @@ def test_parts_are_gathered_in_order_and_rank_0_is_heard(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_process_that_died_is_an_error_at_once(tmp_path):
-    said, gone = in_processes(ACTS, "hears_nobody", tmp_path)
-    assert gone == "gone"
-    assert said.startswith("rank 0 of 2 does not hear the others any more")
+@pytest.mark.parametrize(("act", "timeout", "left"), [("dies", 100, "gone"), ("hangs", 4, "idle")])
+def test_a_process_that_died_or_hangs_is_an_error(tmp_path, act, timeout, left):
+    said, other = in_processes(ACTS, act, tmp_path, timeout=timeout)
+    assert other == left
+    assert said.startswith("rank 0 of 2 does not hear the others any more: one has died or hangs (")
     assert said.endswith("The same command goes on from the last checkpoint")
 
 
