@@ -22,6 +22,7 @@ from recsys_cl.config import Recipe, load_recipe
 from recsys_cl.core.chance import generator
 from recsys_cl.core.values import Interactions
 from recsys_cl.stages.assemble import assemble
+from recsys_cl.training import heap
 
 SETUPS = (
     Setup("lightgcn", 3),
@@ -71,7 +72,8 @@ def compare(setup: Setup, data: Interactions, laps: int, steps: int) -> dict[str
     for _ in range(laps):
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            fast[threads].run(mine, steps)
+            with heap.kept():  # as training does
+                fast[threads].run(mine, steps)
             slow[threads].run(plain, max(1, steps // 16))
     for name, ours_ms, reference_ms in (("cpu_1t", fast[1].cpu, slow[1].cpu), ("wall_2t", fast[2].wall, slow[2].wall)):
         figures[f"{name}_ms"], figures[f"{name}_ms_reference"] = statistics.median(ours_ms), statistics.median(reference_ms)
@@ -84,8 +86,9 @@ def step_cost(recipe: Recipe, data: Interactions, laps: int, steps: int) -> floa
     torch.set_num_threads(1)
     running, timed = ours(recipe, data), Laps()
     next(running)
-    for _ in range(laps):
-        timed.run(running, steps)
+    with heap.kept():
+        for _ in range(laps):
+            timed.run(running, steps)
     return statistics.median(timed.cpu)
 
 

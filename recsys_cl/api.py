@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,12 @@ class Recommender:
         return self
 
     def recommend(
-        self, users: Iterable[object] | None = None, k: int = 10, *, histories: Iterable[Iterable[object] | None] | None = None
+        self,
+        users: Iterable[object] | None = None,
+        k: int = 10,
+        *,
+        histories: Iterable[Iterable[object] | None] | None = None,
+        filters: Mapping[str, Any] | str | Path | None = None,
     ) -> pd.DataFrame:
         """The best ``k`` unseen items of each user: ``user_id, rank, item_id, score, source``.
 
@@ -72,12 +77,16 @@ class Recommender:
             users: ids; may be left out where there are histories.
             k: length of each list.
             histories: what each user met, oldest first, or None; see `recsys_cl.serving.answer.recommend`.
+            filters: the rules of the lists, e.g. ``{"blocked": ["item-7"], "categories": {"most": 2}}``, or a file of them;
+                see `recsys_cl.serving.rules.Rules`.
         """
         from recsys_cl.serving.answer import recommend
+        from recsys_cl.serving.rules import read_filters
 
         past = None if histories is None else list(histories)
         people = users if users is not None else [None] * len(past or ())
-        answer: pd.DataFrame = recommend(self._fitted, people, k, past).to_pandas()
+        rules = read_filters(self._fitted, filters)
+        answer: pd.DataFrame = recommend(self._fitted, people, k, past, rules).to_pandas()
         return answer
 
     def similar(self, items: Iterable[object], k: int = 10) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from recsys_cl import __version__
-from recsys_cl.commands import data, evidence, looking, pipeline, protocols, registry, report, serving, tune
+from recsys_cl.commands import data, evidence, export, looking, pipeline, protocols, registry, report, serving, tune
 from recsys_cl.core.errors import RecsysError
 from recsys_cl.core.logs import say, structured
 
@@ -43,7 +43,7 @@ def _options(
     """What stands before a command."""
 
 
-for _room in (pipeline, data, tune, protocols, report, evidence, serving, registry, looking):
+for _room in (pipeline, data, tune, protocols, report, evidence, serving, export, registry, looking):
     _room.attach(app)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -152,7 +153,8 @@ def _smallest() -> dict[str, Any]:
     from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Shape
 
     one, shape = torch.zeros(1, dtype=torch.int64), Shape(1, 1)
-    features = ItemFeatures({"some": Modality(torch.zeros(1, 1), torch.ones(1, dtype=torch.bool))})
+    some = Modality(torch.zeros(1, 1), torch.ones(1, dtype=torch.bool))
+    features = ItemFeatures(defaultdict(lambda: some, some=some))  # whatever a component asks for by name
     met = Interactions(shape, one, one, one)
     return {"shape": shape, "interactions": met, "features": features, "rng": torch.Generator()}
 

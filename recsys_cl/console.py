@@ -38,6 +38,10 @@ class Console:
         else:
             self.err.print(f"{stage:<28} {MARKS[status]} {seconds:7.1f} s")
 
+    def tell(self, line: str) -> None:
+        """One line of what goes on within a stage."""
+        self.err.print(line, markup=False)
+
     def table(self, result: Result) -> None:
         """The experiments side by side on the test part, then where report, run and model are."""
         names = [name for name in HEADLINE if any(name in e.test for e in result.experiments)]

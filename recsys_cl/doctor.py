@@ -76,7 +76,8 @@ def _device() -> Finding:
     import torch
 
     if torch.cuda.is_available():
-        return Finding("ok", "device", torch.cuda.get_device_name(0))
+        free, total = (size / 2**30 for size in torch.cuda.mem_get_info(0))
+        return Finding("ok", "device", f"{torch.cuda.get_device_name(0)}, {free:.1f} of {total:.1f} GiB free")
     return Finding("ok", "device", f"cpu, {torch.get_num_threads()} threads of {os.cpu_count()} cores")
 
 
@@ -107,13 +108,18 @@ def _writable(folder: Path, what: str) -> Finding:
 
 
 def _store(tracking_uri: str | None) -> Finding:
-    if tracking_uri is None:
-        return _writable(Path("mlruns"), "tracking store")
+    """Asked something it must know; a SQLite file that is not there yet is not made by looking, its folder is."""
     from recsys_cl.core.errors import RecsysError
+    from recsys_cl.core.mlflow import address, sqlite_path
     from recsys_cl.tracking.store import open_store
 
+    path = sqlite_path(address(Path(), tracking_uri))
+    if path is not None and not path.exists():
+        return _writable(path.parent, "tracking store")
     try:
-        open_store(Path("mlruns"), tracking_uri)
+        store = open_store(Path(), tracking_uri)
+        with store.explained():
+            store.client.search_experiments(max_results=1)
     except RecsysError as error:
         return Finding("error", "tracking store", str(error), "check --tracking-uri or MLFLOW_TRACKING_URI")
-    return Finding("ok", "tracking store", f"{tracking_uri} answers")
+    return Finding("ok", "tracking store", f"{store.name} answers")

@@ -23,6 +23,7 @@ from recsys_cl.ops.noise import LayerNoise
 from recsys_cl.ops.ragged import offsets_of
 from recsys_cl.structures.plain import Plain
 from recsys_cl.structures.sequences import Sequences
+from tests.domains import domains
 from tests.graphs import SHAPE, features, generator, graph, interactions, modal
 
 ITEMS = torch.tensor([3, 0, 4])
@@ -71,6 +72,12 @@ def plain_content(users: Tensor) -> list[Any]:
     return [whole, replace(whole, features=features(seed=4)), replace(whole, own=torch.arange(SHAPE.items) % 2 == 0)]
 
 
+def several_domains(users: Tensor) -> list[Any]:
+    """Sources of the cross-domain family: all of it, one domain alone, and all of it with people hidden."""
+    whole = domains()
+    return [whole, replace(whole, only=1), replace(whole, seen=whole.seen & (torch.arange(SHAPE.users) % 2 == 0))]
+
+
 @dataclass(frozen=True)
 class Case:
     """``sources(users)`` are a plain source and views, each read out once per user, in the order of ``users``."""
@@ -98,12 +105,21 @@ CASES = [
     Case("modal", with_content, {"dim": 4, "layers": 0, "fusion": "attention", "join": "either"}),
     Case("vbpr", plain_content, {"dim": 4}),
     Case("freedom", with_content, {"dim": 4, "layers": 2, "neighbours": 2}),
+    Case("freedom", with_content, {"dim": 4, "layers": 1, "item_layers": 0}),
+    Case("mgcn", with_content, {"dim": 4, "layers": 2, "neighbours": 2}),
+    Case("domains", several_domains, {"dim": 4, "layers": 2, "by": "audio"}),
+    Case("domains", several_domains, {"dim": 4, "layers": 0, "by": "audio", "crossing": "learned", "always": True}),
+    Case("domains", several_domains, {"dim": 4, "layers": 1, "by": "audio", "crossing": "fitted"}),
+    Case("domains", several_domains, {"dim": 4, "layers": 2, "by": "audio", "crossing": "none"}),
+    Case("domains", several_domains, {"dim": 4, "layers": 2, "by": "audio", "crossing": "learned", "spread": True}),
     Case("transformer", histories, {"dim": 4, "layers": 2, "heads": 2, "feedforward": 8, "max_length": 6}),
     Case("gru", histories, {"dim": 4, "width": 5, "layers": 2}),
     Case("cnn", histories, {"dim": 4, "kernel": 2, "dilations": [1, 2]}),
     Case("caser", histories, {"dim": 4, "window": 3, "horizontal": 4, "vertical": 2}),
     Case("average", histories, {"dim": 4, "decay": 0.5}),
     Case("popular", nothing, learns=False),
+    Case("random", nothing, learns=False),
+    Case("content_profile", nothing, learns=False),
     Case("recent_popular", nothing, learns=False),
     Case("svd", nothing, {"dim": 3}, learns=False),
     Case("item_knn", nothing, {"neighbours": 2}, learns=False),

@@ -18,7 +18,7 @@ from recsys_cl.training.plan import Plan
 from recsys_cl.training.randomness import seed_globals
 from tests.graphs import generator
 
-RECIPES = [name for name in recipe_names() if load_recipe(name).source.use == "graph"]
+RECIPES = [name for name in recipe_names() if load_recipe(name).family == "graph"]
 BLOCKS, USERS, ITEMS = 4, 6, 5
 LEAST = {
     "softmax": math.log(ITEMS),  # the items a user met share the probability evenly

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,10 +12,13 @@ from recsys_cl.config import load_recipe, recipe_names
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Shape
 from recsys_cl.stages.assemble import Assembly, assemble
+from recsys_cl.stages.verdict import load_weights
+from recsys_cl.training.weights import save_weights
 from tests.graphs import generator
 from tests.test_graph_recipes import BLOCKS, ITEMS, USERS, blocks
 
 RECIPES = [name for name in recipe_names() if load_recipe(name).family == "multimodal"]
+BY_IDS_ALONE = {"bm3"}  # content moves its loss and no vector
 COLD = 2
 """Items of each block that nobody has met."""
 
@@ -41,8 +46,9 @@ def content() -> ItemFeatures:
 
 
 def trained(name: str, changes: dict | None = None) -> Assembly:
-    met = {"sampler": {"use": "popular", "alpha": 0.0, "negatives": 8}}  # among items that somebody met
-    built = assemble(load_recipe(name, met, changes or {}), world(), seed=1, device=torch.device("cpu"), features=content())
+    recipe = load_recipe(name)
+    many = {"sampler": {"use": "uniform", "negatives": 8}} if recipe.sampler else {}
+    built = assemble(load_recipe(name, many, changes or {}), world(), seed=1, device=torch.device("cpu"), features=content())
     optimizer, rng = torch.optim.Adam(built.method.module.parameters(), lr=0.03), generator(2)
     for _ in range(80):
         for batch in built.feed.training(rng):
@@ -67,8 +73,45 @@ def test_met_items_are_learned_and_cold_ones_recognised(name: str) -> None:
     users, block = torch.arange(BLOCKS * USERS) // USERS, block_of()
     best = found[:, : BLOCKS * ITEMS].topk(ITEMS).indices
     assert (block[best] == users[:, None]).all()
+    if name in BY_IDS_ALONE:
+        return
     cold = found[:, BLOCKS * ITEMS :].topk(COLD).indices + BLOCKS * ITEMS
     assert (block[cold] == users[:, None]).float().mean() > 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mf-bpr", "lightgcn", "xsimgcl", "lightgcn-softmax", "popular", "item-knn", "ease"])
+def test_recipes_that_know_ids_alone_put_items_that_nobody_met_behind_those_that_somebody_did(name: str) -> None:
+    built = trained(name) if load_recipe(name).training.epochs else assemble_only(name)
+    found = scores(built)
+    users, block = torch.arange(BLOCKS * USERS) // USERS, block_of()
+    best = found.topk(ITEMS).indices
+    assert (best < BLOCKS * ITEMS).all()
+    if name != "popular":
+        assert (block[best] == users[:, None]).all()
+
+
+def assemble_only(name: str) -> Assembly:
+    return assemble(load_recipe(name), world(), seed=1, device=torch.device("cpu"), features=content())
+
+
+def test_an_item_met_after_training_still_counts_by_its_content(tmp_path: Path) -> None:
+    changes = {"encoder": {"layers": 0}}
+    early, known = assemble(load_recipe("mmgcl", changes), world(), 1, torch.device("cpu"), content()), world()
+    save_weights(early.method.module, tmp_path / "weights.safetensors")
+    new = known.shape.items - 1
+    more = Interactions(
+        known.shape,
+        torch.cat((known.users, torch.tensor([0]))),
+        torch.cat((known.items, torch.tensor([new]))),
+        known.times.new_zeros(len(known) + 1),
+    )
+    late = assemble(load_recipe("mmgcl", changes), more, 2, torch.device("cpu"), content())
+    load_weights(late.method, tmp_path / "weights.safetensors")
+    [(before, users)], [(after, _)] = early.feed.inference(torch.arange(3)), late.feed.inference(torch.arange(3))
+    assert after.own[new]
+    assert not before.own[new]
+    assert torch.equal(late.method.encode(after, users).items[new], early.method.encode(before, users).items[new])
 
 
 def test_without_features_the_recipe_is_refused_by_the_table_that_declares_them() -> None:

@@ -87,6 +87,7 @@ CHOICES = {
     "slatk": [{"k": 2}, {"k": 1, "weight_temperature": 0.3, "similarity": "dot"}],
     "softmax": [{}, {"similarity": "cosine", "temperature": 0.2, "log_q": True}, {"in_batch": True, "similarity": "euclidean"}],
     "sup_con": [{}, {"similarity": "dot", "temperature": 0.5}],
+    "uncertain": [{"of": {"use": "bpr"}}],
     "vicreg": [{"sides": "users"}],
 }
 STOPPED = {
@@ -96,7 +97,14 @@ STOPPED = {
 ALL = [(use, arguments) for use, choices in CHOICES.items() for arguments in choices]
 
 
-OF_PARTS = {"each_modality", "modality_pairs"}  # they read parts of an encoding: tests/objectives/test_parts.py
+OF_PARTS = {
+    "bottleneck",
+    "each_modality",
+    "modality_pairs",
+    "modality_agreement",
+    "reconstruct",
+    "clip",
+}  # they read parts of an encoding: tests/objectives/test_parts.py
 
 
 def test_no_objective_is_untested():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from recsys_cl.config import load_recipe, recipe_names
+from recsys_cl.core.values import ItemFeatures, Modality
 from recsys_cl.stages.assemble import assemble
 from recsys_cl.training.precision import Bfloat16
 from tests.graphs import features, generator
@@ -17,8 +20,12 @@ LEARNING = [name for name in recipe_names() if load_recipe(name).training.epochs
 @pytest.mark.parametrize("name", LEARNING)
 def test_a_step_in_bfloat16_is_finite_and_near_the_exact_one(name: str) -> None:
     data, terms = blocks(), []
+    half = (torch.arange(data.shape.items) % 2).bool()
+    domain = Modality(torch.stack((half, ~half), 1).float(), torch.ones_like(half))
+    known = ItemFeatures({**features(shape=data.shape).modalities, "domain": domain})
+    data = replace(data, behaviours={"view": data.items >= 0, "buy": half[data.items]})
     for wrap in (lambda method: method, Bfloat16):
-        built = assemble(load_recipe(name), data, seed=1, device=torch.device("cpu"), features=features(shape=data.shape))
+        built = assemble(load_recipe(name), data, seed=1, device=torch.device("cpu"), features=known)
         method, rng = wrap(built.method), generator(2)
         torch.manual_seed(3)
         found = method.losses(next(built.feed.training(rng)), rng)

@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
-from recsys_cl.core.values import Interactions, Shape
+from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Shape
 
 SAMPLERS = [
     {"use": "uniform"},
@@ -78,6 +78,19 @@ def test_each_users_draws_follow_the_weights_of_what_is_left(choice):
         possible = expected > 0
         expected = expected[possible] / expected.sum() * 40_000
         assert chisquare(counts[possible].numpy(), expected.numpy()).pvalue > UNLIKELY
+
+
+@pytest.mark.parametrize("choice", SAMPLERS, ids=str)
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_nobody_met_and_only_its_content_tells_of_is_never_drawn(choice, shared):
+    met = log([(0, 0), (1, 1), (2, 2)], Shape(3, 6))
+    content = ItemFeatures({"image": Modality(torch.ones(6, 2), torch.arange(6) != 5)})
+    component = Component(negatives=2000, shared=shared, **choice)
+    sampler = build("samplers", component, "sampler", shape=met.shape, interactions=met, features=content)
+    drawn = set(sampler(torch.arange(3), rng(1)).flatten().tolist())
+    assert drawn == {0, 1, 2} | ({5} if choice["use"] == "uniform" else set())
+    assert sampler.log_q(torch.tensor([3, 4])).tolist() == [-torch.inf, -torch.inf]
+    assert float(sampler.log_q(torch.arange(6)).exp().sum()) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("choice", SAMPLERS, ids=str)

@@ -6,7 +6,7 @@ A new view is one case in CASES.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Shape
 from recsys_cl.ops.ragged import offsets_of
 from recsys_cl.structures.sequences import Sequences
+from tests.domains import domains
 from tests.graphs import generator, graph, interactions, modal
 
 SHAPE = Shape(users=30, items=20)
@@ -31,6 +32,10 @@ def some_graph() -> Any:
 
 def some_content() -> Any:
     return modal(count=150, shape=SHAPE)
+
+
+def some_domains() -> Any:
+    return domains()
 
 
 def some_histories() -> Any:
@@ -93,6 +98,10 @@ CASES = [
         {"of": [{"use": "edge_drop", "rate": 0.0}]},
         [{"of": []}, {"of": [{"use": "edge_drop", "rate": 2.0}]}],
     ),
+    Case("one_behaviour", some_graph, {"behaviour": "buy"}, random=False),
+    Case("one_domain", some_domains, {"domain": 1}, refused=[{"domain": -1}], random=False),
+    Case("domain_drop", some_domains, {"rate": 0.5}, {"rate": 0.0}, RATES),
+    Case("domain_drop", some_domains, {"rate": 0.5, "shared": True}, {"rate": 0.0}, RATES),
     Case("crop", some_histories, {"ratio": 0.5}, {"ratio": 1.0}, RATIOS),
     Case("mask", some_histories, {"ratio": 0.5}, {"ratio": 0.0}, RATIOS),
     Case("reorder", some_histories, {"ratio": 0.5}, {"ratio": 0.0}, RATIOS),
@@ -114,7 +123,9 @@ every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 def view(case: Case, arguments: dict[str, object] | None = None) -> View[Any]:
     chosen = Component(use=case.use, **(case.arguments if arguments is None else arguments))
-    made: View[Any] = build("views", chosen, "views.0", shape=SHAPE, interactions=interactions(count=150, shape=SHAPE))
+    met = interactions(count=150, shape=SHAPE)
+    met = replace(met, behaviours={"buy": met.users % 3 == 0, "view": torch.zeros_like(met.users, dtype=torch.bool)})
+    made: View[Any] = build("views", chosen, "views.0", shape=SHAPE, interactions=met)
     return made
 
 

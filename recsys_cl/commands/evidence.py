@@ -70,6 +70,8 @@ def _print(found: Mapping[str, Any]) -> None:
     out.print(_table(title, ("metric",), found["metrics"]))
     if found["segments"]:
         out.print(_table("by segment", ("by", "segment", "users", "metric"), found["segments"]))
+    for line in found["left_out"]:
+        out.print(f"left out  {line}", markup=False, highlight=False)
     for one in found["requirements"]:
         verdict = "holds" if one["holds"] else "does not hold"
         low, high = one["interval"]

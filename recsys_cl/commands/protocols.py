@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from recsys_cl.commands.options import AsJson, Assignments, DataDir, PipelineFile, TrackingUri
+from recsys_cl.commands.study import study
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-
-def compare_protocols(
-    pipeline: PipelineFile,
-    set_: Assignments = None,
-    data_dir: DataDir = Path("data"),
-    tracking_uri: TrackingUri = None,
-    as_json: AsJson = False,
-) -> None:
-    """Rank the recipes under each protocol the data can carry, and say how far the protocols agree (Kendall's tau)."""
     from recsys_cl.console import Console
+    from recsys_cl.stages.compared import Comparison
+
+CLAIM = "Rank the recipes under each protocol the data can carry, and say how far the protocols agree (Kendall's tau)."
+
+
+def _work() -> Any:
+    from recsys_cl.stages.protocols import compare_protocols
+
+    return compare_protocols
+
+
+def _show(console: Console, compared: Comparison) -> None:
     from recsys_cl.stages.protocols import JSON, MARKDOWN
-    from recsys_cl.stages.protocols import compare_protocols as compare
 
-    console = Console()
-
-    def tell(line: str) -> None:
-        console.err.print(line, markup=False)
-
-    compared = compare(pipeline, tuple(set_ or ()), data_dir, tracking_uri, console.watch, tell)
     answer = compared.as_json()
     console.out.print(_ranks(answer))
     console.out.print(_taus(answer))
     for name in (JSON, MARKDOWN):
         console.out.print(f"written {compared.folder / name}", markup=False, highlight=False)
-    if as_json:
-        print(json.dumps(answer, allow_nan=False))
 
 
 def _ranks(answer: dict[str, Any]) -> Table:
@@ -64,4 +56,4 @@ def _taus(answer: dict[str, Any]) -> Table:
 
 def attach(app: typer.Typer) -> None:
     """Add `compare-protocols`."""
-    app.command()(compare_protocols)
+    app.command("compare-protocols")(study(_work, _show, CLAIM))

@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from recsys_cl.commands.options import AsJson, Assignments, DataDir, PipelineFile, TrackingUri
+from recsys_cl.commands.study import study
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from recsys_cl.console import Console
     from recsys_cl.stages.tuning import Tuning
 
+CLAIM = "Tune every recipe and baseline with the same number of trials, on validation only. Stopped, it goes on from there."
 
-def tune(
-    pipeline: PipelineFile,
-    set_: Assignments = None,
-    data_dir: DataDir = Path("data"),
-    tracking_uri: TrackingUri = None,
-    as_json: AsJson = False,
-) -> None:
-    """Tune every recipe and baseline with the same number of trials, on validation only. Stopped, it goes on from there."""
-    from recsys_cl.console import Console
+
+def _work() -> Any:
     from recsys_cl.stages.tuning import tune_pipeline
 
-    console = Console()
+    return tune_pipeline
 
-    def tell(line: str) -> None:
-        console.err.print(line, markup=False)
 
-    result = tune_pipeline(pipeline, tuple(set_ or ()), data_dir, tracking_uri, console.watch, tell)
+def _show(console: Console, result: Tuning) -> None:
     console.out.print(_table(result))
     for recipe in result.recipes:
         if recipe["fragment"]:
             console.out.print(f"best    {recipe['fragment']}", markup=False, highlight=False)
-    if as_json:
-        print(json.dumps(result.as_json(), allow_nan=False))
 
 
 def _table(result: Tuning) -> Table:
@@ -68,4 +57,4 @@ def _short(value: object) -> str:
 
 def attach(app: typer.Typer) -> None:
     """Add `tune`."""
-    app.command()(tune)
+    app.command("tune")(study(_work, _show, CLAIM))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from recsys_cl.core.errors import Unavailable
 from recsys_cl.core.files import free_space
@@ -29,6 +30,8 @@ _ENVIRONMENT = {
 
 
 SQLITE = "sqlite:///"
+_PASSWORD = re.compile(r"(?<=password=)[^&]+", re.IGNORECASE)
+"""In the query of an address, as database drivers take it."""
 
 
 def address(root: Path, uri: str | None = None) -> str:
@@ -72,13 +75,22 @@ def explained(uri: str) -> Iterator[None]:
         path = sqlite_path(uri)
         room = f" ({free_space(path)})" if path else ""
         raise Unavailable(f"tracking store {without_credentials(uri)}: {without_credentials(reason, uri)}{room}") from error
+    except ModuleNotFoundError as error:  # the driver of a database, or of a bucket
+        need = f"{error.name} is not installed; pip install 'recsys-cl[team]'"
+        raise Unavailable(f"tracking store {without_credentials(uri)}: {need}") from error
 
 
 def without_credentials(text: str, uri: str | None = None) -> str:
-    """``text`` with the user and password of ``uri`` (by default of ``text`` itself) left out."""
+    """``text`` without the user and password of ``uri`` (by default of ``text`` itself), wherever the address has them.
+
+    They are left out of the address, and what else repeats them, in the address's spelling or in their own, says "…" instead.
+    """
     source = text if uri is None else uri
     parts = urlsplit(source)
-    if "@" not in parts.netloc:
-        return text
-    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    return text.replace(source, bare).replace(parts.netloc.rpartition("@")[0], "…")
+    who = parts.netloc.rpartition("@")[0]
+    secrets = {who, who.partition(":")[2], *_PASSWORD.findall(parts.query)} - {""}
+    bare = _PASSWORD.sub("…", source.replace(f"//{who}@", "//", 1) if who else source)
+    shown = text.replace(source, bare) if secrets else text
+    for secret in sorted({*secrets, *map(unquote, secrets)}, key=len, reverse=True):
+        shown = shown.replace(secret, "…")
+    return shown

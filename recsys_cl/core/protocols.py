@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 if TYPE_CHECKING:  # torch is slow to import, and stages without a model share this file
     from torch import Generator, Tensor, nn
 
-    from recsys_cl.core.values import Batch, Encoding, Fold, Ranking, Shape
+    from recsys_cl.core.values import Batch, Encoding, Fold, ItemFeatures, Ranking, Shape
 
 S = TypeVar("S")
 S_co = TypeVar("S_co", covariant=True)
@@ -120,6 +120,15 @@ class Divisible(Protocol):
 
         None where there are fewer rows than parts.
         """
+        ...
+
+
+@runtime_checkable
+class KnowsContent(Protocol):
+    """What an encoder or a method may do besides: know items that nobody met by their content alone."""
+
+    def by_content(self, features: ItemFeatures) -> Tensor:
+        """Vectors [N, D] of N items; each depends on its own content only."""
         ...
 
 

@@ -96,7 +96,7 @@ class Schedule(Settings):
     cron: str
     timezone: str = "UTC"
     retries: int = Field(3, ge=0, le=20)
-    backoff_seconds: float = Field(60.0, ge=0, le=86_400)  # before the second try; doubled before each further one
+    backoff_seconds: float = Field(60.0, ge=0, le=86_400)  # before the second try; then 3, 7, 15 … times that
     append: Append | None = None
 
     @field_validator("cron")

@@ -73,7 +73,7 @@ def validate(model: type[T], values: Mapping[str, Any], path: str | Path, text: 
 
 def _explain(model: type[BaseModel], problem: Any, text: str) -> str:
     where = [str(part) for part in problem["loc"]]
-    key, line = ".".join(where), _line_of(where, text)
+    key, line = ".".join(where), line_of(where, text)
     place = f":{line}: {key}" if line else f": {key}"
     if problem["type"] == "extra_forbidden":
         return f"{place}: unknown key; {nearest(where[-1], _fields_at(model, where[:-1]))}"
@@ -100,8 +100,19 @@ def _types_in(annotation: Any) -> list[Any]:
     return [annotation] if not parts else [t for part in parts for t in _types_in(part)]
 
 
-def _line_of(where: list[str], text: str) -> int | None:
-    """The line of a key in a TOML text, found by its table header and name; None when it was not written there."""
+def line_of(where: list[str], text: str, value: str | None = None) -> int | None:
+    """The line of a key in a TOML text, found by its table header and name; None when it was not written there.
+
+    With ``value``, one of the key's strings: the line on which it stands.
+    """
+    line = _line_of_key(where, text)
+    if line is None or value is None:
+        return line
+    later = enumerate(text.splitlines()[line - 1 :], start=line)
+    return next((number for number, words in later if json.dumps(value, ensure_ascii=False) in words), line)
+
+
+def _line_of_key(where: list[str], text: str) -> int | None:
     names = _path(".".join(part for part in where if not part.isdigit()))
     table: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):

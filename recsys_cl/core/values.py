@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:  # here and in few functions, because ingestion and preparation start without torch
@@ -74,6 +74,9 @@ class Interactions:
     users: Tensor  # [N] int64
     items: Tensor  # [N] int64
     times: Tensor  # [N] int64, microseconds since 1970 UTC; 0 where the log has no time
+    behaviours: Mapping[str, Tensor] = field(
+        default_factory=dict
+    )  # by type of event, [N] bool: one of the user with the item is known; what came later than train is of no type
 
     def __len__(self) -> int:
         """Number of interactions."""
@@ -85,7 +88,8 @@ class Interactions:
 
     def to(self, device: torch.device) -> Interactions:
         """The same interactions on another device."""
-        return Interactions(self.shape, self.users.to(device), self.items.to(device), self.times.to(device))
+        behaviours = {name: had.to(device) for name, had in self.behaviours.items()}
+        return Interactions(self.shape, self.users.to(device), self.items.to(device), self.times.to(device), behaviours)
 
     def then(self, later: Interactions) -> Interactions:
         """These followed by ``later``; its items outside the vocabulary are left out. Sorted by time, ties in given order."""
@@ -96,7 +100,9 @@ class Interactions:
         items = torch.cat((self.items, later.items[known]))
         times = torch.cat((self.times, later.times[known]))
         order = torch.argsort(times, stable=True)
-        return Interactions(self.shape, users[order], items[order], times[order])
+        none = torch.zeros(int(known.sum()), dtype=torch.bool, device=users.device)
+        behaviours = {name: torch.cat((had, none))[order] for name, had in self.behaviours.items()}
+        return Interactions(self.shape, users[order], items[order], times[order], behaviours)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,10 +111,15 @@ class Modality:
 
     values: Tensor  # [I, D] float32; the row of an item that has none is zero and means nothing
     present: Tensor  # [I] bool: the item has one
+    shape: tuple[int, ...] = ()  # what a row is, flattened: (3, H, W) of pixels; (): a vector
+
+    def take(self, items: Tensor) -> Modality:
+        """The rows of ``items`` [M]."""
+        return replace(self, values=self.values.index_select(0, items), present=self.present[items])
 
     def to(self, device: torch.device) -> Modality:
         """The same on another device."""
-        return Modality(self.values.to(device), self.present.to(device))
+        return replace(self, values=self.values.to(device), present=self.present.to(device))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +138,10 @@ class ItemFeatures:
         import torch
 
         return torch.stack([modality.present for modality in self.modalities.values()]).any(0)
+
+    def take(self, items: Tensor) -> ItemFeatures:
+        """What is known of ``items`` [M], in that order."""
+        return ItemFeatures({name: modality.take(items) for name, modality in self.modalities.items()})
 
     def to(self, device: torch.device) -> ItemFeatures:
         """The same on another device."""
@@ -153,6 +168,7 @@ class Encoding:
         default_factory=dict
     )  # what the same rows are made of, by name, where an encoder says; without users, the part has items only
     present: Tensor | None = None  # [M] bool: items whose row says something; None: all
+    members: Tensor | None = None  # [Q] bool: users whose row says something; None: all
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,3 +224,4 @@ class Ranking:
     categories: Ragged | None = None  # I rows: the categories of each item; none where they are not known
     vectors: Tensor | None = None  # [I, D] the model's item vectors
     standing: Standing | None = None
+    cold: Ranking | None = None  # the same among the items alone that nobody has met

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Encoding, ItemFeatures
+from recsys_cl.core.values import Encoding, Interactions, ItemFeatures, Modality, Shape
 from recsys_cl.encoders._items import linear, normal
+from recsys_cl.encoders._pixels import Pixels
 
 Fusion = Literal["sum", "gated", "attention"]
 """Of the modalities an item has: their ``sum``; the same after each is ``gated``, coordinate by coordinate, by what it says
 itself (Arevalo et al., 2017, arXiv:1702.01992); or their mean by ``attention``, whose weights add up to 1."""
+
+
+def learned(interactions: Interactions | None, shape: Shape) -> Tensor:
+    """Items [I] bool that somebody had met when the model was trained, so that a vector of their own was learned.
+
+    It is kept with the weights: what was first met afterwards has a row, but nothing was learned of it.
+    """
+    everything = torch.ones(shape.items, dtype=torch.bool)
+    return everything if interactions is None else torch.bincount(interactions.items, minlength=shape.items) > 0
 
 
 class Told(NamedTuple):
@@ -26,7 +36,9 @@ class Told(NamedTuple):
 
 
 class Towers(nn.Module):
-    """One affine map a modality, or one of two layers with ``hidden`` units between; modalities stand in the order of names.
+    """One affine map a modality, or one of two layers with ``hidden`` units between; of pixels a convolutional network.
+
+    Modalities stand in the order of names.
 
     Raises:
         Refused: there are no features to make them for.
@@ -37,14 +49,14 @@ class Towers(nn.Module):
         if features is None:
             raise Refused("encoder: multimodal encoders read features of the items; declare them under [prepare.features]")
         self.names = tuple(name for name, _ in features)
-        self.towers = nn.ModuleList(_tower(modality.values.shape[1], hidden, dim, rng) for _, modality in features)
+        self.towers = nn.ModuleList(_tower(modality, hidden, dim, rng) for _, modality in features)
 
     def forward(self, features: ItemFeatures) -> list[Told]:
         """What each modality of ``features`` tells; they are those the towers were made for."""
         if (given := tuple(name for name, _ in features)) != self.names:
             raise Refused(f"features: the encoder was made for {', '.join(self.names)}, not for {', '.join(given)}")
         return [
-            Told(name, _read(tower, modality.values) * modality.present[:, None], modality.present)
+            Told(name, where_present(_read(tower, modality.values), modality.present), modality.present)
             for tower, (name, modality) in zip(self.towers, features, strict=True)
         ]
 
@@ -60,15 +72,81 @@ class Fuse(nn.Module):
 
     def forward(self, told: Sequence[Told]) -> Tensor:
         """Vectors [I, D]."""
-        states = torch.stack([each.states for each in told])
         if self.read is None:
-            return states.sum(0)
+            return total([each.states for each in told])
+        states = torch.stack([each.states for each in told])
         read: Tensor = self.read(states)
         if self.query is None:
             return (read.sigmoid() * states).sum(0)
         present = torch.stack([each.present for each in told])
         logits = (read.tanh() @ self.query).masked_fill(~present, -1e30)  # finite: an item may have nothing
         return (logits.softmax(0)[..., None] * states).sum(0)
+
+
+def where_present(rows: Tensor, present: Tensor) -> Tensor:
+    """``rows`` [I, D] where ``present`` [I], else 0; as they are where all are present, which costs nothing."""
+    return rows if bool(present.all()) else torch.where(present[:, None], rows, 0)
+
+
+def total(rows: Sequence[Tensor]) -> Tensor:
+    """The sum of one or more [I, D], without a copy of them all."""
+    summed = rows[0]
+    for each in rows[1:]:
+        summed = summed + each
+    return summed
+
+
+class Content(nn.Module):
+    """What the items' features say of each, to be added to a vector of its own: towers, fused by their sum.
+
+    It keeps the features beside its weights, so that a saved model reads histories without the data it was trained on.
+
+    Raises:
+        Refused: there are no features.
+    """
+
+    def __init__(self, features: ItemFeatures | None, dim: int, rng: Generator) -> None:
+        super().__init__()
+        if features is None:
+            raise Refused("encoder.content: reads features of the items; declare them under [prepare.features]")
+        self.towers, self.fuse = Towers(features, dim, rng), Fuse("sum", dim, rng)
+        for number, (_, modality) in enumerate(features):
+            self.register_buffer(f"values_{number:03}", modality.values)
+            self.register_buffer(f"present_{number:03}", modality.present)
+            self.register_buffer(f"shape_{number:03}", torch.tensor(modality.shape, dtype=torch.int64))
+
+    def forward(self) -> Tensor:
+        """Vectors of all items [I, D]; 0 for one of which nothing is known."""
+        kept = {name: self._modality(number) for number, name in enumerate(self.towers.names)}
+        said: Tensor = self.fuse(self.towers(ItemFeatures(kept)))
+        return said
+
+    def _modality(self, number: int) -> Modality:
+        return _kept(*(self.get_buffer(f"{what}_{number:03}") for what in _KEPT))
+
+
+def content_of(features: ItemFeatures | None, dim: int, rng: Generator, *, wanted: bool) -> Content | None:
+    """What is added to the items' own vectors; None where that is not wanted."""
+    return Content(features, dim, rng) if wanted else None
+
+
+def with_content(items: Tensor, content: Content | None) -> Tensor:
+    """The vectors ``items`` [I, D] and what their content says."""
+    return items if content is None else items + content()
+
+
+def kept_features(weights: Mapping[str, Tensor]) -> ItemFeatures | None:
+    """The features that a model's `Content` kept among its ``weights``, in their order; None: it kept none."""
+    kept = {name[-3:]: name for name in weights if ".content.values_" in name}
+    modalities = {at: _kept(*(weights[name.replace("values_", f"{what}_")] for what in _KEPT)) for at, name in kept.items()}
+    return ItemFeatures(modalities) if modalities else None
+
+
+_KEPT = ("values", "present", "shape")
+
+
+def _kept(values: Tensor, present: Tensor, shape: Tensor) -> Modality:
+    return Modality(values, present, tuple(shape.tolist()))
 
 
 def content_part(content: Tensor, told: Sequence[Told], items: Tensor | None) -> Encoding:
@@ -86,7 +164,10 @@ def item_part(rows: Tensor, present: Tensor, items: Tensor | None) -> Encoding:
     return Encoding(rows[:0], rows, present=present)
 
 
-def _tower(width: int, hidden: int, dim: int, rng: Generator) -> nn.Module:
+def _tower(modality: Modality, hidden: int, dim: int, rng: Generator) -> nn.Module:
+    if modality.shape:
+        return Pixels(modality.shape, dim, rng)
+    width = modality.values.shape[1]
     if not hidden:
         return linear(width, dim, rng)
     return nn.Sequential(linear(width, hidden, rng), nn.LeakyReLU(), linear(hidden, dim, rng))

@@ -32,6 +32,19 @@ Layers = Annotated[int, Field(ge=0, le=100)]
 """Layers of propagation; long before the hundredth all vectors of a component are alike."""
 
 
+def shares(layers: int, *, include_input: bool, combine: Literal["mean", "sum"] = "mean") -> tuple[float, ...]:
+    """What the table itself and each of ``layers`` layers count for, [layers + 1].
+
+    Raises:
+        Refused: nothing would be left.
+    """
+    if not layers and not include_input:
+        raise Refused("encoder.layers: must be at least 1 where the table itself is left out (include_input = false)")
+    first = 0 if include_input else 1
+    each = 1.0 if combine == "sum" else 1 / (layers + 1 - first)
+    return tuple(each * (layer >= first) for layer in range(layers + 1))
+
+
 def refuse_beyond_memory(layers: int, shape: Shape, dim: int) -> None:
     """Refuse layers whose outputs, beside the table, its gradient and two moments, would not fit into this machine.
 

@@ -9,7 +9,8 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
 
-from recsys_cl.core.values import Encoding, Shape
+from recsys_cl.core.values import Encoding, ItemFeatures, Shape
+from recsys_cl.encoders._content import content_of, with_content
 from recsys_cl.encoders._items import encodings, linear, normal, read
 from recsys_cl.ops.dropout import Dropout
 from recsys_cl.ops.lookback import running_sum
@@ -27,6 +28,8 @@ class Average(nn.Module):
         dim: width of items and states.
         decay: weight of an item relative to the one after it, in (0, 1].
         dropout: rate on the items read.
+        features: of the items.
+        content: add what the features say to each item's vector.
         rng: initialisation.
     """
 
@@ -37,6 +40,9 @@ class Average(nn.Module):
         dim: PositiveInt = 64,
         decay: Annotated[float, Field(gt=0, le=1)] = 0.7,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2,
+        *,
+        features: ItemFeatures | None = None,
+        content: bool = False,
     ) -> None:
         super().__init__()
         self.dim = dim
@@ -44,14 +50,15 @@ class Average(nn.Module):
         self.unknown = nn.Parameter(self.items.new_zeros(dim))  # what a hidden or unknown item is read as
         self.answer = linear(dim, dim, rng)
         self.drop = Dropout(dropout)
+        self.content = content_of(features, dim, rng, wanted=content)
         self.decay = decay
 
     def forward(self, sources: Sequence[Sequences], users: Tensor, items: Tensor | None = None) -> tuple[Encoding, ...]:  # noqa: ARG002
         """Encode the readouts of each source, [Q, D]. Item rows are the same for all; users are known by their histories."""
-        source = join(sources)
+        source, table = join(sources), with_content(self.items, self.content)
         place = source.places
-        vectors = self.drop(read(self.items, self.unknown, source))
+        vectors = self.drop(read(table, self.unknown, source))
         total = running_sum(vectors, place, source.longest, self.decay)
         weight = running_sum(torch.ones_like(vectors[:, :1]), place, source.longest, self.decay)
         mean = (total / weight).index_select(0, source.readout)
-        return encodings(self.answer(mean), sources, self.items, items)
+        return encodings(self.answer(mean), sources, table, items)

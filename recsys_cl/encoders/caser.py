@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
 
-from recsys_cl.core.values import Encoding, Shape
+from recsys_cl.core.values import Encoding, ItemFeatures, Shape
+from recsys_cl.encoders._content import content_of, with_content
 from recsys_cl.encoders._items import encodings, linear, normal, read
 from recsys_cl.ops.dropout import Dropout
 from recsys_cl.ops.lookback import taps
@@ -30,6 +31,8 @@ class Caser(nn.Module):
         horizontal: filters of each height.
         vertical: weighted sums over time.
         dropout: rate on what the filters found.
+        features: of the items.
+        content: add what the features say to each item's vector.
         rng: initialisation.
     """
 
@@ -42,6 +45,9 @@ class Caser(nn.Module):
         horizontal: PositiveInt = 16,
         vertical: PositiveInt = 4,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5,
+        *,
+        features: ItemFeatures | None = None,
+        content: bool = False,
     ) -> None:
         super().__init__()
         self.dim = dim
@@ -52,16 +58,17 @@ class Caser(nn.Module):
         self.widen = linear(window * horizontal + vertical * dim, dim, rng)
         self.answer = linear(dim, dim, rng)
         self.drop = Dropout(dropout)
+        self.content = content_of(features, dim, rng, wanted=content)
 
     def forward(self, sources: Sequence[Sequences], users: Tensor, items: Tensor | None = None) -> tuple[Encoding, ...]:  # noqa: ARG002
         """Encode the readouts of each source, [Q, D]. Item rows are the same for all; users are known by their histories."""
-        source = join(sources)
+        source, table = join(sources), with_content(self.items, self.content)
         window, dim = self.sums.shape[1], self.items.shape[1]
-        seen = taps(read(self.items, self.unknown, source), source.places, list(range(window - 1, -1, -1)))
+        seen = taps(read(table, self.unknown, source), source.places, list(range(window - 1, -1, -1)))
         picture = seen.index_select(0, source.readout).view(-1, window, dim)
         found = self.drop(torch.cat((self._horizontal(picture), (self.sums @ picture).flatten(1)), 1))
         states = self.answer(F.relu(self.widen(found)))
-        return encodings(states, sources, self.items, items)
+        return encodings(states, sources, table, items)
 
     def _horizontal(self, picture: Tensor) -> Tensor:
         """The best fit of each horizontal filter anywhere in the picture, [Q, window * horizontal]."""

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
 
-from recsys_cl.core.values import Encoding, Shape
+from recsys_cl.core.values import Encoding, ItemFeatures, Shape
+from recsys_cl.encoders._content import content_of, with_content
 from recsys_cl.encoders._items import encodings, linear, normal, read
 from recsys_cl.ops.dropout import Dropout
 from recsys_cl.ops.lookback import taps
@@ -26,6 +27,8 @@ class CNN(nn.Module):
         kernel: items that one convolution looks at.
         dilations: one residual block each: its two convolutions step so far, and twice as far, between those items.
         dropout: rate on the items read; the paper has none.
+        features: of the items.
+        content: add what the features say to each item's vector.
         rng: initialisation.
     """
 
@@ -37,6 +40,9 @@ class CNN(nn.Module):
         kernel: PositiveInt = 3,
         dilations: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1, 4),
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        *,
+        features: ItemFeatures | None = None,
+        content: bool = False,
     ) -> None:
         super().__init__()
         self.dim = dim
@@ -46,15 +52,16 @@ class CNN(nn.Module):
         self.convolutions = nn.ModuleList(_Convolution(dim, kernel, step, rng) for step in steps)
         self.answer = linear(dim, dim, rng)
         self.drop = Dropout(dropout)
+        self.content = content_of(features, dim, rng, wanted=content)
 
     def forward(self, sources: Sequence[Sequences], users: Tensor, items: Tensor | None = None) -> tuple[Encoding, ...]:  # noqa: ARG002
         """Encode the readouts of each source, [Q, D]. Item rows are the same for all; users are known by their histories."""
-        source = join(sources)
+        source, table = join(sources), with_content(self.items, self.content)
         place = source.places
-        states = self.drop(read(self.items, self.unknown, source))
+        states = self.drop(read(table, self.unknown, source))
         for first, second in zip(self.convolutions[::2], self.convolutions[1::2], strict=True):
             states = states + second(first(states, place), place)
-        return encodings(self.answer(states.index_select(0, source.readout)), sources, self.items, items)
+        return encodings(self.answer(states.index_select(0, source.readout)), sources, table, items)
 
 
 class _Convolution(nn.Module):

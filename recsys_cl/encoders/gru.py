@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
 
-from recsys_cl.core.values import Encoding, Shape
+from recsys_cl.core.values import Encoding, ItemFeatures, Shape
+from recsys_cl.encoders._content import content_of, with_content
 from recsys_cl.encoders._items import encodings, linear, normal, read
 from recsys_cl.ops.dropout import Dropout
 from recsys_cl.ops.ragged import padded
@@ -25,6 +26,8 @@ class GRU(nn.Module):
         width: units of a layer; ``dim`` where not given.
         layers: one on top of the other.
         dropout: rate on the items read.
+        features: of the items.
+        content: add what the features say to each item's vector.
         rng: initialisation.
     """
 
@@ -36,6 +39,9 @@ class GRU(nn.Module):
         width: PositiveInt | None = None,
         layers: PositiveInt = 1,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2,
+        *,
+        features: ItemFeatures | None = None,
+        content: bool = False,
     ) -> None:
         super().__init__()
         self.dim = dim
@@ -44,15 +50,16 @@ class GRU(nn.Module):
         self.units = _units(dim, width or dim, layers, rng)
         self.answer = linear(width or dim, dim, rng)
         self.drop = Dropout(dropout)
+        self.content = content_of(features, dim, rng, wanted=content)
 
     def forward(self, sources: Sequence[Sequences], users: Tensor, items: Tensor | None = None) -> tuple[Encoding, ...]:  # noqa: ARG002
         """Encode the readouts of each source, [Q, D]. Item rows are the same for all; users are known by their histories."""
-        source = join(sources)
+        source, table = join(sources), with_content(self.items, self.content)
         slots = source.rows * source.longest + source.places
-        read_in = self.drop(read(self.items, self.unknown, source))
+        read_in = self.drop(read(table, self.unknown, source))
         grid, _ = self.units(padded(read_in, slots, source.offsets.numel() - 1, source.longest))
         states = self.answer(grid.flatten(0, 1).index_select(0, slots[source.readout]))
-        return encodings(states, sources, self.items, items)
+        return encodings(states, sources, table, items)
 
 
 def _units(dim: int, width: int, layers: int, rng: Generator) -> nn.GRU:

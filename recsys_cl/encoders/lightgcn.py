@@ -13,10 +13,9 @@ import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor, nn
 
-from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, Fold, Shape
 from recsys_cl.encoders._fold import along_edges
-from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, table
+from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, shares, table
 from recsys_cl.ops.layers import Request, layered
 from recsys_cl.structures.graph import Graph
 
@@ -46,14 +45,10 @@ class LightGCN(nn.Module):
     ) -> None:
         super().__init__()
         self.dim = dim
-        if not layers and not include_input:
-            raise Refused("encoder.layers: must be at least 1 where the table itself is left out (include_input = false)")
+        self.shares = shares(layers, include_input=include_input, combine=combine)
         refuse_beyond_memory(layers, shape, dim)
         self.shape = shape
         self.layers = layers
-        first = 0 if include_input else 1
-        share = 1.0 if combine == "sum" else 1 / (layers + 1 - first)
-        self.shares = tuple(share * (layer >= first) for layer in range(layers + 1))
         self.table = table(shape, dim, init, rng)
 
     def forward(self, sources: Sequence[Graph], users: Tensor, items: Tensor | None = None) -> list[Encoding]:

@@ -13,11 +13,10 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
 
-from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Encoding, Fold, ItemFeatures, Shape
-from recsys_cl.encoders._content import Fuse, Fusion, Told, Towers, content_part, item_part
+from recsys_cl.core.values import Encoding, Fold, Interactions, ItemFeatures, Shape
+from recsys_cl.encoders._content import Fuse, Fusion, Told, Towers, content_part, item_part, learned, where_present
 from recsys_cl.encoders._fold import along_edges
-from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, table
+from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, shares, table
 from recsys_cl.ops.layers import Request, layered
 from recsys_cl.structures.modal import Modal
 
@@ -32,6 +31,7 @@ class ModalLightGCN(nn.Module):
 
     Args:
         features: whose modalities the towers are made for.
+        interactions: what is trained on; who is met later still counts by content alone.
         dim: length of a vector.
         layers: propagation layers, 0 or more.
         include_input: count the table itself among the layers averaged; without it an item that nobody met is 0.
@@ -42,11 +42,14 @@ class ModalLightGCN(nn.Module):
         init: how the table begins, see ``encoders/_table.py``.
     """
 
+    learned: Tensor
+
     def __init__(
         self,
         shape: Shape,
         rng: Generator,
         features: ItemFeatures | None,
+        interactions: Interactions | None = None,
         *,
         dim: PositiveInt = 64,
         layers: Layers = 2,
@@ -58,18 +61,18 @@ class ModalLightGCN(nn.Module):
     ) -> None:
         super().__init__()
         self.dim = dim
-        if not layers and not include_input:
-            raise Refused("encoder.layers: must be at least 1 where the table itself is left out (include_input = false)")
+        self.shares = shares(layers, include_input=include_input)
         refuse_beyond_memory(layers, shape, dim)
         self.shape, self.layers, self.join = shape, layers, join
-        first = 0 if include_input else 1
-        self.shares = tuple((layer >= first) / (layers + 1 - first) for layer in range(layers + 1))
         self.table = table(shape, dim, init, rng)
+        self.register_buffer("learned", learned(interactions, shape))
         self.towers = Towers(features, dim, rng, hidden)
         self.fuse = Fuse(fusion, dim, rng)
 
     def forward(self, sources: Sequence[Modal], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
         """One encoding a source; those with the same content share its towers, and their propagation where graphs agree."""
+        if not self.layers and items is not None and not any(source.graph.dropout for source in sources):
+            return [self._at(source, users, items) for source in sources]
         asked = Request(nodes(self.shape, users, items), self.shares)
         found: dict[int, Encoding] = {}
         for alike in _alike(sources):
@@ -79,17 +82,36 @@ class ModalLightGCN(nn.Module):
             found |= {at: _encoding(rows, users.numel(), parts) for at, rows in zip(alike, results, strict=True)}
         return [found[at] for at in range(len(sources))]
 
+    def _at(self, source: Modal, users: Tensor, items: Tensor) -> Encoding:
+        """Without layers nobody depends on anybody: what is not asked for need not be read."""
+        told = self.towers(source.features.take(items))
+        content, counts = self.fuse(told), (source.own & self.learned)[items]
+        own = self.table.index_select(0, items + self.shape.users)
+        mean = Encoding(self.table.index_select(0, users), self._joined(own, counts, content))
+        parts = {"id": item_part(own, counts, None), "content": content_part(content, told, None)}
+        return Encoding(mean.users, mean.items, layers=(mean,), parts=parts)
+
     def _made(self, source: Modal) -> _Made:
         told = self.towers(source.features)
         content = self.fuse(told)
-        own, counts = self.table[self.shape.users :], source.own[:, None]
-        rows = torch.where(counts, own, 0) + content if self.join == "add" else torch.where(counts, own, content.to(own.dtype))
-        return torch.cat((self.table[: self.shape.users], rows)), told, content
+        users, own = self.table.split([self.shape.users, self.shape.items])  # one copy on the way back, where slices make two
+        return torch.cat((users, self._joined(own, source.own & self.learned, content))), told, content
+
+    def _joined(self, own: Tensor, counts: Tensor, content: Tensor) -> Tensor:
+        """What items are made of [M, D], given their own vectors, whether these count [M], and their content."""
+        if self.join == "add":
+            return where_present(own, counts) + content
+        return torch.where(counts[:, None], own, content.to(own.dtype))
 
     def _parts(self, source: Modal, made: _Made, items: Tensor | None) -> dict[str, Encoding]:
         _, told, content = made
-        own = item_part(self.table[self.shape.users :], source.own, items)
+        own = item_part(self.table[self.shape.users :], source.own & self.learned, items)
         return {"id": own, "content": content_part(content, told, items)}
+
+    def by_content(self, features: ItemFeatures) -> Tensor:
+        """Items [N, D] that stand in no graph: their content, as much as the table counts."""
+        content: Tensor = self.fuse(self.towers(features))
+        return content * self.shares[0]
 
     def fold_in(self, source: Modal) -> Fold:
         """A new user gets what propagation along its edges would bring it, see ``encoders/_fold.py``."""

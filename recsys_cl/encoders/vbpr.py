@@ -8,8 +8,8 @@ import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor, nn
 
-from recsys_cl.core.values import Encoding, ItemFeatures, Shape
-from recsys_cl.encoders._content import Towers
+from recsys_cl.core.values import Encoding, Interactions, ItemFeatures, Shape
+from recsys_cl.encoders._content import Towers, learned
 from recsys_cl.encoders._table import Init, table
 from recsys_cl.structures.modal import Modal
 
@@ -21,15 +21,19 @@ class VBPR(nn.Module):
     missing ones zero; the constant of each affine map stands for having it. An item that nobody met has no gamma and beta.
 
     Args:
+        interactions: what is trained on; who is met later still counts by content alone.
         dim: length of gamma and, again, of theta.
         init: how gamma and theta begin, see ``encoders/_table.py``.
     """
+
+    learned: Tensor
 
     def __init__(
         self,
         shape: Shape,
         rng: Generator,
         features: ItemFeatures | None,
+        interactions: Interactions | None = None,
         *,
         dim: PositiveInt = 64,
         init: Init = "xavier",
@@ -38,6 +42,7 @@ class VBPR(nn.Module):
         self.dim = 2 * dim + 1
         self.shape = shape
         self.table = table(shape, dim, init, rng)
+        self.register_buffer("learned", learned(interactions, shape))
         self.tastes = table(Shape(shape.users, 0), dim, init, rng)
         self.bias = nn.Parameter(torch.zeros(shape.items, 1))
         self.looks = Towers(features, dim, rng)
@@ -50,9 +55,18 @@ class VBPR(nn.Module):
         found = [self._items(source) for source in sources]
         return [Encoding(rows, whole if items is None else whole.index_select(0, items)) for whole in found]
 
+    def by_content(self, features: ItemFeatures) -> Tensor:
+        """Items [N, 2D + 1] without gamma and beta."""
+        looks, appeal = self._told(features)
+        return torch.cat((torch.zeros_like(looks), looks, appeal), -1)
+
+    def _told(self, features: ItemFeatures) -> tuple[Tensor, Tensor]:
+        """``E f`` [N, D] and ``beta' . f`` [N, 1]."""
+        looks, appeal = (torch.stack([told.states for told in towers(features)]).sum(0) for towers in (self.looks, self.appeal))
+        return looks, appeal
+
     def _items(self, source: Modal) -> Tensor:
-        looks = sum(told.states for told in self.looks(source.features))
-        appeal = sum(told.states for told in self.appeal(source.features))
+        looks, appeal = self._told(source.features)
         own = torch.cat((self.table[self.shape.users :], self.bias), -1)
-        own = torch.where(source.own[:, None], own, 0)
+        own = torch.where((source.own & self.learned)[:, None], own, 0)
         return torch.cat((own[:, :-1], looks, own[:, -1:] + appeal), -1)

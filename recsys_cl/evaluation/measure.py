@@ -10,6 +10,7 @@ from torch import Tensor
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Metric
 from recsys_cl.core.values import Encoding, Ragged, Ranking
+from recsys_cl.evaluation.among_cold import among_cold
 from recsys_cl.evaluation.held_out import HeldOut
 from recsys_cl.evaluation.shares import rank_shares, stand_shares
 from recsys_cl.ops.csr import is_sparse
@@ -62,6 +63,8 @@ def measure(
     if any("standing" in metric.reads for metric in metrics):  # a second pass over all scores
         counted = stand_shares(encoding, held_out, budget, model, ranks)
         ranking = replace(ranking, standing=counted)
+    if any("cold" in metric.reads for metric in metrics):
+        ranking = replace(ranking, cold=among_cold(encoding, held_out, depth, budget, model))
     return Measured(ranking, scores, {metric.name: metric(ranking) for metric in metrics})
 
 

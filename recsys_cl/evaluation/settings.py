@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from recsys_cl.core.protocols import Metric
 
 _SAMPLED = re.compile(r"(?P<of>\w+)_s(?P<negatives>[1-9]\d{0,8})")
+_COLD = re.compile(r"(?P<of>\w+)_cold")
 
 
 class Evaluation(Settings):
@@ -26,6 +27,8 @@ class Evaluation(Settings):
     category_separator: str = ""  # between the categories of one text; "": each text is one category
     memory_mib: PositiveInt = 1024
     segments: tuple[str, ...] = ()  # columns of the item or user table
+    candidates: dict[str, str] = Field(default_factory=dict)  # only items with these values of their columns are ranked
+    history: Literal["train", "train+valid"] = "train+valid"  # what is known when the test part is asked
 
     @property
     def budget(self) -> int:
@@ -36,7 +39,8 @@ class Evaluation(Settings):
 def build_metrics(evaluation: Evaluation, key: str = "evaluation.metrics") -> tuple[Metric, ...]:
     """The metric components, ``recall@10, recall@20, ndcg@10, ...``; errors begin with ``key``.
 
-    ``recall_s100`` is ``recall`` among 100 sampled negatives. What has no depth is there once.
+    ``recall_s100`` is ``recall`` among 100 sampled negatives, ``recall_cold`` among cold items. What has no depth is there
+    once.
     """
     made = [
         build("evaluation.metrics", _component(name, k), f"{key}.{number}")
@@ -52,7 +56,9 @@ def is_sampled(metric: str) -> bool:
 
 
 def _component(name: str, k: int) -> Component:
-    sampled = _SAMPLED.fullmatch(name)
+    sampled, cold = _SAMPLED.fullmatch(name), _COLD.fullmatch(name)
+    if cold is not None:
+        return Component(use="cold", k=k, of=cold["of"])
     if sampled is None:
         return Component(use=name, k=k)
     return Component(use="sampled", k=k, of=sampled["of"], negatives=int(sampled["negatives"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recsys_cl.ingest.engine import byte_length
@@ -20,20 +21,22 @@ _LARGEST = sys.float_info.max  # isinf would be clearer, but Ibis writes it as f
 PLACE = 1 << 44
 """More lines than a file can have, so that ``place = file * PLACE + line`` is one number, and the order of the log."""
 
+CONTROL = "holds a control character"
+
 Rule = tuple[str, str, "ir.BooleanValue"]  # field, reason, whether it is broken
+Reasons = Sequence[tuple[str, str]]  # what the verdicts mean, the first of them verdict 1
 
 
 def judge(raw: ir.Table, unit: str, as_of: int | None) -> tuple[ir.Table, list[tuple[str, str]]]:
     """Every row with its values typed and a verdict, and what the verdicts mean.
 
     ``fault`` is 0 for a good row, i for the i-th (from 1) pair (field, reason) of the list, -1 where the reader had found
-    the row bad and ``field`` and ``reason`` say why. Of several broken rules the first counts. ``timestamp`` becomes
-    int64 microseconds after 1970 in UTC, ``rating`` and ``weight`` float64; ``file`` and ``line`` become one ``place``.
+    the row bad and ``field`` and ``reason`` say why. Of several broken rules the first counts. Control characters are
+    looked for in rows that are bad anyway; ``ids_of`` does so for the others. ``timestamp`` becomes int64 microseconds
+    after 1970 in UTC, ``rating`` and ``weight`` float64; ``file`` and ``line`` become one ``place``.
     """
     import ibis
 
-    if "reason" not in raw.columns:  # a source without bad rows
-        raw = raw.mutate(field=ibis.null("string"), reason=ibis.null("string"))
     time = microseconds(raw.timestamp, unit)
     numbers = {name: _number(raw[name]) for name in ("rating", "weight") if name in raw.columns}
     typed = raw.mutate(time=time, **{f"{name}_value": value for name, value in numbers.items()})
@@ -43,13 +46,25 @@ def judge(raw: ir.Table, unit: str, as_of: int | None) -> tuple[ir.Table, list[t
     if "part" in raw.columns:
         known = typed.part.isin(["train", "valid", "test"]).fill_null(False)  # noqa: FBT003 - the value of an unknown part
         rules.append(("part", "is none of train, valid, test", ~known))
-    verdicts = [(broken, number) for number, (*_, broken) in enumerate(rules, start=1)]
-    fault = ibis.cases((typed.reason.notnull(), -1), *verdicts, else_=0).cast("int16")
+    verdicts = [(broken, number) for number, (_, reason, broken) in enumerate(rules, start=1) if reason != CONTROL]
+    told = [name for name in ("field", "reason") if name in raw.columns]
+    if told:
+        verdicts.insert(0, (typed.reason.notnull(), -1))
+    fault = ibis.cases(*verdicts, else_=0)
     optional = [name for name in ("rating", "event", "weight", "part") if name in raw.columns]
     values = {name: typed[f"{name}_value"] if name in numbers else typed[name].nullif("") for name in optional}
     place = typed.file.cast("int64") * PLACE + typed.line
-    judged = typed.select("user_id", "item_id", "field", "reason", timestamp=typed["time"], place=place, fault=fault, **values)
-    return judged, [(field, reason) for field, reason, _ in rules]
+    judged = typed.select("user_id", "item_id", *told, timestamp=typed["time"], place=place, fault=fault, **values)
+    named = [(field, reason) for field, reason, _ in rules]
+    controls = [(holds_control(judged[name]), number) for number, (name, reason) in enumerate(named, 1) if reason == CONTROL]
+    earlier = [(found & (judged.fault > number), number) for found, number in controls]
+    fault = ibis.cases((judged.fault <= 0, judged.fault), *earlier, else_=judged.fault)
+    return judged.mutate(fault=fault.cast("int16")), named
+
+
+def holds_control(text: ir.StringValue) -> ir.BooleanValue:
+    """Whether a text holds a control character of Unicode (category Cc)."""
+    return text.re_search(r"\p{Cc}")
 
 
 def _id_rules(rows: ir.Table, name: str) -> list[Rule]:
@@ -57,7 +72,7 @@ def _id_rules(rows: ir.Table, name: str) -> list[Rule]:
     return [
         (name, "is missing", value.isnull()),
         (name, "is empty", value == ""),
-        (name, "holds a control character", value.re_search(r"\p{Cc}")),
+        (name, CONTROL, holds_control(value)),
         (name, f"is longer than {LONGEST_ID} bytes", byte_length(value) > LONGEST_ID),
     ]
 

@@ -6,8 +6,10 @@ Needs pyarrow, numpy, pandas and torch alone, so that it runs where no relationa
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +18,16 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from recsys_cl.core.errors import Refused
+from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Ragged, Shape
+from recsys_cl.ingest.features._column import SHAPE
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+COUNT = "n_"
+"""Before the name of a type of event: the column that counts it (`[prepare] behaviours`)."""
 
 
 def load_shape(vocabulary: Path) -> Shape:
@@ -33,19 +40,22 @@ def load_shape(vocabulary: Path) -> Shape:
 
 
 def load_interactions(path: Path, shape: Shape) -> Interactions:
-    """The interactions of one part, in file order (by time, then as logged).
+    """The interactions of one part, in file order (by time, then as logged), with their types of event where those were kept.
 
     Rows of users outside the vocabulary are dropped: nothing can be learnt or recommended for them.
     Items outside it stay, as ``shape.items``: whoever met one cannot be given it, which counts as a miss.
     """
-    table = _read(path, ["user", "item", "timestamp"])
+    counts = [name for name in _names(path) if name.startswith(COUNT)]
+    table = _read(path, ["user", "item", "timestamp", *counts])
+    had = {name.removeprefix(COUNT): torch.from_numpy(table.column(name).to_numpy() > 0) for name in counts}
     users, items, times = (_tensor(table.column(name)) for name in ("user", "item", "timestamp"))
     if len(users) and (int(users.max()) > shape.users or int(items.max()) > shape.items or min(users.min(), items.min()) < 0):
         raise Refused(f"{path}: holds ids outside the vocabulary of {shape.users} users and {shape.items} items")
     known = users < shape.users
     if bool(known.all()):
-        return Interactions(shape, users, items, times)
-    return Interactions(shape, users[known], items[known], times[known])
+        return Interactions(shape, users, items, times, had)
+    had = {name: each[known] for name, each in had.items()}
+    return Interactions(shape, users[known], items[known], times[known], had)
 
 
 def load_items(vocabulary: Path) -> pd.DataFrame:
@@ -53,8 +63,37 @@ def load_items(vocabulary: Path) -> pd.DataFrame:
     return _frame(vocabulary / "items.parquet")
 
 
+def select_items(vocabulary: Path, values: Mapping[str, str]) -> Tensor | None:
+    """Ids [C], rising, of the items whose columns have these ``values``, as text (of a list: among others); None: no column.
+
+    Raises:
+        Refused: the item table has no such column, or nobody has such a value; both with the nearest there is.
+    """
+    if not values:
+        return None
+    frame = load_items(vocabulary)
+    kept = np.ones(len(frame), dtype=np.bool_)
+    for name, value in values.items():
+        key = f"evaluation.candidates.{name}"
+        if name not in frame:
+            raise Refused(f"{key}: the item table has no column '{name}'; {nearest(name, [str(c) for c in frame])}")
+        words = [_words(each) for each in frame[name]]
+        having = np.array([value in each for each in words], dtype=np.bool_)
+        if not having.any():
+            raise Refused(f"{key}: no item has '{value}'; {nearest(value, sorted(set().union(*words)))}")
+        kept &= having
+    return torch.from_numpy(np.flatnonzero(kept))
+
+
+def _words(value: object) -> set[str]:
+    """What an entry of a column says, as text: the members of a list, one word, or nothing."""
+    if isinstance(value, list | tuple | np.ndarray):
+        return {str(each) for each in value if each is not None}
+    return set() if value is None or value != value else {str(value)}  # noqa: PLR0124 - only NaN differs from itself
+
+
 def load_users(vocabulary: Path) -> pd.DataFrame:
-    """The user table in id order: ``user_id``."""
+    """The user table in id order: ``user_id`` and whatever else was ingested."""
     return _frame(vocabulary / "users.parquet")
 
 
@@ -85,6 +124,20 @@ def load_categories(vocabulary: Path, column: str, separator: str = "", device: 
     return found if device is None else found.to(device)
 
 
+def first_categories(items: pd.DataFrame, column: str, separator: str = "") -> pd.Series[Any]:
+    """The first category of each of ``items``, None where none is known; called ``column``.
+
+    Text and lists are read as in `load_categories`, whose numbers forget the order.
+    """
+    return items[column].map(lambda value: _first(value, separator), na_action="ignore").astype(object)
+
+
+def _first(value: object, separator: str) -> str | None:
+    listed = isinstance(value, list | tuple | np.ndarray)
+    several: Any = value if listed else str(value).split(separator) if separator else [value]
+    return next((name for each in several if each is not None and (name := str(each).strip())), None)
+
+
 def load_features(vocabulary: Path, shape: Shape) -> ItemFeatures | None:
     """What was prepared of the items' content, by modality; None where the pipeline declares none.
 
@@ -97,19 +150,29 @@ def load_features(vocabulary: Path, shape: Shape) -> ItemFeatures | None:
     table = _read(path)
     if len(table) != shape.items:
         raise Refused(f"{path}: {len(table)} rows, where the vocabulary has {shape.items} items")
-    return ItemFeatures({name: _modality(table.column(name), f"{path}: '{name}'") for name in table.column_names})
+    return ItemFeatures({each.name: _modality(table.column(each.name), each, path) for each in table.schema})
 
 
-def _modality(column: pa.ChunkedArray, name: str) -> Modality:
+def _modality(column: pa.ChunkedArray, field: pa.Field, path: Path) -> Modality:
     whole = column.combine_chunks()
     present = torch.from_numpy(whole.is_valid().to_numpy(zero_copy_only=False).copy())
     found = pc.list_flatten(whole).to_numpy(zero_copy_only=False).astype(np.float32, copy=True)
     if not present.any() or found.size % int(present.sum()) or not np.isfinite(found).all():
-        raise Refused(f"{name} is no table of vectors of one width, finite in every number")
+        raise Refused(f"{path}: '{field.name}' is no table of vectors of one width, finite in every number")
     vectors = torch.from_numpy(found.reshape(int(present.sum()), -1))
     values = torch.zeros(len(present), vectors.shape[1])
     values[present] = vectors
-    return Modality(values, present)
+    shape = tuple(json.loads((field.metadata or {}).get(SHAPE, b"[]")))
+    if shape and math.prod(shape) != values.shape[1]:
+        raise Refused(f"{path}: '{field.name}' has {values.shape[1]} numbers an item, which are not {shape}")
+    return Modality(values, present, shape)
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        return list(pq.read_schema(path).names)
+    except (OSError, pa.ArrowException) as error:
+        raise Refused(f"{path}: not a readable table: {error}") from error
 
 
 def _frame(path: Path) -> pd.DataFrame:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from recsys_cl.ingest.ahead import ahead
 from recsys_cl.ingest.contract import judge
-from recsys_cl.ingest.engine import Engine, distinct, engine, mixed
+from recsys_cl.ingest.engine import Engine, engine, mixed
+from recsys_cl.ingest.id_columns import ids_of
 from recsys_cl.ingest.quarantine import quarantine
 from recsys_cl.ingest.reading.item_table import clean_items
 from recsys_cl.ingest.settings import Ingest
@@ -62,23 +63,24 @@ def ingest(log: RawLog, settings: Ingest, scratch: Path, out: Outputs, seen: Cal
         raw = ibis.table(ibis.Schema.from_pyarrow(log.schema), name="log_raw")
         judged, reasons = judge(raw, settings.timestamp_unit, _as_of(settings))
         run.feed("log", _counted(ahead(log.batches), seen), log.schema, judged)
-        rows = ibis.table(judged.schema(), name="log")
+        rows, ids = ids_of(run, ibis.table(judged.schema(), name="log"), reasons)
         counts = quarantine(run, rows, reasons, log.files, settings.max_bad_fraction, out.quarantine)
         good = rows.filter(rows.fault == 0)
-        facts = run.one(_facts(good))
+        distinct = {"users": ids["user_id"], "items": ids["item_id"]}
+        facts = {name: run.one(table.aggregate(ids=table.count()))["ids"] for name, table in distinct.items()}
+        facts |= run.one(_facts(good))
         found = counts["rows_in"] - counts["rows_quarantined"]
         kept = _write_interactions(run, good, found, [name for name in OPTIONAL if facts.pop(name, 0)], out.interactions)
-        listed = _write_items(log.items if log.items is not None else _distinct_items(run, good), out.items)
+        listed = _write_items(log.items if log.items is not None else run.all(ids["item_id"]), out.items)
     repeated = found - kept
     times = {name: _iso(facts.pop(name)) for name in ("first", "last")}
     return {**counts, "rows_kept": kept, "rows_deduplicated": repeated, **facts, **times, **listed}
 
 
 def _facts(good: ir.Table) -> ir.Table:
-    """One row: users, items, first, last, and for each optional column how many rows have it."""
+    """One row: first, last, and for each optional column how many rows have it."""
     present = {name: good[name].count() for name in OPTIONAL if name in good.columns}
-    times = {"first": good.timestamp.min(), "last": good.timestamp.max()}
-    return good.aggregate(users=good.user_id.nunique(), items=good.item_id.nunique(), **times, **present)
+    return good.aggregate(first=good.timestamp.min(), last=good.timestamp.max(), **present)
 
 
 def _write_interactions(run: Engine, good: ir.Table, count: int, optional: list[str], path: Path) -> int:
@@ -114,10 +116,6 @@ def _typed(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.
     for batch in batches:
         arrays = [batch.column(field.name).cast(field.type) for field in schema]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _distinct_items(run: Engine, good: ir.Table) -> pa.Table:
-    return pa.Table.from_batches(run.stream(distinct(good, "item_id")), pa.schema([("item_id", pa.string())]))
 
 
 def _write_items(table: pa.Table, path: Path) -> dict[str, int]:

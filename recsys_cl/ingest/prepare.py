@@ -41,6 +41,7 @@ class Prepare(Settings):
     features: dict[Annotated[str, Field(pattern=r"^[\w\-]+$")], Component] = Field(
         default_factory=dict
     )  # the items' content, by modality
+    cold_items: Literal["miss", "features"] = "miss"  # of no use, or known by their content where the item table has some
     engine: Kind = "duckdb"  # what runs the relational half; the result does not depend on it
     memory_limit: str = Field(default="2GB", pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$")  # beyond it the engine spills
     threads: int | None = Field(default=None, ge=1)  # None: every core; the result does not depend on it
@@ -52,6 +53,8 @@ class Prepare(Settings):
         split = build("ingest.splits", self.split, "prepare.split")
         for name, component in self.features.items():
             build("ingest.features", component, f"prepare.features.{name}", name=name)
+        if self.cold_items == "features" and not self.features:
+            raise Refused('prepare.cold_items: "features" needs some; declare the items\' content under [prepare.features]')
         if self.repeats == "last" and getattr(split, "order", "") == "global":
             raise Refused(
                 "prepare.repeats: under a time split 'last' would let later events change train; use 'first' or 'keep'"

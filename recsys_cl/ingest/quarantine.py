@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.contract import PLACE
+from recsys_cl.ingest.contract import PLACE, Reasons
 from recsys_cl.ingest.engine import Engine
 from recsys_cl.ingest.sorted_parquet import write_parquet
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 SCHEMA = pa.schema([("file", pa.string()), ("line", pa.int64()), ("field", pa.string()), ("reason", pa.string())])
 """``line`` is a physical line from 1, or a Parquet row from 0; ``field`` is ``record`` where no single value is to blame."""
-
-Reasons = Sequence[tuple[str, str]]
 
 
 def quarantine(run: Engine, rows: ir.Table, reasons: Reasons, files: Sequence[str], limit: float, out: Path) -> dict[str, int]:
@@ -52,10 +50,8 @@ def _named(batches: Iterator[pa.RecordBatch], reasons: Reasons, files: Sequence[
         own = pc.less(batch.column("fault"), 0)
         place = batch.column("place").to_numpy()
         verdict = pc.if_else(own, 0, batch.column("fault"))
-        columns = [
-            pa.array(files).take(pa.array(place // PLACE)),
-            pa.array(place % PLACE),
-            pc.if_else(own, batch.column("field"), fields.take(verdict)),
-            pc.if_else(own, batch.column("reason"), sentences.take(verdict)),
-        ]
-        yield pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+        words = {"field": fields.take(verdict), "reason": sentences.take(verdict)}
+        if "reason" in batch.schema.names:
+            words = {name: pc.if_else(own, batch.column(name), word) for name, word in words.items()}
+        where = [pa.array(files).take(pa.array(place // PLACE)), pa.array(place % PLACE)]
+        yield pa.RecordBatch.from_arrays([*where, *words.values()], schema=SCHEMA)

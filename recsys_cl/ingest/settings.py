@@ -18,6 +18,8 @@ class Ingest(Settings):
     """
 
     source: Component
+    users: str | None = None  # a table of users: .csv, .jsonl or .parquet
+    user_columns: dict[str, str] = Field(default_factory=dict)  # ``user_id`` and others -> the user table's names
     timestamp_unit: Literal["s", "ms", "us"] = "s"  # of epoch numbers; ISO 8601 text and typed timestamps carry their own
     max_bad_fraction: float = Field(default=0.2, ge=0, le=1)  # more bad rows than this and the input is refused
     as_of: datetime | None = None  # rows later than this are bad; without an offset it is UTC

@@ -67,7 +67,7 @@ class Bootstrap(nn.Module, Generic[S]):
         """Weighted loss terms by name, scalars; their sum is what to minimise."""
         source = batch.source if self.main_view is None else self.main_view(batch.source, rng)
         (online,) = self.encoder([source], batch.users, batch.items)
-        main = Encoding(self.predictor(online.users), self.predictor(online.items), online.layers)
+        main = self._predicted(online)
         targets = self._targets([view(batch.source, rng) for view in self.views], batch)
         return {name: weight * objective(main, targets, batch) for name, (weight, objective) in self.objectives.items()}
 
@@ -78,7 +78,18 @@ class Bootstrap(nn.Module, Generic[S]):
                 kept.lerp_(fresh, 1 - self.momentum)
         encoder: Any = self.encoder if self.target is None else self.target
         found = encoder(sources, batch.users, batch.items)
-        return [Encoding(dropout(e.users, self.dropout), dropout(e.items, self.dropout)) for e in found]
+        return [self._dropped(each) for each in found]
+
+    def _predicted(self, online: Encoding) -> Encoding:
+        """The predictor's answer to vectors and to their parts; layers are left as they are, for penalties."""
+        parts = {name: self._predicted(part) for name, part in online.parts.items()}
+        users, items = self.predictor(online.users), self.predictor(online.items)
+        return Encoding(users, items, online.layers, parts=parts, present=online.present)
+
+    def _dropped(self, target: Encoding) -> Encoding:
+        parts = {name: self._dropped(part) for name, part in target.parts.items()}
+        users, items = dropout(target.users, self.dropout), dropout(target.items, self.dropout)
+        return Encoding(users, items, parts=parts, present=target.present)
 
     def encode(self, source: S, users: Tensor) -> Encoding:
         """Vectors of ``users`` [U, 2 D] and of the whole catalogue [I, 2 D] whose dot product is the score."""

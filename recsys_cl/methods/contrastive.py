@@ -8,8 +8,8 @@ from typing import Generic, Literal, TypeVar
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.protocols import Encoder, FoldsIn, Objective, View
-from recsys_cl.core.values import Batch, Encoding, Fold, Shape
+from recsys_cl.core.protocols import Encoder, FoldsIn, KnowsContent, Objective, View
+from recsys_cl.core.values import Batch, Encoding, Fold, ItemFeatures, Shape
 from recsys_cl.methods._encode import encode, reads_everyone, scored
 
 S = TypeVar("S")
@@ -64,6 +64,17 @@ class Contrastive(nn.Module, Generic[S]):
     def fold_in(self, source: S) -> Fold | None:
         """The encoder's own rule, where it has one."""
         return self.encoder.fold_in(source) if isinstance(self.encoder, FoldsIn) else None
+
+    def by_content(self, features: ItemFeatures) -> Tensor:
+        """The encoder's own rule, whose dot products are scores.
+
+        Raises:
+            Refused: it has none.
+        """
+        if not isinstance(self.encoder, KnowsContent):
+            raise Refused("this recipe's encoder does not know items by their content alone")
+        items = self.encoder.by_content(features)
+        return scored(Encoding(items[:0], items), self.similarity).items
 
     @property
     def module(self) -> nn.Module:

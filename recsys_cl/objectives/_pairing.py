@@ -43,17 +43,16 @@ class Pairing:
     ) -> Tensor:
         """The sides' losses added up, as the graph recommenders do; ``loss`` is given two aligned [N, D].
 
-        An item that one of the two encodings says nothing of is left out; where all are, the side counts nothing.
+        A user or item that one of the two encodings says nothing of is left out; where all are, the side counts nothing.
         """
         one, other = self._encodings(main, views)
         terms = []
         if self.sides != "items":
-            terms.append(loss(*_aligned(one.users, other.users, "users")))
+            pair = _aligned(one.users, other.users, "users")
+            terms.append(_of_those(_both(one.members, other.members, len(pair[0])), pair, loss))
         if self.sides != "users":
-            asked, answers = _aligned(one.items[: batch.positives], other.items[: batch.positives], "items")
-            kept = _both(one.present, other.present, batch.positives)
-            pair = (asked, answers) if kept is None else (asked[kept], answers[kept])
-            terms.append(loss(*pair) if len(pair[0]) else asked.sum() * 0)
+            pair = _aligned(one.items[: batch.positives], other.items[: batch.positives], "items")
+            terms.append(_of_those(_both(one.present, other.present, batch.positives), pair, loss))
         return torch.stack(terms).sum()
 
     def among_all(
@@ -107,8 +106,14 @@ def part_of(encoding: Encoding, path: str) -> Encoding:
     return encoding
 
 
+def _of_those(kept: Tensor | None, pair: tuple[Tensor, Tensor], loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """The loss of the rows that are ``kept`` [N]; nothing where none is."""
+    asked, answers = pair if kept is None else (pair[0][kept], pair[1][kept])
+    return loss(asked, answers) if len(asked) else pair[0].sum() * 0
+
+
 def _both(one: Tensor | None, other: Tensor | None, count: int) -> Tensor | None:
-    """Which of the first ``count`` items both speak of; None: all."""
+    """Which of the first ``count`` rows both speak of; None: all."""
     known = [present[:count] for present in (one, other) if present is not None]
     return torch.stack(known).all(0) if known else None
 

@@ -15,7 +15,8 @@ from recsys_cl.ops.propagate import propagate
 def carry(matrix: Rows, transposed: Rows, table: Tensor) -> Tensor:
     """``matrix`` [R, N] times ``table`` [N, D], [R, D]; backward is the product with ``transposed`` [N, R], which is given.
 
-    Relations: ``ops/layers.py`` takes several linear layers at once and keeps nothing; between these here stands an activation.
+    Relations: ``ops/layers.py`` takes several linear layers at once and keeps nothing; between these here stands an
+    activation, or another graph.
     """
     carried: Tensor = _Carry.apply(table, matrix, transposed)  # type: ignore[no-untyped-call]
     return carried

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import normalize
 
 from recsys_cl.core.values import Modality, Ragged
 from recsys_cl.ops.adjacency import Rows
-from recsys_cl.ops.propagate import propagate
 from recsys_cl.ops.topk import top_k
 
 BUDGET = 2**28
@@ -58,21 +55,3 @@ def item_graph(modalities: Iterable[Modality], neighbours: int) -> Rows:
     starts = torch.zeros(items + 1, dtype=torch.int64, device=edges.device)
     torch.cumsum(torch.bincount(edges // items, minlength=items), 0, out=starts[1:])
     return Rows(starts, edges % items, summed)
-
-
-def spread(matrix: Rows, transposed: Rows, table: Tensor) -> Tensor:
-    """``matrix`` [I, I] times ``table`` [I, D], with the gradient for the table."""
-    result: Tensor = _Spread.apply(table, matrix, transposed)  # type: ignore[no-untyped-call]
-    return result
-
-
-class _Spread(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, table: Tensor, matrix: Rows, transposed: Rows) -> Tensor:
-        ctx.transposed = transposed
-        return propagate(matrix, table)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        return propagate(ctx.transposed, grad.contiguous()), None, None

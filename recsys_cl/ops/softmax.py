@@ -17,9 +17,7 @@ from torch.autograd.function import once_differentiable
 from recsys_cl.ops.precision import full_precision
 from recsys_cl.ops.similarity import Similarity, lift
 
-_CPU_BLOCK = 2**20  # logits at hand at once: 4 MiB of fp32 stay in the cache between the passes over them
-_CPU_LARGE_BLOCK = 2**21  # of many candidates: fewer rows at a time would read them more often than that saves
-_MANY = 2**15  # [measured: one core, 1,880 queries, D = 64: at 40,981 candidates half of the time, at 20,000 no gain]
+_CPU_BLOCK = 2**21  # logits at hand at once, 8 MiB of fp32: of fewer rows, candidates would be read more often than caches gain
 _GPU_BLOCK = 2**26
 _LEAST = -60.0  # log of a ratio that adds nothing to a sum of doubles; exp and products of denormal numbers are slow
 _NARROW = 40.0  # logits no larger than this can be exponentiated as they are: fp32 holds e^80
@@ -149,7 +147,6 @@ def _bound(queries: Tensor, candidates: Tensor) -> float:
 
 
 def _blocks(rows: int, candidates: Tensor) -> list[slice]:
-    on_cpu = _CPU_LARGE_BLOCK if len(candidates) > _MANY else _CPU_BLOCK
-    budget = _GPU_BLOCK if candidates.is_cuda else on_cpu
+    budget = _GPU_BLOCK if candidates.is_cuda else _CPU_BLOCK
     step = max(1, budget // len(candidates))
     return [slice(start, start + step) for start in range(0, rows, step)]

@@ -24,6 +24,8 @@ from recsys_cl.stages.runner import needed_for, run_stages
 from recsys_cl.stages.turn import turn
 
 APPEND = "append"
+_WAITING = [dagster.DagsterRunStatus.QUEUED, dagster.DagsterRunStatus.NOT_STARTED, dagster.DagsterRunStatus.STARTING]
+"""Of a run that will ask for the turn and has not yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,9 @@ def _schedule(plan: Plan, schedule: Schedule, job: Any) -> Any:
     name = slug(plan.pipeline.name)
 
     def tick(context: dagster.ScheduleEvaluationContext) -> Any:
+        waiting = context.instance.get_runs(dagster.RunsFilter(job_name=name, statuses=_WAITING), limit=1)
+        if waiting:
+            return dagster.SkipReason(f"run {waiting[0].run_id} of this pipeline is about to start; left to it")
         try:
             with turn(plan.store.root):
                 pass

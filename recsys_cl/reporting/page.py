@@ -47,7 +47,7 @@ def _counts(evidence: Evidence) -> list[tuple[str, object]]:
         "density": text.percent(data.get("density"), ".2f") if data else None,
         "users in test": counts.get("users"),
         "held-out interactions": counts.get("held_out"),
-        "test part opened": counts.get("openings"),
+        "openings of the test part": counts.get("openings"),
     }
     return [(name, value) for name, value in known.items() if value is not None]
 

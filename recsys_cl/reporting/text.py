@@ -19,8 +19,9 @@ def plain(text: object, longest: int = LONGEST) -> str:
 
 
 def typeset(text: str) -> str:
-    """A sentence whose negative numbers have a minus sign instead of a hyphen, and whose percentages do not break."""
-    return re.sub(r"(?<=\d) %", "\u00a0%", re.sub(r"(?<![\w-])-(?=\d)", "\u2212", text))
+    """A sentence whose negative numbers have a minus sign, not a hyphen, and whose percentages and intervals do not break."""
+    signed = re.sub(r"(?<![\w-])-(?=\d)", "\u2212", text)
+    return re.sub(r"(\[[^\s\]]+,) (?=[^\s\]]+\])", "\\1\u00a0", re.sub(r"(?<=\d) %", "\u00a0%", signed))
 
 
 def finite(value: Any) -> bool:

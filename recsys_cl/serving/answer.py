@@ -12,9 +12,11 @@ from torch.nn.functional import normalize
 
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.values import Ragged
-from recsys_cl.ops.topk import top_k
+from recsys_cl.ops.topk import Top, top_k
 from recsys_cl.serving.asked import SOURCES, Asked, ask, id_text, places
 from recsys_cl.serving.bundle import Bundle
+from recsys_cl.serving.filters import NO_FILTERS, Filters
+from recsys_cl.serving.ranking import best
 
 if TYPE_CHECKING:
     import pyarrow
@@ -25,12 +27,16 @@ _MOST_ROWS = 20_000_000  # of one answer; more are asked for in parts
 
 
 def recommend(
-    bundle: Bundle, users: Iterable[object], k: int, histories: Iterable[Iterable[object] | None] | None = None
+    bundle: Bundle,
+    users: Iterable[object],
+    k: int,
+    histories: Iterable[Iterable[object] | None] | None = None,
+    filters: Filters = NO_FILTERS,
 ) -> pyarrow.Table:
     """The best ``k`` items of each user in ``users``, in that order, exactly.
 
     A user the model does not know gets the most popular items, with their counts as scores. Lists are shorter than ``k``
-    where a user has met nearly everything.
+    where there are no more items that the user has not met and ``filters`` let through.
 
     Args:
         bundle: the model.
@@ -38,6 +44,7 @@ def recommend(
         k: length of each list.
         histories: for each of ``users`` the items met, oldest first, or None. Where there is one that the model can read,
             it is what counts, and not what the model remembers of the user; items it does not know are skipped and counted.
+        filters: the rules of the lists, see `recsys_cl.serving.rules`.
 
     Returns:
         One row per user and rank: ``user_id``, ``rank`` (from 1), ``item_id``, ``score``, ``source`` (personal | history |
@@ -46,21 +53,25 @@ def recommend(
     Raises:
         Refused: ``k``, an id or a history cannot be used.
     """
-    import pyarrow as pa
-
     asked = ask(bundle, users, histories)
     k = valid_k(k, len(bundle.item_ids))
     if len(asked.ids) * k > _MOST_ROWS:
         raise Refused(f"{len(asked.ids)} users x {k} items are more than {_MOST_ROWS} rows at once; ask in parts, or in batch")
-    items, scores = _rank(bundle, asked, k)
-    kept = items >= 0
+    return table_of(bundle, asked, best(bundle, asked, k, filters))
+
+
+def table_of(bundle: Bundle, asked: Asked, top: Top) -> pyarrow.Table:
+    """Lists as rows, see `recommend`."""
+    import pyarrow as pa
+
+    kept = top.items >= 0
     row, place = (axis.numpy() for axis in kept.nonzero(as_tuple=True))
     table = pa.table(
         {
             "user_id": pa.array(asked.ids, pa.string()).take(pa.array(row)),
             "rank": pa.array(place + 1, pa.int32()),
-            "item_id": bundle.item_ids.take(pa.array(items[kept].numpy())),
-            "score": pa.array(scores[kept].numpy(), pa.float32()),
+            "item_id": bundle.item_ids.take(pa.array(top.items[kept].numpy())),
+            "score": pa.array(top.scores[kept].numpy(), pa.float32()),
             "source": pa.array(SOURCES).take(pa.array(asked.source.numpy()[row])),
         }
     )
@@ -103,28 +114,17 @@ def valid_k(k: object, most: int, what: str = "the catalogue") -> int:
     return int(k)
 
 
-def _rank(bundle: Bundle, asked: Asked, k: int) -> tuple[Tensor, Tensor]:
-    """Items and scores [n, k]: by a vector where there is one, else the popular ones."""
-    known = asked.source > 0
-    top = top_k(asked.vectors, bundle.items, k, exclude=asked.seen if bundle.exclude_seen else None)
-    if known.all():
-        return top.items, top.scores  # ordering the catalogue by popularity would cost more than the answer
-    popular = bundle.popular[:k]
-    items = popular.expand(len(known), k).clone()
-    scores = bundle.counts[popular].float().expand(len(known), k).clone()
-    items[known], scores[known] = top.items, top.scores
-    return items, scores
-
-
 def _item_rows(bundle: Bundle, ids: list[str]) -> Tensor:
     rows = places(bundle.item_index, ids)
     for item, row in zip(ids, rows.tolist(), strict=True):
         if row < 0:
-            raise Refused(f"the model knows no item '{item[:40]}'; {_hint(item, bundle)}")
+            raise Refused(no_item(bundle, item))
     return rows
 
 
-def _hint(item: str, bundle: Bundle) -> str:
+def no_item(bundle: Bundle, item: str) -> str:
+    """What to say of an item that is not in the catalogue: the nearest that is."""
     some = bundle.item_ids.slice(0, 1000).to_pylist()
-    hint = nearest(item, some)
-    return hint if hint.startswith("did") else f"its items are called like '{some[0]}'"
+    hint = nearest(item[:40], some)
+    called = hint if hint.startswith("did") else f"its items are called like '{some[0]}'"
+    return f"the model knows no item '{item[:40]}'; {called}"

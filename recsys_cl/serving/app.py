@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from fastapi import FastAPI, Query, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -15,16 +15,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.version import VERSION
-from recsys_cl.serving.answer import DEFAULT_K
+from recsys_cl.serving import openapi
 from recsys_cl.serving.live import Live
-from recsys_cl.serving.meter import Meter
-from recsys_cl.serving.question import Limits, make_question, read_question
+from recsys_cl.serving.meter import CONTENT_TYPE, Meter
+from recsys_cl.serving.question import Limits, Question, read_query, read_question
 from recsys_cl.serving.reply import alike, lists
+from recsys_cl.serving.together import Together
 
 PATHS = ("/recommend", "/similar", "/health", "/metrics")
 _LONGEST_MESSAGE = 300
+_FEW = 16  # people of a question that is answered together with others; a larger one would make them wait
 
-Ids = Annotated[list[str], Query()]
+Answer = Callable[[Question], Awaitable[dict[str, Any]]]
 
 
 def make_app(live: Live, limits: Limits | None = None) -> FastAPI:
@@ -33,28 +35,18 @@ def make_app(live: Live, limits: Limits | None = None) -> FastAPI:
     app = FastAPI(title="recsys_cl", version=VERSION, docs_url=None, redoc_url=None)  # their pages load foreign scripts
     app.add_middleware(Timed, meter=meter)
     _explain_errors(app)
+    together: Together[Question, dict[str, Any]] = Together(lambda questions: lists(live.served, questions))
 
-    @app.get("/recommend")
-    def recommend(user_id: Ids, k: int = DEFAULT_K) -> JSONResponse:
-        """The best items of each user; users the model does not know get the popular ones, marked so."""
-        return JSONResponse(lists(live.served, make_question(user_id, k, "user_id", bounds)))
+    async def recommended(question: Question) -> dict[str, Any]:
+        if len(question.ids) <= _FEW and not question.ruled:
+            return await together.ask(question)
+        return (await run_in_threadpool(lists, live.served, [question]))[0]
 
-    @app.post("/recommend", openapi_extra=_body("user_id"))
-    async def recommend_many(request: Request) -> JSONResponse:
-        """The same for many users, or for people known only by their histories."""
-        question = read_question(await _receive(request, bounds), "user_id", bounds)
-        return JSONResponse(await run_in_threadpool(lists, live.served, question))
+    async def similar(question: Question) -> dict[str, Any]:
+        return (await run_in_threadpool(alike, live.served, [question]))[0]
 
-    @app.get("/similar")
-    def similar(item_id: Ids, k: int = DEFAULT_K) -> JSONResponse:
-        """The items most like each item, by the cosine of their vectors."""
-        return JSONResponse(alike(live.served, make_question(item_id, k, "item_id", bounds)))
-
-    @app.post("/similar", openapi_extra=_body("item_id"))
-    async def similar_many(request: Request) -> JSONResponse:
-        """The same for many items."""
-        question = read_question(await _receive(request, bounds), "item_id", bounds)
-        return JSONResponse(await run_in_threadpool(alike, live.served, question))
+    _offer(app, "/recommend", "user_id", "The best items of each user; strangers get the popular ones.", bounds, recommended)
+    _offer(app, "/similar", "item_id", "The items most like each item, by the cosine of their vectors.", bounds, similar)
 
     @app.get("/health")
     async def health() -> dict[str, Any]:
@@ -64,11 +56,28 @@ def make_app(live: Live, limits: Limits | None = None) -> FastAPI:
         return {"status": "ok", "model": served.model, **sizes, "trouble": bool(live.trouble)}
 
     @app.get("/metrics", response_class=PlainTextResponse)
-    async def metrics() -> str:
+    async def metrics() -> PlainTextResponse:
         """Counts and latencies for Prometheus."""
-        return meter.text({"reloads": live.reloads, "reload_failures": live.failures}, live.served.model)
+        gauges = {"reloads": live.reloads, "reload_failures": live.failures}
+        return PlainTextResponse(meter.text(gauges, live.served.model), media_type=CONTENT_TYPE)
 
     return app
+
+
+def _offer(app: FastAPI, path: str, name: str, summary: str, limits: Limits, answer: Answer) -> None:
+    """One question by GET, with ids in the query, and by POST, with ids in a JSON body."""
+
+    async def by_query(request: Request) -> JSONResponse:
+        return JSONResponse(await answer(read_query(request.query_params.multi_items(), name, limits)))
+
+    async def by_body(request: Request) -> JSONResponse:
+        return JSONResponse(await answer(read_question(await _receive(request, limits), name, limits)))
+
+    for method, handler, said in (("GET", by_query, openapi.query), ("POST", by_body, openapi.body)):
+        operation = f"{path[1:]}_{handler.__name__}"
+        app.add_api_route(
+            path, handler, methods=[method], summary=summary, operation_id=operation, openapi_extra=said(name, limits)
+        )
 
 
 class Timed:
@@ -116,11 +125,6 @@ def _explain_errors(app: FastAPI) -> None:
     async def refused(_request: Request, error: Refused) -> JSONResponse:
         return _say(400, str(error))
 
-    @app.exception_handler(RequestValidationError)
-    async def malformed(_request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        return _say(400, f"{first['loc'][-1]}: {first['msg']}")
-
     @app.exception_handler(HTTPException)
     async def known(_request: Request, error: HTTPException) -> JSONResponse:
         return _say(error.status_code, str(error.detail))
@@ -132,16 +136,3 @@ def _explain_errors(app: FastAPI) -> None:
 
 def _say(status: int, message: str) -> JSONResponse:
     return JSONResponse({"error": message[:_LONGEST_MESSAGE]}, status)
-
-
-def _body(name: str) -> dict[str, Any]:
-    """What OpenAPI says of a body that is read by hand, so that its limits come first."""
-    ids = {"type": "array", "items": {"type": "string"}}
-    properties: dict[str, Any] = {f"{name}s": ids, "k": {"type": "integer", "default": DEFAULT_K}}
-    schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
-    if name == "user_id":  # either is enough
-        properties["histories"] = {"type": "array", "items": {"anyOf": [ids, {"type": "null"}]}}
-        schema["anyOf"] = [{"required": ["user_ids"]}, {"required": ["histories"]}]
-    else:
-        schema["required"] = [f"{name}s"]
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

@@ -37,6 +37,12 @@ class Asked:
     unknown: Tensor | None  # [n] items of each history that the model does not know; None: histories were not given
 
 
+def remembered(bundle: Bundle, rows: Tensor) -> Asked:
+    """Users [n] of the vocabulary ask."""
+    ids = bundle.user_ids[rows.numpy()].tolist()
+    return Asked(ids, torch.full_like(rows, SOURCES.index(PERSONAL)), bundle.users[rows], take(bundle.seen, rows), None)
+
+
 def ask(bundle: Bundle, users: Iterable[object], histories: Iterable[Iterable[object] | None] | None) -> Asked:
     """Look everybody up.
 
@@ -50,7 +56,7 @@ def ask(bundle: Bundle, users: Iterable[object], histories: Iterable[Iterable[ob
         if None in ids:
             raise Refused(f"user_id: asker {ids.index(None)} has neither an id nor a history")
         mine = rows[rows >= 0]
-        return Asked(ids, source, bundle.users[mine], _take(bundle.seen, mine), None)
+        return Asked(ids, source, bundle.users[mine], take(bundle.seen, mine), None)
     past, unknown = _past(bundle, histories, len(ids))
     read = (past.lengths > 0) if bundle.reader is not None else torch.zeros(len(ids), dtype=torch.bool)
     source[read] = SOURCES.index(HISTORY)
@@ -102,17 +108,17 @@ def _listed(history: Iterable[object]) -> Iterable[object]:
 def _vectors(bundle: Bundle, rows: Tensor, past: Ragged, read: Tensor) -> tuple[Tensor, Ragged]:
     """Vectors and what was met, of all who are read or remembered, in the order they ask."""
     remembered, mine = (rows >= 0) & ~read, read.nonzero().flatten()
-    parts, met = [bundle.users[rows[remembered]]], [_take(bundle.seen, rows[remembered])]
+    parts, met = [bundle.users[rows[remembered]]], [take(bundle.seen, rows[remembered])]
     if bundle.reader is not None and mine.numel():
-        parts.append(bundle.reader.vectors(_take(past, mine)).to(bundle.users.dtype))
-        met.append(_take(past, mine))
+        parts.append(bundle.reader.vectors(take(past, mine)).to(bundle.users.dtype))
+        met.append(take(past, mine))
     order = torch.argsort(torch.cat((remembered.nonzero().flatten(), mine)))
     values = torch.cat([part.values for part in met])
     everyone = Ragged(values, offsets_of(torch.cat([part.lengths for part in met])))
-    return torch.cat(parts)[order], _take(everyone, order)
+    return torch.cat(parts)[order], take(everyone, order)
 
 
-def _take(ragged: Ragged, rows: Tensor) -> Ragged:
+def take(ragged: Ragged, rows: Tensor) -> Ragged:
     """Some rows of ``ragged``, in the order asked for."""
     lengths = ragged.lengths[rows]
     return Ragged(ragged.values[spans(ragged.offsets[rows], lengths)], offsets_of(lengths))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import commit_folder, write_json
 from recsys_cl.core.values import Interactions, Ragged, Shape
 from recsys_cl.serving.manifest import verify_manifest, write_manifest
+from recsys_cl.serving.newcomers import Newcomers, read_newcomers
 from recsys_cl.serving.reader import Reader, restore
 
 if TYPE_CHECKING:
@@ -29,18 +30,14 @@ class Bundle:
     user_ids: pandas.Index  # [U] text, in vocabulary order
     item_index: pandas.Index  # [I] text, in vocabulary order: for looking ids up
     item_ids: pyarrow.Array  # [I] the same: for writing them out
-    titles: pyarrow.Array | None  # [I] text, where the items have titles
+    about: Mapping[str, pyarrow.Array]  # [I] each: what the item table says in text, such as title and category, by column
     users: Tensor  # [U, D] float32
     items: Tensor  # [I, D] float32
     seen: Ragged  # U rows: the items a user has met, each once, rising
     counts: Tensor  # [I] int64: how often each item was met
     reader: Reader | None  # knows people by their histories, where the recipe can
+    newcomers: Newcomers | None = field(default=None, kw_only=True)  # knows new items by their content, where the recipe can
     meta: Mapping[str, Any]  # JSON-able: recipe, metrics, digests; "exclude_seen": whether lists leave out what was seen
-
-    @property
-    def popular(self) -> Tensor:
-        """All items [I], the most popular first, ties in vocabulary order: the answer to users we do not know."""
-        return torch.argsort(self.counts, descending=True, stable=True)
 
     @property
     def exclude_seen(self) -> bool:
@@ -60,7 +57,7 @@ def assemble(
 
     Args:
         users: vocabulary with ``user_id``, in id order.
-        items: vocabulary with ``item_id`` and perhaps ``title``, in id order.
+        items: vocabulary with ``item_id``, in id order; further columns of text are kept.
         vectors: ``users`` [U, D] and ``items`` [I, D].
         known: all interactions the vectors were made from.
         meta: facts to keep; see `Bundle`.
@@ -80,12 +77,11 @@ def assemble(
             raise Refused(f"{side}: some vectors are not finite")
     pairs = torch.unique(known.users * known.shape.items + known.items)
     seen = Ragged.group(pairs // known.shape.items, pairs % known.shape.items, known.shape.users)
-    titles = pyarrow.array(items["title"], pyarrow.string(), from_pandas=True) if "title" in items else None
     return Bundle(
         user_ids=pandas.Index(users["user_id"]),
         item_index=pandas.Index(items["item_id"]),
         item_ids=pyarrow.array(items["item_id"], pyarrow.string()),
-        titles=titles,
+        about=_texts(items),
         users=vectors["users"].float().contiguous(),
         items=vectors["items"].float().contiguous(),
         seen=seen,
@@ -109,9 +105,10 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
     save_file(history, scratch / "history.safetensors")
     if bundle.reader is not None:
         save_file(bundle.reader.state(), scratch / "reader.safetensors")
+    if bundle.newcomers is not None:
+        bundle.newcomers.write(scratch)
     _write_table(pyarrow.table({"user_id": pyarrow.array(bundle.user_ids, pyarrow.string())}), scratch / "users.parquet")
-    columns = {"item_id": bundle.item_ids} | ({} if bundle.titles is None else {"title": bundle.titles})
-    _write_table(pyarrow.table(columns), scratch / "items.parquet")
+    _write_table(pyarrow.table({"item_id": bundle.item_ids, **bundle.about}), scratch / "items.parquet")
     write_json(scratch / "meta.json", dict(bundle.meta))
     write_manifest(scratch)
     commit_folder(scratch, folder)
@@ -134,12 +131,13 @@ def read_bundle(folder: Path) -> Bundle:
         user_ids=pandas.Index(users["user_id"].to_pandas()),
         item_index=pandas.Index(items["item_id"].to_pandas()),
         item_ids=items["item_id"].combine_chunks(),
-        titles=items["title"].combine_chunks() if "title" in items.column_names else None,
+        about={name: items[name].combine_chunks() for name in items.column_names if name != "item_id"},
         users=vectors["users"],
         items=vectors["items"],
         seen=Ragged(history["seen"], history["seen_offsets"]),
         counts=history["counts"],
         reader=_read_reader(folder, meta["recipe"], Shape(len(users), len(items))),
+        newcomers=read_newcomers(folder, meta["recipe"]),
         meta=meta,
     )
 
@@ -149,6 +147,19 @@ def _read_reader(folder: Path, recipe: Mapping[str, Any], shape: Shape) -> Reade
 
     path = folder / "reader.safetensors"
     return restore(recipe, shape, load_file(path)) if path.exists() else None
+
+
+def _texts(items: pandas.DataFrame) -> dict[str, pyarrow.Array]:
+    import pyarrow
+    from pandas.api.types import is_object_dtype, is_string_dtype
+
+    plain = [name for name in items if is_string_dtype(items[name]) or is_object_dtype(items[name])]
+    kept = {}
+    for name in plain:
+        values = items[name].dropna()
+        if name != "item_id" and values.map(lambda value: isinstance(value, str)).all():
+            kept[str(name)] = pyarrow.array(items[name], pyarrow.string(), from_pandas=True)
+    return kept
 
 
 def _write_table(table: pyarrow.Table, path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from threading import Event, Thread
 
 from recsys_cl.core.errors import RecsysError
+from recsys_cl.serving.answer import recommend
 from recsys_cl.serving.bundle import Bundle
 from recsys_cl.serving.load import load_bundle, pin
 
@@ -76,4 +77,10 @@ class Live:
 
 def follow(model: str, tracking_uri: str | None = None) -> Live:
     """Serve ``models:/NAME@ALIAS`` wherever the alias points; a version or a folder never moves."""
-    return Live(lambda: pin(model, tracking_uri), lambda pinned: load_bundle(pinned, tracking_uri))
+
+    def load(pinned: str) -> Bundle:
+        bundle = load_bundle(pinned, tracking_uri)
+        recommend(bundle, bundle.user_ids[:1], 1)  # a first answer pays for what is made on the way: no client waits for it
+        return bundle
+
+    return Live(lambda: pin(model, tracking_uri), load)

@@ -13,26 +13,26 @@ NAME = "manifest.json"
 FORMAT = 1
 
 
-def write_manifest(folder: Path) -> None:
+def write_manifest(folder: Path, name: str = NAME) -> None:
     """Seal ``folder``; written last, it says that all else is complete."""
-    write_json(folder / NAME, {"format": FORMAT, "files": _digests(folder, without=(NAME,))})
+    write_json(folder / name, {"format": FORMAT, "files": _digests(folder, without=(name,))})
 
 
-def verify_manifest(folder: Path) -> None:
+def verify_manifest(folder: Path, manifest: str = NAME) -> None:
     """Compare ``folder`` with its manifest.
 
     Raises:
         Refused: a file is missing, foreign, or not what was sealed; the message names it.
     """
-    listed = _read(folder)
-    found = _digests(folder, without=(NAME,))
+    listed = _read(folder, manifest)
+    found = _digests(folder, without=(manifest,))
     for name in sorted(listed.keys() | found.keys()):
         if name not in found:
-            raise Refused(f"{folder / name}: missing, though {NAME} lists it")
+            raise Refused(f"{folder / name}: missing, though {manifest} lists it")
         if name not in listed:
-            raise Refused(f"{folder / name}: {NAME} does not list this file")
+            raise Refused(f"{folder / name}: {manifest} does not list this file")
         if found[name] != listed[name]:
-            raise Refused(f"{folder / name}: damaged or changed: its SHA-256 is not the one in {NAME}")
+            raise Refused(f"{folder / name}: damaged or changed: its SHA-256 is not the one in {manifest}")
 
 
 def digest_folder(folder: Path, without: tuple[str, ...] = ()) -> str:
@@ -46,12 +46,12 @@ def _digests(folder: Path, without: tuple[str, ...]) -> dict[str, str]:
     return {name: digest_file(path) for name, path in sorted(names.items()) if name not in without}
 
 
-def _read(folder: Path) -> dict[str, str]:
-    path = folder / NAME
+def _read(folder: Path, name: str) -> dict[str, str]:
+    path = folder / name
     try:
         manifest: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise Refused(f"{folder}: not a model: there is no {NAME}") from None
+        raise Refused(f"{folder}: not a model: there is no {name}") from None
     except ValueError as error:
         raise Refused(f"{path}: damaged: {error}") from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from itertools import accumulate
 from threading import Lock
 
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Of Prometheus's text format."""
+
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Upper ends of the latency buckets, seconds."""
 

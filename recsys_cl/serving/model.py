@@ -13,10 +13,14 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from recsys_cl.core.errors import RecsysError, Refused
 from recsys_cl.serving.answer import DEFAULT_K, recommend
 from recsys_cl.serving.bundle import Bundle, read_bundle
+from recsys_cl.serving.new_items import new_items_in, with_new_items
 
 
 class Recommending(PythonModel):  # type: ignore[misc]  # MLflow ships no types
-    """``predict(frame, params={"k": 10})``, the frame with ``user_id``, ``item_ids`` (oldest first) or both: a row per rank."""
+    """``predict(frame, params={"k": 10})``, the frame with ``user_id``, ``item_ids`` (oldest first) or both: a row per rank.
+
+    The parameter ``new_items`` is a JSON list of items to recommend too, each with ``item_id`` and its content.
+    """
 
     bundle: Bundle
 
@@ -34,7 +38,10 @@ class Recommending(PythonModel):  # type: ignore[misc]  # MLflow ships no types
             if users is None and histories is None:
                 raise Refused(f"a column user_id or item_ids is needed; there are {', '.join(map(str, model_input.columns))}")
             people = [None] * len(model_input) if users is None else users
-            answer = recommend(self.bundle, people, (params or {}).get("k", DEFAULT_K), histories)
+            bundle, new = self.bundle, (params or {}).get("new_items", "")
+            if new:
+                bundle, _ = with_new_items(bundle, new_items_in(new))
+            answer = recommend(bundle, people, (params or {}).get("k", DEFAULT_K), histories)
         except RecsysError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error
         return pandas.DataFrame(answer.to_pandas())

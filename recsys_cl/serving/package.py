@@ -38,7 +38,7 @@ def write_model(bundle: Bundle, folder: Path, model_id: str | None = None) -> No
 
 
 def signature(k: int = DEFAULT_K) -> Any:
-    """What goes in and out: ``user_id`` text or ``item_ids`` (a list) or both, and ``k``; a row per user and rank."""
+    """What goes in and out: ``user_id`` text or ``item_ids`` (a list) or both, and parameters; a row per user and rank."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import Array
@@ -56,7 +56,7 @@ def signature(k: int = DEFAULT_K) -> Any:
                 ColSpec("integer", "unknown_items", required=False),
             ]
         ),
-        params=ParamSchema([ParamSpec("k", "integer", k)]),
+        params=ParamSchema([ParamSpec("k", "integer", k), ParamSpec("new_items", "string", "")]),
     )
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.serving.answer import DEFAULT_K, valid_k
 from recsys_cl.serving.asked import id_text
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,7 @@ class Limits:
     ids: int = 1000
     k: int = 1000
     rows: int = 100_000  # ids x k
+    rules: int = 10_000  # items allowed, and items blocked
     body: int = 2 * 2**20  # bytes: a full list of the longest ids
     seconds: float = 10.0  # for a body to arrive
 
@@ -30,12 +34,20 @@ class Question:
     ids: tuple[str | None, ...]
     k: int
     histories: tuple[Any, ...] | None = None  # of /recommend: for each id the items met, or None
+    allowed: tuple[str, ...] | None = None  # of /recommend: nothing else is recommended; None: everything may be
+    blocked: tuple[str, ...] = ()  # of /recommend: never recommended
+
+    @property
+    def ruled(self) -> bool:
+        """It has rules of its own, so that it cannot be answered with others."""
+        return self.allowed is not None or bool(self.blocked)
 
 
 def read_question(body: bytes, name: str, limits: Limits) -> Question:
     """The question in a JSON body ``{"<name>s": ["…", …], "k": 10}``, where ``name`` is ``user_id`` or ``item_id``.
 
-    People may also, or instead, have ``"histories": [["<item_id>", …] or null, …]``, oldest first.
+    People may also, or instead, have ``"histories": [["<item_id>", …] or null, …]``, oldest first, and their lists may have
+    rules: ``"allowed": ["<item_id>", …]`` and ``"blocked": ["<item_id>", …]``.
 
     Raises:
         Refused: it is no such JSON, or asks for more than ``limits``.
@@ -46,18 +58,33 @@ def read_question(body: bytes, name: str, limits: Limits) -> Question:
         raise Refused("the body is nested too deeply") from None
     except ValueError as error:
         raise Refused(f"the body is not UTF-8 JSON: {str(error)[:80]}") from None
-    keys = (f"{name}s", "k", *(("histories",) if name == "user_id" else ()))
     if not isinstance(asked, dict):
-        raise Refused(f'the body must be an object like {{"{keys[0]}": ["…"], "k": {DEFAULT_K}}}')
-    for key in asked:
-        if key not in keys:
-            raise Refused(f"unknown key '{key[:40]}'; {nearest(key[:40], keys)}")
-    ids = asked.get(keys[0])
+        raise Refused(f'the body must be an object like {{"{name}s": ["…"], "k": {DEFAULT_K}}}')
+    _only_known(asked, (f"{name}s", "k", *(("histories", "allowed", "blocked") if name == "user_id" else ())), "key")
+    ids, k = asked.get(f"{name}s"), asked.get("k", DEFAULT_K)
     if "histories" in asked:
-        return _with_histories(ids, asked["histories"], asked.get("k", DEFAULT_K), limits)
-    if not isinstance(ids, list):
-        raise Refused(f"'{keys[0]}' must be a list of ids")
-    return make_question(ids, asked.get("k", DEFAULT_K), name, limits)
+        question = _with_histories(ids, asked["histories"], k, limits)
+    elif isinstance(ids, list):
+        question = make_question(ids, k, name, limits)
+    else:
+        raise Refused(f"'{name}s' must be a list of ids")
+    return _with_rules(question, asked, limits)
+
+
+def read_query(pairs: Iterable[tuple[str, str]], name: str, limits: Limits) -> Question:
+    """The question in a query string ``<name>=…&<name>=…&k=10``.
+
+    Raises:
+        Refused: as `read_question`.
+    """
+    given = list(pairs)
+    _only_known(dict(given), (name, "k"), "parameter")
+    ids = [value for key, value in given if key == name]
+    numbers = [value for key, value in given if key == "k"] or [str(DEFAULT_K)]
+    if not ids:
+        raise Refused(f"the parameter '{name}' is needed")
+    k: object = int(numbers[-1]) if _WHOLE.fullmatch(numbers[-1]) else numbers[-1]
+    return make_question(ids, k, name, limits)
 
 
 def make_question(ids: Iterable[Any], k: object, name: str, limits: Limits) -> Question:
@@ -79,8 +106,29 @@ def _with_histories(ids: object, histories: object, k: object, limits: Limits) -
         raise Refused("'user_ids' beside 'histories' must be a list of the same length, with an id or null for each")
     number = _bounded(len(histories), k, "histories", limits)
     people = [None] * len(histories) if ids is None else [None if each is None else _text(each, "user_id") for each in ids]
+    for place, (person, past) in enumerate(zip(people, histories, strict=True)):
+        if person is None and past is None:
+            raise Refused(f"'histories': entry {place} has neither an id nor a history")
     read = [None if each is None else tuple(_text(item, "item_id") for item in each) for each in histories]
     return Question(tuple(people), number, tuple(read))
+
+
+def _with_rules(question: Question, asked: Mapping[str, Any], limits: Limits) -> Question:
+    rules: dict[str, tuple[str, ...]] = {}
+    for key in asked.keys() & {"allowed", "blocked"}:
+        items = asked[key]
+        if not isinstance(items, list) or not (key == "blocked" or items):
+            raise Refused(f"'{key}' must be a list of item ids{' that is not empty' if key == 'allowed' else ''}")
+        if len(items) > limits.rules:
+            raise Refused(f"'{key}' has at most {limits.rules} items, not {len(items)}")
+        rules[key] = tuple(_text(item, "item_id") for item in items)
+    return replace(question, **rules) if rules else question
+
+
+def _only_known(given: Mapping[str, Any], valid: tuple[str, ...], what: str) -> None:
+    for key in given:
+        if key not in valid:
+            raise Refused(f"unknown {what} '{key[:40]}'; {nearest(key[:40], valid)}")
 
 
 def _bounded(count: int, k: object, what: str, limits: Limits) -> int:

@@ -18,6 +18,7 @@ from recsys_cl.core.chance import generator
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Feed, Method
 from recsys_cl.core.values import Fold, Interactions, Ragged, Shape
+from recsys_cl.encoders._content import kept_features
 from recsys_cl.ops.ragged import owners
 
 
@@ -79,13 +80,14 @@ class ByEncoder:
         feed: Feed[Any] = build(
             "structures", self.recipe.source, "source", shape=guests, interactions=read, sampler=None, rng=rng
         )
-        return encode_all(self._trained(), feed, torch.arange(guests.users)).users.float()
+        return encode_all(self.trained(), feed, torch.arange(guests.users)).users.float()
 
     def state(self) -> dict[str, Tensor]:
         """The weights."""
         return {f"weights/{name}": value for name, value in self.weights.items()}
 
-    def _trained(self) -> Method[Any]:
+    def trained(self) -> Method[Any]:
+        """The method, built at its first use."""
         with self._building:  # requests come from several threads
             if self._method is None:
                 self._method = _rebuilt(self.recipe, self.shape, self.weights)
@@ -127,7 +129,7 @@ def _rebuilt(recipe: Recipe, shape: Shape, weights: Mapping[str, Tensor]) -> Met
         "interactions": Interactions(shape, none, none, none),
         "rng": generator(0, "unused"),
     }
-    encoder = build("encoders", recipe.encoder, "encoder", **context)
+    encoder = build("encoders", recipe.encoder, "encoder", features=kept_features(weights), **context)
     method: Method[Any] = build(
         "methods", recipe.method, "method", encoder=encoder, views=(), main_view=None, objectives={}, **context
     )

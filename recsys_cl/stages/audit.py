@@ -33,7 +33,7 @@ class AuditStage:
     experiments: tuple[str, ...]
 
     name: ClassVar[str] = "audit"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     writes: ClassVar[tuple[str, ...]] = ("audit",)
 
     @property
@@ -44,7 +44,7 @@ class AuditStage:
     @property
     def settings(self) -> Mapping[str, Any]:
         """What was promised."""
-        values: dict[str, Any] = json.loads(self.prepare.model_dump_json(include={"split", "kcore"}))
+        values: dict[str, Any] = json.loads(self.prepare.model_dump_json(include={"split", "kcore", "cold_items"}))
         return {**values, "experiments": self.experiments}
 
     def outside(self) -> Mapping[str, str]:
@@ -55,7 +55,7 @@ class AuditStage:
         """Write ``audit``, JSON: the worst ``verdict`` and the ``checks``, each a finding; what is a leak is logged too."""
         from recsys_cl.ingest.auditing.finding import as_json
 
-        findings = self._check(_load(job.reads), job.reads)
+        findings = self._check(self._load(job.reads), job.reads)
         for finding in findings:
             if finding.verdict == "leak":
                 _log.error("leak: %d %s (%s)", finding.count, finding.what, "; ".join(finding.examples))
@@ -80,24 +80,25 @@ class AuditStage:
             duplicates.duplicate_features(data),
         ]
 
+    def _load(self, reads: Mapping[str, Path]) -> DataSet:
+        import pandas as pd
+
+        from recsys_cl.ingest.auditing.finding import DataSet
+        from recsys_cl.ingest.dataset import load_features, load_items, load_shape, load_users
+
+        vocabulary, names = reads["vocabulary"], ("train", "valid", "test")
+        parts = {part: pd.read_parquet(reads[part], columns=["user", "item", "timestamp"]) for part in names}
+        users, items, shape = load_users(vocabulary)["user_id"].to_list(), load_items(vocabulary), load_shape(vocabulary)
+        features = load_features(vocabulary, shape) if self.prepare.cold_items == "features" else None
+        told = frozenset(features.known.nonzero().flatten().tolist()) if features else frozenset[int]()
+        return DataSet(parts, shape, users, items["item_id"].to_list(), items.drop(columns="item_id"), told)
+
 
 def summary(audit: Mapping[str, Any]) -> str:
     """An audit in one line: its verdict, and what is not ok."""
     checks = audit["checks"]
     amiss = [f"{check['name']}: {check['count']}" for check in checks if check["verdict"] != "ok"]
     return f"{audit['verdict']} ({', '.join(amiss)})" if amiss else f"ok ({len(checks)} checks)"
-
-
-def _load(reads: Mapping[str, Path]) -> DataSet:
-    import pandas as pd
-
-    from recsys_cl.ingest.auditing.finding import DataSet
-    from recsys_cl.ingest.dataset import load_items, load_shape, load_users
-
-    vocabulary = reads["vocabulary"]
-    parts = {part: pd.read_parquet(reads[part], columns=["user", "item", "timestamp"]) for part in ("train", "valid", "test")}
-    users, items = load_users(vocabulary)["user_id"].to_list(), load_items(vocabulary)
-    return DataSet(parts, load_shape(vocabulary), users, items["item_id"].to_list(), items.drop(columns="item_id"))
 
 
 def _json(path: Path) -> dict[str, Any]:

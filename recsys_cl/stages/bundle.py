@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ def bundle_of(
     """The model of one experiment, given its ``vectors`` (``users`` [U, D], ``items`` [I, D]) made from ``known``."""
     from recsys_cl.ingest.dataset import load_items, load_users
     from recsys_cl.serving.bundle import assemble
+    from recsys_cl.serving.newcomers import newcomers_of
     from recsys_cl.serving.reader import reader_of
 
     model, vocabulary = reads[f"model/{name}"], reads["vocabulary"]
@@ -52,7 +54,8 @@ def bundle_of(
         "exclude_seen": True,
     }
     reader = reader_of(meta["recipe"], known.shape, vectors, model / "weights.safetensors")
-    return assemble(load_users(vocabulary), load_items(vocabulary), vectors, known, meta, reader)
+    bundle = assemble(load_users(vocabulary), load_items(vocabulary), vectors, known, meta, reader)
+    return replace(bundle, newcomers=newcomers_of(meta["recipe"], vocabulary, model / "weights.safetensors"))
 
 
 def known_before_test(reads: Mapping[str, Path]) -> Interactions:

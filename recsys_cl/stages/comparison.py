@@ -10,7 +10,15 @@ import numpy as np
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.stages.difference import LEVEL, UNCOMPARED, describe
-from recsys_cl.stages.measured import Measured, read_measured, refuse_other_metrics, refuse_unlike, refuse_unmeasured
+from recsys_cl.stages.measured import (
+    Measured,
+    of_users,
+    read_measured,
+    refuse_other_metrics,
+    refuse_shared,
+    refuse_unlike,
+    refuse_unmeasured,
+)
 
 if TYPE_CHECKING:
     from torch import Generator
@@ -57,7 +65,8 @@ def compare_evaluations(
                 "decided": 512, "reliable": true,                              # users who differ; enough of them, and of users
                 "mark": "higher"}]}                                            # or "lower"; "": not significant, or unreliable
 
-        The rows of the best baseline have null from ``difference`` to ``reliable`` and the mark ``""``.
+        The rows of the best baseline, and those of coverage and the Gini index, have null from ``difference`` to ``reliable``
+        and the mark ``""``.
 
     Raises:
         Refused: nothing was measured, other data, users or metrics (naming both), or an unknown metric.
@@ -88,6 +97,7 @@ def _read(folders: Mapping[str, Path], metric: str) -> list[Measured]:
     refuse_unlike(measured)
     refuse_other_metrics(measured)
     refuse_unmeasured(metric, measured[0])
+    refuse_shared(metric, "the metric that recipes are compared by")
     return measured
 
 
@@ -142,7 +152,7 @@ def _rows(by_name: Mapping[str, Measured], best: str | None, rng: Generator, res
         for metric, mean in each.means().items()
     ]
     told: list[dict[str, Any]] = [row | UNCOMPARED for row in plain]
-    compared = [row for row in told if best not in (None, row["recipe"])]
+    compared = [row for row in told if best not in (None, row["recipe"]) and of_users(row["metric"])]
     if best is None or not compared:
         return told
     theirs = by_name[best].values

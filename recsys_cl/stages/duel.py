@@ -13,7 +13,7 @@ from torch import Generator
 
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.stages.difference import LEVEL, describe
-from recsys_cl.stages.measured import Measured, read_segment_values, refuse_unlike
+from recsys_cl.stages.measured import Measured, of_users, read_segment_values, refuse_shared, refuse_unlike
 from recsys_cl.stages.requirement import Requirement, interval_at
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def compare_two(
             {"a": {"name": …, "digests": {"train": …, "valid": …, "test": …}}, "b": {…}, "users": 943, "confidence": 0.95,
              "metrics": [{"metric": "ndcg@20", "a": 0.104, "b": 0.1, "difference": 0.004, "interval": […], …}],
              "segments": [{"by": "item popularity", "segment": "tail", "users": 512, "metric": "ndcg@20", …}],
-             "left_out": ["category: drama"],       # segments that the two do not share
+             "left_out": ["category: drama"],       # segments that the two do not share, metrics that are not over users
              "requirements": [{"requirement": "ndcg@20 > 0 at 95%", "holds": true, "interval": […], "reliable": true, …}],
              "holds": true}                          # all of them; true without any
 
@@ -55,6 +55,7 @@ def compare_two(
     divided = list(dict.fromkeys((*(one.metric for one in requirements), *by_segment))) or _headline(metrics)
     judged = [_judge(requirement, ours, theirs, rng) for requirement in requirements]
     segments, left_out = _by_segment(ours, theirs, divided, rng, resamples)
+    left_out += [f"{name}: one number of all lists together" for name in ours.metrics if not of_users(name)]
     return {
         **{side: {"name": each.name, "digests": each.digests} for side, each in (("a", ours), ("b", theirs))},
         "users": len(ours.values),
@@ -68,18 +69,19 @@ def compare_two(
 
 
 def common_metrics(runs: Sequence[Measured], requirements: Sequence[Requirement], others: Sequence[str] = ()) -> list[str]:
-    """The metrics that all have, among them those that were asked for.
+    """The metrics over users that all have, among them those that were asked for.
 
     Raises:
         Refused: there are none, or one that was asked for is not among them.
     """
-    metrics = [name for name in runs[0].metrics if all(name in each.metrics for each in runs)]
+    metrics = [name for name in runs[0].metrics if of_users(name) and all(name in each.metrics for each in runs)]
     if not metrics:
         raise Refused(f"{' and '.join(each.name for each in runs)} have no metric in common")
     for option, name in (
         *((f"--require '{one.text}'", one.metric) for one in requirements),
         *(("--metric", o) for o in others),
     ):
+        refuse_shared(name, option)
         if name not in metrics:
             raise Refused(f"{option}: '{name}' was not measured; {nearest(name, metrics)}")
     return metrics

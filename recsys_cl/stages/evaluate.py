@@ -9,9 +9,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from recsys_cl.config import Recipe
-from recsys_cl.core.files import digest_file
+from recsys_cl.core.files import digest_file, write_json
 from recsys_cl.core.runtime import Runtime
 from recsys_cl.evaluation.settings import Evaluation
+from recsys_cl.stages.store import COST
 
 if TYPE_CHECKING:
     from recsys_cl.core.protocols import Job
@@ -45,7 +46,7 @@ class EvaluateStage:
     ledger: Ledger | None = field(default=None, compare=False)
     ranks: Ranks | None = field(default=None, compare=False)
 
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
 
     @property
     def name(self) -> str:
@@ -91,6 +92,7 @@ class EvaluateStage:
         openings = self._open(digests["test"], job)
         vocabulary = job.reads["vocabulary"]
         verdict, train, known, test, categories = self._judge(job)
+        candidates = verdict.candidates
 
         user_ids = load_users(vocabulary)["user_id"].to_list()
         cold_users = count_rows(job.reads["test"]) - len(test)
@@ -103,15 +105,17 @@ class EvaluateStage:
         facts: dict[str, Any] = {
             "vectors": verdict.kept,  # whether they are in the folder
             "cold_users": cold_users,
+            **({"outside_candidates": len(test) - len(candidates.among(test))} if candidates else {}),
             "test_digest": digests["test"],  # promotion compares only what was measured on the same part
             "digests": digests,
             "test_openings": openings,
-            "seconds": perf_counter() - began,
+            "categories": {"column": self.evaluation.category, "separator": self.evaluation.category_separator},
         }
         folder = job.out(self.writes[0])
         write_verdict(verdict, user_ids, folder, facts)
         write_segments(segments, verdict, user_ids, folder)
         write_representation(verdict, known, categories, self.seed, folder)
+        write_json(folder / COST, {"seconds": round(perf_counter() - began, 3), "device": str(test.users.device)})
         return {"users": len(verdict.held_out.users), **verdict.means()}
 
     def assist(self, job: Job) -> None:
@@ -119,20 +123,23 @@ class EvaluateStage:
         self._judge(job)
 
     def _judge(self, job: Job) -> _Judged:
-        from recsys_cl.ingest.dataset import load_categories, load_features, load_interactions, load_shape
+        from recsys_cl.evaluation.candidates import candidates_of
+        from recsys_cl.ingest.dataset import load_categories, load_features, load_interactions, load_shape, select_items
         from recsys_cl.ops.ranks import ALONE
         from recsys_cl.stages.assemble import assemble, device_of
         from recsys_cl.stages.verdict import judge_test, load_weights
 
-        vocabulary, evaluation = job.reads["vocabulary"], self.evaluation
+        vocabulary, evaluation, asked = job.reads["vocabulary"], self.evaluation, self.evaluation.candidates
         shape, device = load_shape(vocabulary), device_of(self.runtime)
         train, valid, test = (load_interactions(job.reads[part], shape).to(device) for part in ("train", "valid", "test"))
-        known = train.then(valid)
+        known = train if evaluation.history == "train" else train.then(valid)
         made = assemble(self.recipe, known, self.seed, device, load_features(vocabulary, shape))
         load_weights(made.method, job.reads[f"model/{self.experiment}"] / "weights.safetensors")
         categories = load_categories(vocabulary, evaluation.category, evaluation.category_separator, device)
-        model, ranks = self.experiment, self.ranks or ALONE
-        verdict = judge_test(made.method, made.feed, test, known, evaluation, model, categories, ranks=ranks)
+        candidates = candidates_of(select_items(vocabulary, asked), shape.items, asked)
+        candidates = None if candidates is None else candidates.to(device)
+        told, ranks = (evaluation, self.experiment, categories, candidates), self.ranks or ALONE
+        verdict = judge_test(made.method, made.feed, test, known, *told, ranks=ranks)
         return _Judged(verdict, train, known, test, categories)
 
     def _open(self, digest: str, job: Job) -> int | None:

@@ -11,15 +11,18 @@ import torch
 
 from recsys_cl.config import Recipe
 from recsys_cl.core.chance import derive, generator
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Method, Tracker
 from recsys_cl.core.runtime import Runtime
 from recsys_cl.core.values import Interactions, ItemFeatures, Ragged
+from recsys_cl.evaluation.candidates import Candidates
 from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.evaluation.judge import Judge
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 from recsys_cl.ops.ranks import ALONE, Ranks
 from recsys_cl.stages.assemble import assemble, device_of, penalties
 from recsys_cl.tracking.tee import Tee
+from recsys_cl.training import heap
 from recsys_cl.training.checkpoint import Folder
 from recsys_cl.training.in_step import in_step
 from recsys_cl.training.loop import fit
@@ -51,6 +54,7 @@ class Fitting:
         checkpoints: folder for checkpoints; what an interrupted fitting left there is continued.
         categories: of each item, for the metrics that read them.
         features: of each item, for the components that read them.
+        candidates: the items that are ranked in validation; None: all are.
         ranks: the processes that fit it together; the others' trackers hear nothing and their folders stay empty.
     """
 
@@ -62,6 +66,7 @@ class Fitting:
     checkpoints: Path
     categories: Ragged | None = None
     features: ItemFeatures | None = None
+    candidates: Candidates | None = None
     ranks: Ranks = ALONE
 
     def run(self, train: Interactions, valid: Interactions, track: Tracker) -> Fitted:
@@ -73,6 +78,8 @@ class Fitting:
             Unavailable: the device is not there.
         """
         device, plan = device_of(self.runtime), self.recipe.training
+        if plan.refit and self.evaluation.history == "train":
+            raise Refused("training.refit: with evaluation.history = 'train' nothing may be learnt from the validation part")
         train, valid = train.to(device), valid.to(device)
         judge = Judge(
             valid,
@@ -82,6 +89,7 @@ class Fitting:
             budget=self.evaluation.budget,
             model=self.label,
             categories=None if self.categories is None else self.categories.to(device),
+            candidates=None if self.candidates is None else self.candidates.to(device),
             ranks=self.ranks,
         )
         selection = self._fit(train, judge, plan, track, "selection")
@@ -96,7 +104,7 @@ class Fitting:
     def _fit(self, known: Interactions, judge: Judge | None, plan: Plan, track: Tracker | None, phase: str) -> Run[Any]:
         """One fit of a fresh method; the same seed gives the same initial weights and the same chance in both phases."""
         device = known.users.device
-        with seeded(derive(self.seed, "globals")):
+        with heap.kept(), seeded(derive(self.seed, "globals")):
             gather = self.runtime.gather_negatives
             assembly = assemble(self.recipe, known, self.seed, device, self.features, self.ranks, gather=gather)
             method = Bfloat16(assembly.method) if self.runtime.precision == "bf16" else assembly.method

@@ -66,7 +66,7 @@ def gather(
     ]
     measured = _json(next(iter(sources.evaluations.values())) / "metrics.json")
     comparison, openings = compared(trials, sources.evaluations, metric)
-    examples, maps = _looks(sources, trials, metric, popularity)
+    examples, maps = _looks(sources, trials, metric, popularity, measured.get("categories", {}))
     ranks = {} if popularity is None else {"popularity": _ranks(popularity)}
     return Evidence(
         pipeline=title,
@@ -118,19 +118,25 @@ def compared(trials: Sequence[Trial], folders: Mapping[str, Path], metric: str) 
 
 
 def _looks(
-    sources: Sources, trials: Sequence[Trial], metric: str, popularity: NDArray[np.int64] | None
+    sources: Sources,
+    trials: Sequence[Trial],
+    metric: str,
+    popularity: NDArray[np.int64] | None,
+    categories: Mapping[str, str],
 ) -> tuple[Sequence[Any], Sequence[Any]]:
-    """Examples and maps: what needs to know the items by name."""
+    """Examples and maps: what needs to know the items by name. ``categories``: their ``column`` and ``separator``."""
     if popularity is None or "vocabulary" not in sources.files:
         return (), ()
-    from recsys_cl.ingest.dataset import load_items
+    from recsys_cl.ingest.dataset import first_categories, load_items
     from recsys_cl.stages.examples import examples, texts_of
     from recsys_cl.stages.item_map import item_maps
 
     items = load_items(sources.files["vocabulary"])
     texts = texts_of(items)
+    column, separator = categories.get("column", "category"), categories.get("separator", "")
+    kinds = first_categories(items, column, separator).fillna("").to_list() if column in items else [""] * len(items)
     best = sorted([t for t in trials if t.learnt], key=lambda t: -t.valid.get(metric, 0.0))[:MAPPED]
-    maps = [one for t in best for one in item_maps(t.name, sources.evaluations[t.name], items, texts, popularity)]
+    maps = [one for t in best for one in item_maps(t.name, sources.evaluations[t.name], kinds, texts, popularity)]
     return examples(sources.files, sources.evaluations, texts, SHOWN), maps
 
 

@@ -11,10 +11,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from recsys_cl.core.build import build, resolve
 from recsys_cl.core.files import digest_file, read_fault, storage_fault, write_json
 from recsys_cl.ingest.ingestion import Outputs, ingest
+from recsys_cl.ingest.reading.features import item_files
+from recsys_cl.ingest.reading.item_table import clean_users, read_users
+from recsys_cl.ingest.reading.locate import existing
 from recsys_cl.ingest.settings import Ingest
+from recsys_cl.ingest.sorted_parquet import write_parquet
 
 if TYPE_CHECKING:
     from recsys_cl.core.protocols import Job
@@ -33,9 +39,9 @@ class IngestStage:
     ingest: Ingest
     seed: int = 0
     name: str = "ingest"
-    version: int = 4
+    version: int = 5
     reads: tuple[str, ...] = ()
-    writes: tuple[str, ...] = ("interactions", "items", "quarantine", "ingest_report", "drift")
+    writes: tuple[str, ...] = ("interactions", "items", "users", "quarantine", "ingest_report", "drift")
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -47,8 +53,9 @@ class IngestStage:
         return {**values, **chance}
 
     def outside(self) -> Mapping[str, str]:
-        """SHA-256 of each file of the source, by its path."""
-        return {path.as_posix(): _digest(path) for path in self._source().files()}
+        """SHA-256 of each file of the source, and of the user table, by its path."""
+        paths = [*self._source().files(), *item_files(self.ingest.users, self.ingest.user_columns)]
+        return {path.as_posix(): _digest(path) for path in paths}
 
     def run(self, job: Job) -> Mapping[str, float]:
         """Ingest; nothing is left in the scratch folder but the artifacts."""
@@ -57,13 +64,21 @@ class IngestStage:
         try:
             with TemporaryDirectory(dir=job.scratch, ignore_cleanup_errors=True) as working, progress() as seen:
                 log = source.read(Path(working))
-                account = ingest(log, self.ingest, Path(working), out, seen)
+                account = ingest(log, self.ingest, Path(working), out, seen) | self._users(job.out("users"))
             report = {**account, "digest": digest_file(out.interactions), "files": dict(self.outside())}
         except OSError as error:
             raise storage_fault(job.scratch, error) from error
         write_json(job.out("ingest_report"), report)
         write_json(job.out("drift"), dict(log.drift))
         return {name: float(value) for name, value in account.items() if isinstance(value, int)}
+
+    def _users(self, path: Path) -> dict[str, int]:
+        """Write what is known of users besides their events; a table of nobody where none is given."""
+        if self.ingest.users is None:
+            write_parquet(path, pa.schema([("user_id", pa.string())]), iter(()))
+            return {}
+        users, dropped = clean_users(read_users(existing(self.ingest.users), self.ingest.user_columns))
+        return {"users_listed": write_parquet(path, users.schema, iter(users.to_batches())), **dropped}
 
     def _source(self) -> Source:
         source: Source = build(_SLOT, self.ingest.source, _KEY, seed=self.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     from recsys_cl.reporting.evidence import ItemMap
@@ -19,14 +19,14 @@ DRAWN = 1200
 
 
 def item_maps(
-    recipe: str, evaluation: Path, items: pd.DataFrame, texts: list[str], popularity: NDArray[np.int64]
+    recipe: str, evaluation: Path, categories: Sequence[str], texts: Sequence[str], popularity: NDArray[np.int64]
 ) -> list[ItemMap]:
     """The principal components, and UMAP where it is installed.
 
     Args:
         recipe: whose vectors.
         evaluation: the folder with ``vectors.safetensors``.
-        items: the item table, with ``category`` where there is one.
+        categories: one for each item, by which it is coloured; empty where none is known.
         texts: what to call each item.
         popularity: [I] training interactions of each item.
     """
@@ -41,7 +41,6 @@ def item_maps(
     if len(vectors) < 3 or vectors.shape[1] < 2 or not np.isfinite(vectors).all():
         return []
     shown = np.sort(np.argsort(-popularity, kind="stable")[:DRAWN])
-    categories = _categories(items)
     which = f"{len(shown):,} of {len(vectors):,}, those met most often" if len(shown) < len(vectors) else "all of them"
 
     def made(method: str, places: NDArray[np.float64], note: str) -> ItemMap:
@@ -73,17 +72,3 @@ def _umap(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 
     found: NDArray[np.float64] = UMAP(n_components=2, random_state=0, n_jobs=1).fit_transform(vectors)
     return found
-
-
-def _categories(items: pd.DataFrame) -> list[str]:
-    """One category an item, the first of several; empty where none is known."""
-    if "category" not in items:
-        return [""] * len(items)
-    return [_first(value) for value in items["category"]]
-
-
-def _first(value: object) -> str:
-    several = (
-        list(value) if isinstance(value, list | tuple | np.ndarray) else str(value).split("|") if isinstance(value, str) else []
-    )
-    return str(several[0]).strip() if several else ""

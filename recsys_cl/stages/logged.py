@@ -123,7 +123,7 @@ def _runs(run_id: str, scratch: Path, tracking_uri: str | None) -> list[Found]:
     store = open_known(Path(), tracking_uri)
     found = []
     for run in evaluated_runs(store, run_id):
-        evaluation, model, report = (fetch(store, run, part, scratch) for part in ("evaluation", "training", "report"))
+        evaluation, model, report = (fetch(store, run.id, part, scratch) for part in ("evaluation", "training", "report"))
         if evaluation is not None:
             path = report / "report.json" if report else None
             earlier = json.loads(path.read_text("utf-8")) if path and path.is_file() else {}

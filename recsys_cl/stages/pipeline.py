@@ -27,7 +27,7 @@ from recsys_cl.stages.register import RegisterStage
 from recsys_cl.stages.report import ReportStage
 from recsys_cl.stages.runner import Outcome, Status, needed_for, run_stages, up_to
 from recsys_cl.stages.side_by_side import Worker, train_ahead
-from recsys_cl.stages.store import Store
+from recsys_cl.stages.store import COST, Store
 from recsys_cl.stages.tracking import Tracking
 from recsys_cl.stages.train import TrainStage
 from recsys_cl.stages.turn import turn
@@ -245,10 +245,11 @@ def _facts(pipeline: Pipeline) -> tuple[tuple[str, str], ...]:
 
 
 def _line(name: str, artifacts: Mapping[str, Path], run_id: str | None) -> Line:
-    summary = _json(artifacts[f"model/{name}"] / "summary.json")
+    model = artifacts[f"model/{name}"]
+    summary, cost = _json(model / "summary.json"), _json(model / COST)
     evaluation = artifacts.get(f"evaluation/{name}")
     test = _json(evaluation / "metrics.json")["test"] if evaluation else {}
-    return Line(name, run_id, summary["epochs"], summary["train_seconds"], summary["valid"], test)
+    return Line(name, run_id, summary["epochs"], cost["seconds"], summary["valid"], test)
 
 
 def _json(path: Path) -> dict[str, Any]:

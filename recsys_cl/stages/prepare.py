@@ -24,8 +24,8 @@ class PrepareStage:
     prepare: Prepare
 
     name: ClassVar[str] = "prepare"
-    version: ClassVar[int] = 3
-    reads: ClassVar[tuple[str, ...]] = ("interactions", "items", "drift")
+    version: ClassVar[int] = 4
+    reads: ClassVar[tuple[str, ...]] = ("interactions", "items", "users", "drift")
     writes: ClassVar[tuple[str, ...]] = ("train", "valid", "test", "vocabulary", "data_report")
 
     @property
@@ -43,18 +43,17 @@ class PrepareStage:
         from recsys_cl.ingest.preparing.coded_log import PARTS
         from recsys_cl.ingest.preparing.data_report import data_report
         from recsys_cl.ingest.preparing.preparation import prepare
-        from recsys_cl.ingest.preparing.vocabulary import write_features, write_part, write_vocabulary
+        from recsys_cl.ingest.preparing.vocabulary import write_part, write_vocabulary
 
         with TemporaryDirectory(dir=job.scratch) as working:
-            prepared = prepare(job.reads["interactions"], self.prepare, Path(working))
+            prepared = prepare(job.reads["interactions"], self.prepare, Path(working), job.reads["items"])
         with ThreadPoolExecutor(1) as pool:  # compression and counting share no data and hold no lock
             written = [pool.submit(write_part, part, job.out(name)) for name, part in zip(PARTS, prepared.parts, strict=True)]
-            written.append(pool.submit(write_vocabulary, prepared, job.reads["items"], job.out("vocabulary")))
+            tables = (job.reads["items"], job.reads["users"])
+            written.append(pool.submit(write_vocabulary, prepared, *tables, job.out("vocabulary")))
             drift = json.loads(job.reads["drift"].read_text("utf-8"))
             report = {**data_report(prepared), "drift": drift}
             for each in written:
                 each.result()
-        if self.prepare.features:
-            write_features(self.prepare.features, job.out("vocabulary"))
         write_json(job.out("data_report"), report)
         return {"users": prepared.shape.users, "items": prepared.shape.items, **prepared.counts}

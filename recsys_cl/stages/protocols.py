@@ -15,6 +15,7 @@ from recsys_cl.core.settings import Component
 from recsys_cl.ingest.protocols import has_clock, needs_clock, windows_of
 from recsys_cl.stages.compared import Comparison, Measured, Window, markdown
 from recsys_cl.stages.ingest import IngestStage
+from recsys_cl.stages.openings import FOLDER, Ledger
 from recsys_cl.stages.pipeline import stages_of
 from recsys_cl.stages.runner import Status, run_stages
 from recsys_cl.stages.store import Store
@@ -30,6 +31,7 @@ class _Run:
 
     store: Store
     log: str  # digest of what was ingested
+    ledger: Ledger
     tracking_uri: str | None
     watch: Watch
 
@@ -44,8 +46,8 @@ def compare_protocols(
 ) -> Comparison:
     """Train and evaluate every recipe under every protocol the data can carry; what is made already is found.
 
-    Trainings are told to the MLflow experiment ``NAME-protocols``. ``protocols.json`` and ``protocols.md`` are written into
-    the pipeline's folder.
+    Every opening of a test part is counted, as in a run. Trainings are told to the MLflow experiment ``NAME-protocols``;
+    ``protocols.json`` and ``protocols.md`` are written into the pipeline's folder.
 
     Raises:
         Refused: the pipeline, the log, or every protocol.
@@ -55,7 +57,8 @@ def compare_protocols(
     store = Store(data_dir.resolve() / pipeline.name)
     # First of all and alone: what is wrong with the log is no protocol's fault.
     log = run_stages([IngestStage(pipeline.ingest, pipeline.seed)], store, watch).artifacts["interactions"]
-    run, measured, refused = _Run(store, log.digest, tracking_uri, watch), [], {}
+    run = _Run(store, log.digest, Ledger(data_dir.resolve() / FOLDER), tracking_uri, watch)
+    measured, refused = [], {}
     for name, split in pipeline.protocols.of(pipeline.prepare.split).items():
         try:
             measured.append(_measure(pipeline, name, split, run))
@@ -91,7 +94,7 @@ def _window(pipeline: Pipeline, label: str, split: Component, run: _Run) -> Wind
         if stage != "ingest":  # told of once, before the first protocol
             run.watch(f"{label}: {stage}", status, seconds)
 
-    artifacts = run_stages(stages_of(variant, tracking), run.store, told, until="evaluate").artifacts
+    artifacts = run_stages(stages_of(variant, tracking, run.ledger), run.store, told, until="evaluate").artifacts
     if artifacts["interactions"].digest != run.log:
         raise Unavailable("the log changed while protocols were compared; run the same command again")
     found = {name: _json(artifacts[f"evaluation/{name}"].path / "metrics.json") for name in pipeline.recipes()}

@@ -84,19 +84,13 @@ def _run_of(store: Store, reference: str) -> str:
 
 
 def _fetch(store: Store, run_id: str, what: str, scratch: Path) -> Path:
-    from mlflow.exceptions import MlflowException
+    from recsys_cl.tracking.evaluated import FOLDER, fetch, kept, known_run
 
-    with store.explained():
-        try:
-            store.client.get_run(run_id)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            raise Refused(f"{what}: there is no such run in {store.name}") from error
-        there = {found.path.rpartition("/")[2] for found in store.client.list_artifacts(run_id, "evaluation")}
-        missing = [name for name in NEEDED if name not in there]
-        if missing:
-            raise Refused(f"{what}: the run keeps no evaluation/{missing[0]}; only a run that was evaluated can be compared")
-        wanted = (*NEEDED, *(name for name in OPTIONAL if name in there))
-        fetched = [Path(store.client.download_artifacts(run_id, f"evaluation/{name}", str(scratch))) for name in wanted]
-    return fetched[0].parent
+    known_run(store, run_id)
+    there = kept(store, run_id, FOLDER)
+    missing = [path for name in NEEDED if (path := f"{FOLDER}/{name}") not in there]
+    if missing:
+        raise Refused(f"{what}: the run keeps no {missing[0]}; only a run that was evaluated can be compared")
+    found = fetch(store, run_id, FOLDER, scratch, (*NEEDED, *OPTIONAL))
+    assert found is not None
+    return found

@@ -13,6 +13,7 @@ from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.files import digest_file, write_json
 from recsys_cl.core.protocols import Job
 from recsys_cl.stages.bundle import make_bundle
+from recsys_cl.stages.store import COST
 from recsys_cl.stages.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 EVIDENCE = ("metrics.json", "per_user.parquet", "segments.json", "per_segment.parquet", "representation.json")
 """What a run keeps of its evaluation: all that is needed to compare it with another."""
+TRAINING = ("recipe.json", "summary.json", "history.jsonl", COST)
+"""What a run keeps of its training, weights apart: those of the best are in the model."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,9 @@ class RegisterStage:
             {"name": self.tracking.pipeline, "digest": digest_file(job.reads[part]), "context": part, "source": part}
             for part in ("train", "valid")
         )
-        for file in (model / "recipe.json", model / "summary.json", model / "history.jsonl"):
-            run.attach(file, "training")
+        for kept in (model / name for name in TRAINING):
+            if kept.exists():
+                run.attach(kept, "training")
         for kept in (evaluation / name for name in EVIDENCE):
             if kept.exists():
                 run.attach(kept, "evaluation")

@@ -42,6 +42,10 @@ def remeasure(bundle: Bundle, reads: Mapping[str, Path], evaluation: Evaluation,
 
     from recsys_cl.ingest.dataset import load_users
 
+    if evaluation.candidates or evaluation.history == "train":
+        raise Refused(
+            "evaluation.candidates, evaluation.history: an older model is asked anew about all items by all that is known"
+        )
     known_metrics = {each.name: each for each in build_metrics(evaluation)}
     if metric not in known_metrics:
         raise Refused(f"metric '{metric}' is not measured; {nearest(metric, known_metrics)}")

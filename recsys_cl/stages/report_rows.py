@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recsys_cl.core.errors import Refused
+from recsys_cl.stages.store import COST
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recsys_cl.reporting.evidence import Trial
-
-SHARED = ("coverage", "gini")
-"""Metrics of the catalogue: their values per user share one total, so an interval over users would mean nothing."""
 
 
 def read_trial(
@@ -63,7 +61,7 @@ def _training(model: Path) -> dict[str, Any]:
         "paper": recipe["provenance"]["paper"],
         "family": recipe["family"],
         "epochs": summary["epochs"],
-        "seconds": summary["train_seconds"],
+        "seconds": _optional(model / COST, {}).get("seconds", 0.0),
         "parameters": summary["parameters"],
         "valid": summary["valid"],
         "history": [{"step": line["step"], **line["metrics"]} for line in lines if "metrics" in line],
@@ -73,8 +71,9 @@ def _training(model: Path) -> dict[str, Any]:
 
 def _intervals(values: pd.DataFrame) -> dict[str, tuple[float, float]]:
     from recsys_cl.evaluation.compare import paired_interval
+    from recsys_cl.stages.measured import of_users
 
-    own = [metric for metric in values if str(metric).partition("@")[0] not in SHARED]
+    own = [metric for metric in values if of_users(str(metric))]
     found = {str(metric): paired_interval(values[metric].to_numpy(), values[metric].to_numpy() * 0) for metric in own}
     return {metric: (one.low, one.high) for metric, one in found.items()}
 

@@ -14,6 +14,7 @@ from recsys_cl.config import Recipe, alter
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import digest_json
 from recsys_cl.core.values import Interactions, ItemFeatures
+from recsys_cl.evaluation.candidates import Candidates
 from recsys_cl.stages.fitting import Fitted, Fitting
 from recsys_cl.tracking.jsonl import JsonLines, replay
 from recsys_cl.tracking.tee import Tee
@@ -36,6 +37,7 @@ class Search:
     valid: Interactions
     working: Path
     features: ItemFeatures | None = None
+    candidates: Candidates | None = None
 
     def finish_one(self) -> None:
         """Ask for a trial, see it through, tell how it ended."""
@@ -91,7 +93,16 @@ class Search:
     def _fit_or_pruned(self, recipe: Recipe, folder: Path, label: str, track: Tee) -> Fitted | Pruned:
         """Pruning is caught here, within the run: a run that an exception leaves ends as failed."""
         stage = self.stage
-        fitting = Fitting(label, recipe, stage.evaluation, stage.runtime, stage.seed, folder, features=self.features)
+        fitting = Fitting(
+            label,
+            recipe,
+            stage.evaluation,
+            stage.runtime,
+            stage.seed,
+            folder,
+            features=self.features,
+            candidates=self.candidates,
+        )
         try:
             return fitting.run(self.train, self.valid, track)
         except Pruned as end:

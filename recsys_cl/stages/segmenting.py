@@ -13,10 +13,19 @@ import torch
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.files import write_json
 from recsys_cl.core.values import Interactions
-from recsys_cl.evaluation.divisions import cold_items, column, history_length, item_age, item_popularity
+from recsys_cl.evaluation.divisions import (
+    candidates_met,
+    cold_items,
+    column,
+    history_length,
+    item_age,
+    item_popularity,
+    known_from,
+    who_gets_cold_items,
+)
 from recsys_cl.evaluation.segments import Division, Segment, about_hits, item_segments, user_segments
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
-from recsys_cl.ingest.dataset import load_items, load_users
+from recsys_cl.ingest.dataset import first_categories, load_items, load_users
 from recsys_cl.stages.verdict import Verdict
 
 
@@ -38,13 +47,17 @@ def segments_of(
     """
     ranking, held_out = verdict.ranking, verdict.held_out
     metrics = about_hits(build_metrics(evaluation), ranking)
-    items = [item_popularity(train), item_age(train), cold_items(train.shape.items)]
+    items = [item_popularity(train), item_age(train), cold_items(torch.bincount(known.items, minlength=known.shape.items))]
     users = [history_length(held_out.users, known)]
-    for division, of_items in _columns(vocabulary, evaluation.segments):
+    users += [who_gets_cold_items(ranking.cold.held_out)] if ranking.cold is not None else []
+    if (ranked := verdict.candidates) is not None:
+        users += [known_from(held_out.users, known, ranked), candidates_met(held_out.users, known, ranked)]
+    for division, of_items in _columns(vocabulary, evaluation):
         (items if of_items else users).append(division if of_items else replace(division, of=division.of[held_out.users.cpu()]))
     found: list[Segment] = []
     for division in items:
         there = replace(division, of=division.of.to(ranking.items.device))
+        there = there if ranked is None else ranked.divide(there)
         found += item_segments(there, ranking, held_out.truth, metrics)
     for division in users:
         there = replace(division, of=division.of.to(ranking.items.device))
@@ -87,16 +100,18 @@ def _table(segment: Segment, ids: pa.Array, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _columns(vocabulary: Path, asked: Sequence[str]) -> Iterator[tuple[Division, bool]]:
-    """A division for each column asked for, and whether it divides items (else users)."""
+def _columns(vocabulary: Path, evaluation: Evaluation) -> Iterator[tuple[Division, bool]]:
+    """A division for each column asked for, and whether it divides items, else users; of categories the first counts."""
     tables = ((load_items(vocabulary), True), (load_users(vocabulary), False))
-    for number, name in enumerate(asked):
+    for number, name in enumerate(evaluation.segments):
         frame, of_items = next(((frame, of_items) for frame, of_items in tables if name in frame), (None, False))
         if frame is None:
             known = [str(column) for frame, _ in tables for column in frame.columns]
             raise Refused(f"evaluation.segments.{number}: neither items nor users have '{name}'; {nearest(name, known)}")
+        several = of_items and name == evaluation.category
+        values = first_categories(frame, name, evaluation.category_separator) if several else frame[name]
         try:
-            yield column(frame[name], outside=of_items), of_items
+            yield column(values, outside=of_items), of_items
         except Refused as problem:
             raise Refused(f"evaluation.segments.{number}: '{name}': {problem}") from problem
 

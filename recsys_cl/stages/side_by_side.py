@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,9 +37,13 @@ class Worker:
     def command(self, stage: str) -> list[str]:
         """The command line."""
         changes = [part for each in self.assignments for part in ("--set", each)]
-        store = ["--tracking-uri", self.tracking_uri] if self.tracking_uri else []
-        run = [sys.executable, "-m", "recsys_cl", "run", self.pipeline, *changes, *store]
+        run = [sys.executable, "-m", "recsys_cl", "run", self.pipeline, *changes]
         return [*run, "--data-dir", str(self.data_dir), "--only", stage]
+
+    @property
+    def environment(self) -> dict[str, str] | None:
+        """With the store's address, which may hold a password and so is kept off the command line; None: as it is."""
+        return {**os.environ, "MLFLOW_TRACKING_URI": self.tracking_uri} if self.tracking_uri else None
 
 
 def train_ahead(
@@ -56,13 +61,17 @@ def train_ahead(
     }
     reasons = explain(stages[: training[-1] + 1], store)
     lacking = [one.stage for one in reasons if one.will == "run" and one.stage.startswith(_GROUP)]
-    return before | run_side_by_side(lacking, worker.command, jobs, watch)
+    return before | run_side_by_side(lacking, worker.command, jobs, watch, worker.environment)
 
 
 def run_side_by_side(
-    names: Sequence[str], command: Callable[[str], list[str]], jobs: int, watch: Callable[[str, Status, float], None]
+    names: Sequence[str],
+    command: Callable[[str], list[str]],
+    jobs: int,
+    watch: Callable[[str, Status, float], None],
+    environment: Mapping[str, str] | None = None,
 ) -> dict[str, float]:
-    """Run the ``command`` of every name, ``jobs`` at a time; the seconds each took.
+    """Run the ``command`` of every name, ``jobs`` at a time, in ``environment`` (by default ours); the seconds each took.
 
     When one fails none is begun any more, those under way are finished, and the first failure is raised. When this process
     is stopped, they are stopped too, and go on from their checkpoints next time.
@@ -70,7 +79,7 @@ def run_side_by_side(
     Raises:
         RecsysError: of the kind that the process ended with.
     """
-    crew = _Crew()
+    crew = _Crew(environment)
     with ThreadPoolExecutor(jobs) as pool, crew.stopped_with_us():  # the pool waits for its threads: stop what they wait for
         pending = {name: pool.submit(crew.run, name, command(name), watch) for name in names}
         taken = {name: future.result() for name, future in pending.items() if future.exception() is None}
@@ -86,7 +95,8 @@ def _silent(_stage: str, _status: Status, _seconds: float) -> None:
 class _Crew:
     """The processes under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str] | None) -> None:
+        self._environment = environment
         self.failure: BaseException | None = None
         self._running: list[subprocess.Popen[Any]] = []
         self._lock = Lock()
@@ -98,7 +108,9 @@ class _Crew:
             if self.failure is not None:
                 return 0.0
             watch(name, "running", 0.0)
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            process = subprocess.Popen(
+                command, env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            )
             self._running.append(process)
         _, said = process.communicate()
         with self._lock:

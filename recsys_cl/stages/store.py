@@ -19,6 +19,8 @@ from recsys_cl.core.protocols import Job, Stage
 from recsys_cl.core.version import VERSION
 
 RECEIPT = "receipt.json"
+COST = "cost.json"
+"""What making a folder took: kept in it and no part of its digest, so that what is made again in other seconds is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ def _describe(path: Path) -> dict[str, str]:
         return {"path": path.name, "digest": digest_file(path)}
     if not path.is_dir():
         raise FileNotFoundError(2, "the stage did not write it", str(path))
-    files = {str(p.relative_to(path)): digest_file(p) for p in sorted(path.rglob("*")) if p.is_file()}
+    files = {str(p.relative_to(path)): digest_file(p) for p in sorted(path.rglob("*")) if p.is_file() and p.name != COST}
     return {"path": path.name, "digest": digest_json(files)}
 
 

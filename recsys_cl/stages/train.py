@@ -15,6 +15,7 @@ from recsys_cl.core.files import write_json
 from recsys_cl.core.protocols import Job, Tracker
 from recsys_cl.core.runtime import Runtime
 from recsys_cl.evaluation.settings import Evaluation
+from recsys_cl.stages.store import COST
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,7 +50,7 @@ class TrainStage:
     tracking: Tracking | None = None
     ranks: Ranks | None = field(default=None, compare=False)
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[str, ...]] = ("train", "valid", "vocabulary")
 
     @property
@@ -59,7 +60,7 @@ class TrainStage:
 
     @property
     def writes(self) -> tuple[str, ...]:
-        """``model/EXPERIMENT``: weights, recipe, summary, history."""
+        """``model/EXPERIMENT``: weights, recipe, summary, history; and what they cost."""
         return (f"model/{self.experiment}",)
 
     @property
@@ -67,7 +68,7 @@ class TrainStage:
         """All that decides the weights and what is said of them; memory and threads do not."""
         return {
             "recipe": self.recipe.settings(),
-            "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib", "segments"}),
+            "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib", "segments", "history"}),
             "runtime": self.runtime.decides(),
             "seed": self.seed,
         }
@@ -95,7 +96,10 @@ class TrainStage:
             track.note(self._facts(job))
             fitted = fitting.run(train, valid, track)
         summary = self._summary(job, fitted, train.shape)
-        _write(job.out(self.writes[0]), fitted.method.module, self.recipe, summary, history)
+        folder = job.out(self.writes[0])
+        _write(folder, fitted.method.module, self.recipe, summary, history)
+        cost = {"seconds": round(fitted.seconds, 3), "device": str(fitted.device)}
+        write_json(folder / COST, {**cost, "processes": self.ranks.size if self.ranks else 1})
         return {"epochs": fitted.best.epoch, "epochs_run": fitted.epochs_run, **fitted.best.scores}
 
     def assist(self, job: Job) -> None:
@@ -107,17 +111,27 @@ class TrainStage:
 
     def _fitting(self, job: Job) -> tuple[Fitting, Interactions, Interactions]:
         """What is to be fitted, and the train and valid parts."""
-        from recsys_cl.ingest.dataset import load_categories, load_features, load_interactions, load_shape
+        from recsys_cl.evaluation.candidates import candidates_of
+        from recsys_cl.ingest.dataset import load_categories, load_features, load_interactions, load_shape, select_items
         from recsys_cl.ops.ranks import ALONE
         from recsys_cl.stages.fitting import Fitting
 
-        vocabulary = job.reads["vocabulary"]
+        vocabulary, evaluation, asked = job.reads["vocabulary"], self.evaluation, self.evaluation.candidates
         shape = load_shape(vocabulary)
         train, valid = (load_interactions(job.reads[part], shape) for part in ("train", "valid"))
-        categories = load_categories(vocabulary, self.evaluation.category, self.evaluation.category_separator)
-        features, ranks = load_features(vocabulary, shape), self.ranks or ALONE
-        made = (self.recipe, self.evaluation, self.runtime, self.seed, job.scratch / "checkpoint", categories, features, ranks)
-        return Fitting(self.name, *made), train, valid
+        fitting = Fitting(
+            self.name,
+            self.recipe,
+            evaluation,
+            self.runtime,
+            self.seed,
+            job.scratch / "checkpoint",
+            load_categories(vocabulary, evaluation.category, evaluation.category_separator),
+            load_features(vocabulary, shape),
+            candidates_of(select_items(vocabulary, asked), shape.items, asked),
+            self.ranks or ALONE,
+        )
+        return fitting, train, valid
 
     def _facts(self, job: Job) -> dict[str, str]:
         """What decides the run, as text by dotted name, and what must be equal for equal bytes."""
@@ -142,11 +156,8 @@ class TrainStage:
             "shape": {"users": shape.users, "items": shape.items},
             "epochs": fitted.best.epoch,
             "epochs_run": fitted.epochs_run,
-            "train_seconds": round(fitted.seconds, 3),
             "valid": dict(fitted.best.scores),
             "refit": self.recipe.training.refit and fitted.best.epoch > 0,
-            "device": str(fitted.device),
-            "processes": self.ranks.size if self.ranks else 1,
             "parameters": sum(weight.numel() for weight in fitted.method.module.parameters()),
         }
 

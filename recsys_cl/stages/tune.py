@@ -99,7 +99,8 @@ class TuneStage:
         Raises:
             Unavailable: Optuna, the device or the disk is not there.
         """
-        from recsys_cl.ingest.dataset import load_features, load_interactions, load_shape
+        from recsys_cl.evaluation.candidates import candidates_of
+        from recsys_cl.ingest.dataset import load_features, load_interactions, load_shape, select_items
         from recsys_cl.stages.findings import write_findings
         from recsys_cl.stages.search import Search
         from recsys_cl.tracking.creation import locked
@@ -108,6 +109,8 @@ class TuneStage:
         shape = load_shape(job.reads["vocabulary"])
         train, valid = (load_interactions(job.reads[part], shape) for part in ("train", "valid"))
         features = load_features(job.reads["vocabulary"], shape)
+        asked = self.evaluation.candidates
+        candidates = candidates_of(select_items(job.reads["vocabulary"], asked), shape.items, asked)
         data = {part: digest_file(job.reads[part]) for part in ("train", "valid")}
         name = f"{self.experiment}-{digest_json([self.search, data, self.version, VERSION])[:16]}"
         ranges, working = build_space(self.space), self.folder / name
@@ -117,7 +120,7 @@ class TuneStage:
             locked(working),  # searches of two lengths are two stages with the same trials
             Study(self.folder / STUDIES, name, ranges, first, seed, self.tune.prune, epochs) as study,
         ):
-            search = Search(self, study, train, valid, working, features)
+            search = Search(self, study, train, valid, working, features, candidates)
             while len(finished := study.finished()) < self.trials:
                 search.finish_one()
             search.sweep()

@@ -19,6 +19,8 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import write_json
 from recsys_cl.core.protocols import Feed, Method, Metric
 from recsys_cl.core.values import Encoding, Fold, Interactions, Ragged, Ranking
+from recsys_cl.evaluation.candidates import Candidates
+from recsys_cl.evaluation.divisions import cold_items
 from recsys_cl.evaluation.encode import encode_all, fold_in
 from recsys_cl.evaluation.held_out import HeldOut, hold_out
 from recsys_cl.evaluation.measure import measure
@@ -28,7 +30,7 @@ from recsys_cl.ops.csr import is_sparse, stored, take
 from recsys_cl.ops.ranks import ALONE, Ranks
 
 PROTOCOL = {
-    "candidates": "the whole catalogue of the training data",
+    "candidates": "the whole catalogue: the items of the training data, and those let in for their content",
     "held out": "distinct known items, and every interaction with an item outside the vocabulary (always a miss)",
     "history": "everything in train and valid",
     "ties": "the smaller item number first, in the byte order of item ids",
@@ -41,13 +43,14 @@ PROTOCOL = {
 class Verdict:
     """One model's full ranking of the test part."""
 
-    held_out: HeldOut
-    ranking: Ranking
+    held_out: HeldOut  # items are numbered among the candidates, where not all items are
+    ranking: Ranking  # likewise
     scores: Tensor  # [U, K] of the ranked items
     encoding: Encoding  # of all users and items of the vocabulary
     fold: Fold | None  # how people outside it get a vector, where the method has a rule
     values: Mapping[str, Tensor]  # metric name -> [U]
     conventions: Mapping[str, str]
+    candidates: Candidates | None = None  # None: all items were ranked
 
     @property
     def kept(self) -> bool:
@@ -75,6 +78,7 @@ def judge_test(
     evaluation: Evaluation,
     model: str,
     categories: Ragged | None = None,
+    candidates: Candidates | None = None,
     *,
     ranks: Ranks = ALONE,
 ) -> Verdict:
@@ -88,17 +92,21 @@ def judge_test(
         evaluation: metrics, depths, memory.
         model: its name, for messages.
         categories: of each item, for the metrics that read them.
+        candidates: the items that are ranked; None: all are.
         ranks: processes with the same arguments, which rank some users each.
     """
     metrics = build_metrics(evaluation)
-    held_out = hold_out(test, known, exclude_seen=evaluation.exclude_seen)
+    truth, before = (test, known) if candidates is None else (candidates.among(test), candidates.among(known))
+    held_out = hold_out(truth, before, exclude_seen=evaluation.exclude_seen)
     encoding = encode_all(method, feed, torch.arange(test.shape.users, device=test.users.device), ranks)
     if not torch.isfinite(stored(encoding.users)).all():
         raise Refused(f"{model}: user vectors are not finite")
     asking = Encoding(take(encoding.users, held_out.users), encoding.items)
+    if candidates is not None:
+        asking, categories = candidates.of(asking), candidates.rows(categories)
     found = measure(asking, held_out, metrics, evaluation.budget, model, categories, ranks)
-    conventions = _conventions(metrics, evaluation)
-    return Verdict(held_out, found.ranking, found.scores, encoding, fold_in(method, feed), found.values, conventions)
+    rules, fold = _conventions(metrics, evaluation, candidates), fold_in(method, feed)
+    return Verdict(held_out, found.ranking, found.scores, encoding, fold, found.values, rules, candidates)
 
 
 def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts: Mapping[str, Any]) -> None:
@@ -112,9 +120,8 @@ def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts
     """
     folder.mkdir(parents=True, exist_ok=True)
     users = verdict.held_out.users.cpu()
-    catalogue = verdict.ranking.shape.items
-    outside = int((verdict.held_out.truth.values == catalogue).sum())
-    counts = {"users": len(users), "held_out": int(verdict.ranking.held_out.sum()), "cold_items": outside}
+    cold = cold_items(verdict.held_out.popularity).of[verdict.held_out.truth.values]
+    counts = {"users": len(users), "held_out": int(verdict.ranking.held_out.sum()), "cold_items": int(cold.sum())}
     write_json(folder / "metrics.json", {"test": verdict.means(), "conventions": dict(verdict.conventions), **counts, **facts})
     per_user = {"user": users.numpy(), "user_id": pa.array([user_ids[user] for user in users.tolist()], pa.string())}
     per_user |= {"held_out": verdict.ranking.held_out.cpu().numpy()}
@@ -146,7 +153,8 @@ def write_representation(verdict: Verdict, known: Interactions, categories: Ragg
     """Write ``representation.json``, where the vectors are kept: what those of all users and items are like."""
     if not verdict.kept:
         return
-    encoding, popularity, rng = verdict.encoding, verdict.held_out.popularity, generator(seed, "representation")
+    encoding, rng = verdict.encoding, generator(seed, "representation")
+    popularity = torch.bincount(known.items, minlength=known.shape.items)
     write_json(
         folder / "representation.json", representation(encoding.users, encoding.items, known, popularity, categories, rng)
     )
@@ -161,20 +169,30 @@ def _lists(verdict: Verdict) -> pa.Table:
     """One row per user and rank, best first."""
     real = (verdict.ranking.items >= 0).cpu()
     row, place = real.nonzero(as_tuple=True)
+    items = verdict.ranking.items.cpu()[real]
+    items = items if verdict.candidates is None else verdict.candidates.items.cpu()[items]
     return pa.table(
         {
             "user": verdict.held_out.users.cpu()[row].numpy(),
             "rank": (place + 1).int().numpy(),
-            "item": verdict.ranking.items.cpu()[real].numpy(),
+            "item": items.numpy(),
             "score": verdict.scores.cpu()[real].numpy(),
             "hit": verdict.ranking.hits.cpu()[real].numpy(),
         }
     )
 
 
-def _conventions(metrics: Sequence[Metric], evaluation: Evaluation) -> dict[str, str]:
+def _conventions(metrics: Sequence[Metric], evaluation: Evaluation, candidates: Candidates | None) -> dict[str, str]:
     mask = "items of the history are never recommended" if evaluation.exclude_seen else "none: known items may come again"
-    return {**PROTOCOL, "mask": mask, **{metric.name.partition("@")[0]: metric.convention for metric in metrics}}
+    ranked = {} if candidates is None else {"candidates": f"all items of the training data with {candidates.told}"}
+    before = {} if evaluation.history == "train+valid" else {"history": "everything in train"}
+    return {
+        **PROTOCOL,
+        **ranked,
+        **before,
+        "mask": mask,
+        **{metric.name.partition("@")[0]: metric.convention for metric in metrics},
+    }
 
 
 def _write(table: pa.Table, path: Path) -> None:

@@ -11,10 +11,11 @@ from torch import Generator, Tensor
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import NegativeSampler
-from recsys_cl.core.values import Batch, Interactions, Shape
+from recsys_cl.core.values import Batch, Interactions, Ragged, Shape
 from recsys_cl.ops.ragged import offsets_of, owners, spans
 from recsys_cl.ops.rows import distinct
 from recsys_cl.structures._buckets import bucketed
+from recsys_cl.structures._part import part_of
 
 BLOCK, GPU_BLOCK = 1 << 14, 1 << 17
 """Tokens of one inference block at most: what the states of a block fill stays in a CPU's cache, and keeps a GPU busy."""
@@ -34,6 +35,7 @@ class Sequences:
     longest: int  # no row is longer; lets an encoder allocate without asking the device
     users: Tensor | None = None  # [R] whose each row is: for views that look for other histories; encoders leave it alone
     causal: bool = True  # what is asked comes next, so no state may read past its place; False: it is hidden in the row
+    times: Tensor | None = None  # [N] int64, microseconds since 1970 UTC: when each was met; None: the feed was not asked
 
     @property
     def lengths(self) -> Tensor:
@@ -55,25 +57,23 @@ class Sequences:
         return replace(self, readout=self.offsets[1:] - 1)
 
     def part(self, index: int, count: int) -> tuple[Sequences, list[int]] | None:
-        """Part ``index`` of ``count`` even parts of the rows, and where each part's readouts begin; readouts go by row."""
-        rows = len(self.offsets) - 1
-        if rows < count:
-            return None
-        cuts = self.offsets.new_tensor([rows * part // count for part in range(count + 1)])
-        bounds = torch.searchsorted(self.readout, self.offsets[cuts]).tolist()
-        first, last = cuts[index], cuts[index + 1] + 1
-        offsets = self.offsets[first:last]
-        begin, end = int(offsets[0]), int(offsets[-1])
-        readout = self.readout[bounds[index] : bounds[index + 1]] - begin
-        users = None if self.users is None else self.users[first : last - 1]
-        return replace(self, tokens=self.tokens[begin:end], offsets=offsets - begin, readout=readout, users=users), bounds
+        """See `structures/_part.py`."""
+        return part_of(self, index, count)
+
+    def picked(self, at: Tensor, lengths: Tensor) -> Sequences:
+        """Rows of ``lengths`` [R'] made of the tokens at ``at`` [N'], with their times, read out at the last position."""
+        times = None if self.times is None else self.times[at]
+        return replace(self, tokens=self.tokens[at], offsets=offsets_of(lengths), times=times).at_the_end()
 
 
 def join(sources: Sequence[Sequences]) -> Sequences:
     """All rows and readouts of ``sources`` as one value, in order."""
+    if len(sources) == 1:
+        return sources[0]
     counts = sources[0].offsets.new_tensor([source.tokens.numel() for source in sources])
     starts = offsets_of(counts)
     users = [source.users for source in sources if source.users is not None]
+    times = [source.times for source in sources if source.times is not None]
     return Sequences(
         sources[0].shape,
         torch.cat([source.tokens for source in sources]),
@@ -82,6 +82,7 @@ def join(sources: Sequence[Sequences]) -> Sequences:
         max(source.longest for source in sources),
         torch.cat(users) if len(users) == len(sources) else None,
         sources[0].causal,
+        torch.cat(times) if len(times) == len(sources) else None,
     )
 
 
@@ -95,6 +96,7 @@ class SequenceFeed:
         sampler: where negatives come from; ``None`` sets every target against the whole catalogue.
         batch_size: users of a training step.
         max_length: longest history an encoder will see.
+        times: tell encoders when each item was met.
     """
 
     reads_histories = True
@@ -106,12 +108,16 @@ class SequenceFeed:
         sampler: NegativeSampler | None = None,
         batch_size: PositiveInt = 256,
         max_length: PositiveInt = 50,
+        *,
+        times: bool = False,
     ) -> None:
         self.shape, self.sampler = shape, sampler
         self.batch_size, self.max_length = batch_size, max_length
         histories = interactions.by_user()
         self.offsets = histories.offsets
         self.tokens = torch.cat((histories.values, histories.values.new_tensor([shape.items])))  # the last one: an unknown item
+        met = Ragged.group(interactions.users, interactions.times, shape.users).values if times else None
+        self.times = None if met is None else torch.cat((met, met.new_zeros(1)))
         self.lengths = histories.lengths.cpu()  # known to the host, so that no step has to ask the device for a size
         self.learners = (self.lengths > 1).nonzero().flatten()  # one item alone has no next item to learn from
         self.steps = -(-self.learners.numel() // batch_size)
@@ -155,4 +161,5 @@ class SequenceFeed:
         total, longest, lengths = int(kept.sum()), int(kept.max()), kept.to(ends.device)
         where = spans(ends - lengths, lengths, total)
         every = torch.arange(total, device=ends.device)
-        return Sequences(self.shape, self.tokens[where], offsets_of(lengths), every, longest, users), where
+        times = None if self.times is None else self.times[where]
+        return Sequences(self.shape, self.tokens[where], offsets_of(lengths), every, longest, users, times=times), where

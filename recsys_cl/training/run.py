@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Mapping
@@ -11,7 +12,6 @@ from typing import Generic, TypeVar
 from torch import Generator, Tensor
 
 from recsys_cl.core.errors import Diverged, Refused, nearest
-from recsys_cl.core.files import digest_json
 from recsys_cl.core.protocols import Method
 from recsys_cl.training import randomness
 from recsys_cl.training.checkpoint import Keeper
@@ -19,6 +19,7 @@ from recsys_cl.training.optimizer import moments, optimizer, restore_moments
 from recsys_cl.training.plan import Plan
 
 S = TypeVar("S")
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,8 +119,8 @@ class Run(Generic[S]):
         if kept is None:
             return
         parts, facts = kept
-        if facts["signature"] != self._signature():
-            raise Refused(f"{keeper} holds checkpoints of other settings; remove it to train afresh")
+        if told := _differences(facts["signature"], self._signature()):
+            raise Refused(f"{keeper} holds checkpoints of other settings ({told}); remove it to train afresh")
         self.epoch, self.seconds = facts["epoch"], facts["seconds"]
         self.best = Best(weights=parts["best"], **facts["best"]) if facts["best"] else None
         self.method.module.load_state_dict(parts["weights"])
@@ -130,8 +131,18 @@ class Run(Generic[S]):
     def _state(self) -> dict[str, Tensor]:
         return self.method.module.state_dict()
 
-    def _signature(self) -> str:
-        """What a checkpoint must agree with to be continued."""
-        weights = {name: [str(value.dtype), *value.shape] for name, value in self._state().items()}
-        modules = {name: type(module).__qualname__ for name, module in self.method.module.named_modules()}
-        return digest_json({"plan": self._plan.model_dump(), "weights": weights, "modules": modules})
+    def _signature(self) -> dict[str, str]:
+        """What a checkpoint must agree with to be continued, as text by name."""
+        plan = {f"training.{name}": json.dumps(value) for name, value in self._plan.model_dump(mode="json").items()}
+        weights = {f"weight {name}": f"{value.dtype} {list(value.shape)}" for name, value in self._state().items()}
+        modules = {f"module {name}": type(each).__qualname__ for name, each in self.method.module.named_modules()}
+        return plan | weights | modules
+
+
+def _differences(kept: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """The first few names whose values differ, with both; empty: none does."""
+    kept = kept if isinstance(kept, Mapping) else {"signature": kept}  # of a version that kept a digest
+    names = [name for name in sorted({*kept, *now}) if kept.get(name) != now.get(name)]
+    more = [f"and {len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+    told = [f"{name}: {kept.get(name, 'absent')} there, {now.get(name, 'absent')} here" for name in names[:_SHOWN]]
+    return "; ".join(told + more)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 from torch import Generator
 
-from recsys_cl.ops.ragged import offsets_of, portion, spans, windows
+from recsys_cl.ops.ragged import portion, spans, windows
 from recsys_cl.structures.sequences import Sequences
 
 
@@ -22,4 +21,4 @@ class Crop:
         """Cropped histories, read out at the last item kept."""
         widths = portion(source.lengths, self.ratio).clamp(min=1)
         kept = spans(source.offsets[:-1] + windows(source.lengths, widths, rng), widths)
-        return replace(source, tokens=source.tokens[kept], offsets=offsets_of(widths)).at_the_end()
+        return source.picked(kept, widths)

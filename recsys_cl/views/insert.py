@@ -20,7 +20,8 @@ class Insert:
     """At ``ratio`` of the positions of each history, rounded down but at least one, put a correlated item before the item.
 
     It is one of the ``among`` items most correlated with it in the training interactions; before an item that nobody met
-    together with another, nothing is put. Of what grows too long, the newest ``max_length`` items are kept.
+    together with another, nothing is put. Of what grows too long, the newest ``max_length`` items are kept. What is put in
+    has the time of the item it stands before.
     """
 
     def __init__(
@@ -43,9 +44,9 @@ class Insert:
         begins = offsets_of(copies)
         origin = owners(copies)
         first = torch.arange(origin.numel(), device=origin.device) == begins[origin]
-        tokens = torch.where(first & (copies[origin] == 2), other[origin], source.tokens[origin])
+        grown = source.picked(origin, copies)
+        tokens = torch.where(first & (copies[origin] == 2), other[origin], grown.tokens)
         ends = begins[source.offsets]
         kept = ends.diff().clamp(max=self.max_length)
         longest = min(self.max_length, source.longest + math.ceil(self.ratio * source.longest))
-        tokens = tokens[spans(ends[1:] - kept, kept)]
-        return replace(source, tokens=tokens, offsets=offsets_of(kept), longest=longest).at_the_end()
+        return replace(grown, tokens=tokens, longest=longest).picked(spans(ends[1:] - kept, kept), kept)

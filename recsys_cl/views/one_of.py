@@ -13,7 +13,7 @@ from recsys_cl.core.build import build
 from recsys_cl.core.protocols import View
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Interactions, Shape
-from recsys_cl.ops.ragged import offsets_of, spans, uniform
+from recsys_cl.ops.ragged import spans, uniform
 from recsys_cl.structures.sequences import Sequences, join
 
 
@@ -38,6 +38,5 @@ class OneOf:
 
 def _select(source: Sequences, rows: Tensor) -> Sequences:
     lengths = source.lengths[rows]
-    tokens = source.tokens[spans(source.offsets[rows], lengths)]
     users = None if source.users is None else source.users[rows]
-    return replace(source, tokens=tokens, offsets=offsets_of(lengths), users=users).at_the_end()
+    return replace(source.picked(spans(source.offsets[rows], lengths), lengths), users=users)

@@ -9,7 +9,7 @@ from pydantic import PositiveInt
 from torch import Generator, Tensor
 
 from recsys_cl.core.values import Interactions, Ragged
-from recsys_cl.ops.ragged import offsets_of, owners, spans, uniform
+from recsys_cl.ops.ragged import owners, spans, uniform
 from recsys_cl.structures.sequences import Sequences
 
 
@@ -23,6 +23,7 @@ class SameTarget:
     def __init__(self, interactions: Interactions, max_length: PositiveInt = 50) -> None:
         self.max_length = max_length
         self.histories = interactions.by_user()
+        self.times = Ragged.group(interactions.users, interactions.times, interactions.shape.users).values
         values, lengths = self.histories.values, self.histories.lengths
         self.begins = self.histories.offsets[:-1][owners(lengths)]  # [N] where the history around each place begins
         ends = (torch.arange(values.numel(), device=values.device) > self.begins).nonzero().flatten()
@@ -39,9 +40,10 @@ class SameTarget:
         lengths = torch.where(drawn, (end - self.begins[end]).clamp(max=self.max_length), source.lengths)
         at = spans(torch.where(drawn, end - lengths, source.offsets[:-1]), lengths)
         other = drawn[owners(lengths, at.numel())]
-        theirs, own = self.histories.values[at.where(other, 0)], source.tokens[at.where(~other, 0)]
-        tokens = torch.where(other, theirs, own)
-        return replace(source, tokens=tokens, offsets=offsets_of(lengths), longest=int(lengths.max())).at_the_end()
+        made = source.picked(at.where(~other, 0), lengths)
+        tokens = torch.where(other, self.histories.values[at.where(other, 0)], made.tokens)
+        times = None if made.times is None else torch.where(other, self.times[at.where(other, 0)], made.times)
+        return replace(made, tokens=tokens, times=times, longest=int(lengths.max()))
 
     def _drawn(self, users: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
         """A place for each of ``users`` [R], and where there is one, [R] bool."""

@@ -30,7 +30,7 @@ def sequences(histories: list[list[int]]) -> Sequences:
     return Sequences(SHAPE, tokens, offsets, torch.arange(tokens.numel()), max(map(len, histories)))
 
 
-def encoder(**arguments: float | str) -> Transformer:
+def encoder(**arguments: float | str | bool) -> Transformer:
     """In double precision, every parameter away from its first value, so that nothing is zero or one by chance."""
     settings = {"dim": 8, "heads": 2, "layers": 2, "feedforward": 12, "max_length": 6, **arguments}
     made = Transformer(SHAPE, seed(1), **settings).double()  # type: ignore[arg-type]
@@ -54,7 +54,7 @@ def turned(made: Transformer, vector: Tensor, place: int) -> Tensor:
     return torch.cat((pairs.real, pairs.imag))
 
 
-def slowly(made: Transformer, history: list[int], *, causal: bool = True) -> Tensor:
+def slowly(made: Transformer, history: list[int], times: list[int] | None = None, *, causal: bool = True) -> Tensor:
     """One history at a time, one head at a time, one position at a time."""
     table = torch.cat((made.items, made.unknown[None]))
     x = table[history] + (0 if made.positions is None else made.positions[: len(history)])
@@ -68,10 +68,28 @@ def slowly(made: Transformer, history: list[int], *, causal: bool = True) -> Ten
                 seen = place + 1 if causal else len(history)
                 asked = [(turned(made, query[place, part], place), turned(made, key[past, part], past)) for past in range(seen)]
                 scores = torch.stack([one @ other / math.sqrt(width) for one, other in asked])
+                if made.gaps is not None and times is not None:
+                    apart = [((times[place] - times[past]) // 1_000_000).bit_length() for past in range(seen)]
+                    scores = scores + made.gaps[apart, head]
                 found[place, part] = scores.softmax(0) @ value[:seen, part]
-        x = x + block.mix(found)
+        mixed = block.mix(found)
+        if block.filter is not None:
+            given = block.before_attention(x)
+            for place in range(len(history)):
+                weight = torch.tensor([0.7 ** (place - past) for past in range(place + 1)]).double()
+                average = (weight[:, None] * given[: place + 1]).sum(0) / weight.sum()
+                filtered = average + block.filter.sharp**2 * (given[place] - average)
+                mixed[place] = (1 - block.smooth) * mixed[place] + block.smooth * filtered
+        x = x + mixed
         x = x + block.narrow(F.gelu(block.widen(block.before_network(x))))
     return made.norm(x)
+
+
+@pytest.mark.parametrize("smooth", [0.0, 0.4])
+def test_a_filter_beside_attention_is_that_of_the_loops(smooth: float) -> None:
+    made = encoder(smooth=smooth)
+    torch.testing.assert_close(states(made, sequences(HISTORIES)), torch.cat([slowly(made, row) for row in HISTORIES]))
+    assert (made.blocks[0].filter is None) == (smooth == 0)
 
 
 @pytest.mark.parametrize("positions", ["learned", "rotary"])
@@ -202,3 +220,43 @@ def test_it_learns_to_answer_with_the_item_before_the_last() -> None:
     encoded = made([sequences(tokens.tolist()).at_the_end()], torch.arange(500))[0]
     right = (encoded.users @ encoded.items.T).argmax(1) == tokens[:, -2]
     assert float(right.double().mean()) > 0.95
+
+
+WHEN = [[0, 90, 86_400], [5], [0, 0, 1, 3, 100_000], [7, 7]]  # seconds, by history of HISTORIES
+
+
+def timed(histories: list[list[int]], when: list[list[int]]) -> Sequences:
+    return replace(sequences(histories), times=torch.tensor([10**6 * second for row in when for second in row]))
+
+
+def test_gaps_between_times_bias_attention_as_in_the_loops() -> None:
+    made = encoder(gaps=True)
+    expected = [slowly(made, row, [10**6 * second for second in when]) for row, when in zip(HISTORIES, WHEN, strict=True)]
+    torch.testing.assert_close(states(made, timed(HISTORIES, WHEN)), torch.cat(expected))
+
+
+def test_neither_padding_nor_a_later_start_changes_a_state_with_gaps() -> None:
+    made = encoder(gaps=True)
+    together = states(made, timed(HISTORIES, WHEN))
+    alone = [
+        states(made, timed([row], [[second + 12_345 for second in when]])) for row, when in zip(HISTORIES, WHEN, strict=True)
+    ]
+    torch.testing.assert_close(torch.cat(alone), together)
+    slower = [[3 * second for second in when] for when in WHEN]
+    assert not torch.allclose(states(made, timed(HISTORIES, slower)), together)
+
+
+def test_gaps_say_nothing_before_they_are_learned_and_learn() -> None:
+    source = timed(HISTORIES, WHEN)
+    plain = Transformer(SHAPE, seed(1), dim=8, heads=2).eval()
+    made = Transformer(SHAPE, seed(1), dim=8, heads=2, gaps=True).eval()
+    torch.testing.assert_close(states(made, source), states(plain, source))
+    states(made, source).square().sum().backward()
+    assert made.gaps is not None
+    assert made.gaps.grad is not None
+    assert made.gaps.grad.abs().sum() > 0
+
+
+def test_gaps_without_times_are_refused_by_name() -> None:
+    with pytest.raises(Refused, match=r"encoder\.gaps.*source\.times"):
+        states(encoder(gaps=True), sequences(HISTORIES))

@@ -18,6 +18,7 @@ from recsys_cl.evaluation.rank import rank
 
 ACCURACY = ("recall", "ndcg", "precision", "hit_rate", "mrr", "map", "capped_recall", "r_precision", "uncapped_map")
 NAMES = (
+    "cold",
     *(*ACCURACY, "coverage", "gini", "novelty", "auc", "sampled", "popularity_lift", "serendipity"),
     *("calibration", "intra_list_diversity", "vector_diversity"),
 )
@@ -53,6 +54,7 @@ def completed(ranking):
         categories=ragged([[item % 3] for item in range(items)]),
         vectors=torch.ones(items, 2),
         standing=standing,
+        cold=ranking,
     )
 
 
@@ -60,7 +62,7 @@ def completed(ranking):
 def test_contract(name):
     computed = metric(name, 2)
     values = computed(completed(listed([[1, 2, 3], [4], [7, 8]], [{1}, {5}, {8, 9, 10}])))
-    assert computed.name == {"auc": "auc", "sampled": "recall_s100@2"}.get(name, f"{name}@2")
+    assert computed.name == {"auc": "auc", "sampled": "recall_s100@2", "cold": "recall_cold@2"}.get(name, f"{name}@2")
     assert computed.k == (0 if "standing" in computed.reads else 2)
     assert (values.dtype, values.shape) == (torch.float64, (3,))
     assert computed.convention

@@ -41,7 +41,7 @@ class World:
             torch.tensor([0, *map(len, self.categories)]).cumsum(0),
         )
         held_out = hold_out(truth, known, exclude_seen=True)
-        every = [name for name in names("evaluation.metrics") if name != "sampled"]
+        every = [name for name in names("evaluation.metrics") if name not in ("sampled", "cold")]
         metrics = build_metrics(Evaluation(metrics=(*every, "recall_s20", "ndcg_s20"), ks=KS))
         return measure(Encoding(self.users, self.items), held_out, metrics, 2**30, "m", categories).values
 

@@ -153,7 +153,11 @@ def test_popularity_is_divided_by_thirds_of_the_interactions():
     found = item_popularity(interactions(shape, rows))
     assert found.labels == ("head", "mid", "tail", "cold")
     assert [found.labels[label] for label in found.of.tolist()] == ["tail", "mid", "mid", "tail", "head", "tail", "cold"]
-    assert item_popularity(interactions(Shape(1, 2), [(0, 0, 0)])).of.tolist() == [1, 2, 3]  # half of all lies in the middle
+    assert item_popularity(interactions(Shape(1, 2), [(0, 0, 0)])).of.tolist() == [
+        1,
+        3,
+        3,
+    ]  # half of all lies in the middle; nobody met 1
 
 
 def test_new_items_came_with_the_last_tenth():
@@ -173,8 +177,9 @@ def test_histories_fall_into_bands():
     assert history_length(torch.tensor([4]), known).of.tolist() == [5]
 
 
-def test_cold_items_are_those_outside_the_vocabulary():
-    assert cold_items(2).of.tolist() == [0, 0, 1]
+def test_cold_items_are_those_that_nobody_met_or_that_are_outside_the_vocabulary():
+    assert cold_items(torch.tensor([3, 1])).of.tolist() == [0, 0, 1]
+    assert cold_items(torch.tensor([3, 0, 1])).of.tolist() == [0, 1, 0, 1]
 
 
 def test_columns_of_text_lists_flags_and_numbers():
@@ -193,6 +198,11 @@ def test_columns_of_text_lists_flags_and_numbers():
     assert set(many.labels[:4]) == {"0 to 9.75", "9.75 to 19.5", "19.5 to 29.25", "29.25 to 39"}
     assert many.labels[many.of[0]] == "0 to 9.75"
     assert many.labels[many.of[39]] == "29.25 to 39"
+    ages = column(pd.Series([*map(str, range(40)), "", None], name="age"), outside=False)
+    assert set(ages.labels) == {*many.labels[:4], "other", "unknown"}, "a text file makes numbers text"
+    assert ages.of[-2:].tolist() == [ages.labels.index("unknown")] * 2
+    zips = column(pd.Series([*map(str, range(40)), "T8H1N"], name="zip"), outside=False)
+    assert "other" in {zips.labels[label] for label in zips.of.tolist()}, "what is not all numbers is text"
     wide = column(pd.Series([f"c{i}" for i in range(30)] + ["c29"], name="wide"), outside=False)
     assert (len(wide.labels), wide.labels[:2]) == (14, ("c29", "c0"))
     with pytest.raises(Refused, match="lists of numbers"):

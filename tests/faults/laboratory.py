@@ -34,13 +34,12 @@ LOG = "user_id,item_id,timestamp\n" + "".join(f"u{u},i{(u + n) % 7},{1_600_000_0
 _NUMBERS = count()
 TIMED = {
     "receipt.json",
-    "summary.json",
+    "cost.json",
     "metrics.json",
     "report.json",
     "index.html",
     "report.md",
     "registration",
-    "history.jsonl",
 }
 
 

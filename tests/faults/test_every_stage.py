@@ -90,7 +90,7 @@ def test_killed_at_random_moments_the_same_command_goes_on_to_the_same_end(lab: 
 
 
 def by_stage(digests: dict[str, str]) -> dict[tuple[str, ...], str]:
-    """Without the fingerprints, which follow the seconds that a model notes of its training."""
+    """Without the fingerprints, which follow the openings that an evaluation counts and the seconds that a report shows."""
     parts = {tuple(name.split("/")): digest for name, digest in digests.items()}
     return {(*name[:3], *name[4:]): digest for name, digest in parts.items()}
 

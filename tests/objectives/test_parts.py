@@ -11,7 +11,7 @@ from torch import Tensor
 from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
-from recsys_cl.core.values import Batch, Encoding, Interactions, Shape
+from recsys_cl.core.values import Batch, Encoding, Interactions, ItemFeatures, Modality, Shape
 
 SHAPE = Shape(6, 10)
 LOG = Interactions(SHAPE, torch.arange(6), torch.arange(6), torch.zeros(6, dtype=torch.int64))
@@ -26,9 +26,9 @@ BATCH = Batch(
 )
 
 
-def make(use: str, **arguments: object):
-    rng = torch.Generator().manual_seed(0)
-    return build("objectives", Component(use=use, **arguments), "objectives.x", shape=SHAPE, interactions=LOG, rng=rng)
+def make(use: str, *, content: ItemFeatures | None = None, **arguments: object):
+    offered = {"shape": SHAPE, "interactions": LOG, "rng": torch.Generator().manual_seed(0), "dim": 3, "features": content}
+    return build("objectives", Component(use=use, **arguments), "objectives.x", **offered)
 
 
 def rows(seed: int, count: int = 7) -> Tensor:
@@ -94,6 +94,73 @@ def test_pairs_are_all_pairs() -> None:
     assert loss(main(image=IMAGE), [], BATCH).item() == 0
 
 
+def test_clip_is_info_nce_both_ways_at_the_temperature_it_has_learned() -> None:
+    loss, both = make("clip", temperature=0.5, base="content/image", layer="content/audio"), [0, 2]
+    one, other = IMAGE.items[both], AUDIO.items[both]
+    expected = (nce(one, other, 0.5) + nce(other, one, 0.5)) / 2
+    found = loss(main(image=IMAGE, audio=AUDIO), [], BATCH)
+    assert found.item() == pytest.approx(expected)
+    found.backward()
+    step = 1e-6
+    slope = (nce(one, other, 0.5 * math.exp(-step)) + nce(other, one, 0.5 * math.exp(-step))) / 2 - expected
+    assert loss.factor.grad.item() == pytest.approx(slope / step, rel=1e-3)
+    with torch.no_grad():
+        loss.factor.fill_(math.log(1000.0))
+    steep = loss(main(image=IMAGE, audio=AUDIO), [], BATCH).item()
+    assert steep == pytest.approx((nce(one, other, 0.01) + nce(other, one, 0.01)) / 2), "the factor stays below 100"
+
+
+def test_an_uncertain_weight_finds_the_size_of_its_loss() -> None:
+    loss, plain = make("uncertain", of={"use": "bpr"}), make("bpr")
+    encoding = main()
+    size = plain(encoding, [], BATCH).item()
+    assert loss(encoding, [], BATCH).item() == pytest.approx(size)
+    optimizer = torch.optim.SGD(loss.parameters(), lr=0.3)
+    for _ in range(200):
+        optimizer.zero_grad()
+        loss(encoding, [], BATCH).backward()
+        optimizer.step()
+    assert loss.log_variance.exp().item() == pytest.approx(size, rel=1e-4)
+    assert loss(encoding, [], BATCH).item() == pytest.approx(1 + math.log(size), rel=1e-4)
+
+
+WIDE = Modality(
+    torch.randn(10, 4, generator=torch.Generator().manual_seed(8)), torch.tensor([1, 1, 0, 1, 1, 0, 1, 1, 1, 1]) > 0
+)
+
+
+@pytest.mark.parametrize("only_hidden", [False, True])
+def test_decoders_tell_the_modality_as_it_was_prepared(*, only_hidden: bool) -> None:
+    loss = make("reconstruct", content=ItemFeatures({"image": WIDE}), only_hidden=only_hidden).double()
+    view = main(image=IMAGE)
+    shared = view.parts["content"]
+    found = loss(main(image=IMAGE), [view], BATCH)
+    told = [item for item in (0, 1, 3, 4) if not (only_hidden and item in (0, 1))]  # 2 has no image; the view left 0, 1 theirs
+    decoder = loss.decoders[0]
+    errors = [
+        sum(float(error) ** 2 for error in (decoder(shared.items[item]) - WIDE.values[item]).detach()) / 4 for item in told
+    ]
+    assert found.item() == pytest.approx(sum(errors) / len(errors))
+
+
+def test_where_nothing_is_left_to_tell_the_loss_is_nothing() -> None:
+    loss = make("reconstruct", content=ItemFeatures({"image": Modality(WIDE.values, WIDE.present & False)}))
+    assert loss(main(image=IMAGE), [main(image=IMAGE)], BATCH).item() == 0
+    with pytest.raises(Refused, match=r"\[prepare\.features\]"):
+        make("reconstruct")
+
+
+def test_modalities_agree_with_the_item_and_with_themselves() -> None:
+    loss, target = make("modality_agreement"), main(image=part(12, [0]), audio=part(13, []))
+    expected = 0.0
+    for modality, other in ((IMAGE, target.parts["content"].parts["image"]), (AUDIO, target.parts["content"].parts["audio"])):
+        there = [item for item in range(5) if modality.present[item]]
+        for item in there:
+            for answer in (target.items[item], other.items[item]):
+                expected += (1 - float(torch.cosine_similarity(modality.items[item], answer, dim=0))) / len(there)
+    assert loss(main(image=IMAGE, audio=AUDIO), [target], BATCH).item() == pytest.approx(expected)
+
+
 def test_each_modality_answers_for_itself_where_it_is_there() -> None:
     loss, users = make("each_modality", of={"use": "bpr"}), rows(0, 4)
     asked = {"image": [(0, 0, 5), (1, 1, 6)], "audio": [(0, 0, 5), (2, 2, 3), (3, 4, 5)]}
@@ -122,3 +189,19 @@ def test_each_modality_answers_for_itself_where_it_is_there() -> None:
 def test_what_cannot_be_is_refused(use: str, arguments: dict[str, object], message: str) -> None:
     with pytest.raises(Refused, match=message):
         make(use, **arguments)(main(image=IMAGE), [], BATCH)
+
+
+def test_the_bottleneck_is_the_divergence_from_a_standard_normal() -> None:
+    rng = torch.Generator().manual_seed(3)
+    middle, told = (
+        Encoding(torch.randn(3, 4, dtype=torch.float64, generator=rng), torch.randn(5, 4, dtype=torch.float64, generator=rng))
+        for _ in range(2)
+    )
+    objective = build("objectives", Component(use="bottleneck"), "objectives.bottleneck")
+    found = objective(Encoding(middle.users, middle.items, parts={"mean": middle, "log_variance": told}), [], None)
+    expected = torch.zeros((), dtype=torch.float64)
+    standard = torch.distributions.Normal(torch.zeros((), dtype=torch.float64), 1.0)
+    for mean, log_variance in ((middle.users, told.users), (middle.items, told.items)):
+        drawn = torch.distributions.Normal(mean, (log_variance / 2).exp())
+        expected += torch.distributions.kl_divergence(drawn, standard).sum(-1).mean()
+    torch.testing.assert_close(found, expected)

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from recsys_cl.core.values import Modality
 from recsys_cl.ops.adjacency import Rows
-from recsys_cl.ops.item_graph import item_graph, most_alike, spread
+from recsys_cl.ops.carry import carry
+from recsys_cl.ops.item_graph import item_graph, most_alike
 
 
 def modality(seed: int, items: int = 30, width: int = 5, lacking: float = 0.3) -> Modality:
@@ -71,5 +72,5 @@ def test_spreading_is_the_product_and_so_is_its_gradient() -> None:
     rows = item_graph([modality(3), modality(4)], 3)
     rows = Rows(rows.starts, rows.columns, rows.weights.double())
     table = torch.randn(30, 4, dtype=torch.float64, requires_grad=True)
-    assert torch.allclose(spread(rows, rows.transposed(30), table), dense(rows) @ table)
-    assert torch.autograd.gradcheck(lambda t: spread(rows, rows.transposed(30), t), table)
+    assert torch.allclose(carry(rows, rows.transposed(30), table), dense(rows) @ table)
+    assert torch.autograd.gradcheck(lambda t: carry(rows, rows.transposed(30), t), table)

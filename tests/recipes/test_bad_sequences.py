@@ -78,7 +78,13 @@ def test_a_length_of_zero_is_refused_by_its_key(name: str) -> None:
         load_recipe(name, {"source": {"max_length": 0}})
 
 
-HARSH = [[{"use": "mask", "ratio": 1.0}], [{"use": "crop", "ratio": 0.0}], [{"use": "reorder", "ratio": 1.0}]]
+HARSH = [
+    [{"use": "mask", "ratio": 1.0}],
+    [{"use": "crop", "ratio": 0.0}],
+    [{"use": "reorder", "ratio": 1.0}],
+    [{"use": "substitute", "ratio": 1.0}],
+    [{"use": "insert", "ratio": 1.0, "max_length": 1}],
+]
 
 
 @pytest.mark.parametrize("name", ["cl4srec", "coserec", "iclrec", "mclrec-style"])
@@ -87,7 +93,42 @@ def test_views_that_leave_next_to_nothing_give_finite_losses(name: str, view: li
     assert learn(made(name, log([[1, 2], [3, 1, 0], [2, 4], [0, 1, 2, 3, 4]], 6), {"views": view * 2}))
 
 
+@pytest.mark.parametrize("ratio", [1e-9, 1.0])
+@pytest.mark.parametrize("only_last", [0.0, 1.0])
+def test_a_feed_that_hides_everything_or_next_to_nothing_gives_finite_losses(ratio: float, only_last: float) -> None:
+    data = log([[1, 2], [3, 1, 0], [2], [], [0, 1, 2, 3, 4]], 6)
+    built = made("bert4rec", data, {"source": {"ratio": ratio, "only_last": only_last, "max_length": 2}})
+    assert learn(built)
+    assert torch.isfinite(encode_all(built.method, built.feed, torch.arange(5)).users).all()
+
+
+@pytest.mark.parametrize("view", ["crop", "mask", "reorder", "substitute", "insert", "same_target", "identity"])
+def test_no_view_leaves_a_history_of_one_item_empty(view: str) -> None:
+    data = log([[1, 2], [2, 1], [0, 2], [3, 4]], 6)
+    built = made("cl4srec", data, {"views": [{"use": view}] * 2})
+    (batch,) = built.feed.training(torch.Generator().manual_seed(0))
+    assert (batch.source.lengths == 1).all()
+    altered = built.method.module.views[0](batch.source, torch.Generator().manual_seed(1))
+    assert (altered.lengths >= 1).all()
+    assert torch.equal(altered.readout, altered.offsets[1:] - 1)
+
+
+def test_times_that_are_all_one_or_go_back_to_the_beginning_are_read() -> None:
+    data = log([[1, 2], [3, 1, 0], [2], [], [0, 1, 2, 3, 4]], 6)
+    still = Interactions(data.shape, data.users, data.items, torch.zeros_like(data.times))
+    for given in (data, still):
+        built = made("sasrec-softmax", given, {"source": {"times": True}, "encoder": {"gaps": True}})
+        assert learn(built)
+        assert torch.isfinite(encode_all(built.method, built.feed, torch.arange(5)).users).all()
+
+
 BAD = [
+    ("bert4rec", {"source": {"ratio": 0.0}}, r"source\.ratio"),
+    ("bert4rec", {"source": {"max_length": 1}}, r"source\.max_length"),
+    ("bert4rec", {"source": {"times": True}}, r"source\.times"),
+    ("sasrec-softmax", {"encoder": {"max_length": 0}}, r"encoder\.max_length"),
+    ("sasrec-softmax", {"encoder": {"smooth": 1.5}}, r"encoder\.smooth"),
+    ("coserec", {"views": [{"use": "insert", "max_length": 0}] * 2}, r"views\.0\.max_length"),
     ("cl4srec", {"views": [{"use": "mask", "ratio": 1.5}] * 2}, r"views\.0\.ratio"),
     ("iclrec", {"method": {"clusters": 0}}, r"method\.clusters"),
     ("iclrec", {"method": {"temperature": 0.0}}, r"method\.temperature"),

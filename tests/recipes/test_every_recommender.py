@@ -22,7 +22,7 @@ from recsys_cl.training.weights import save_weights
 SHAPE = Shape(users=14, items=12)
 SMALL = {"sequence": {"source": {"batch_size": 5}, "encoder": {"dim": 8}}, "graph": {"encoder": {"dim": 8}}}
 SEQUENCE = [name for name in recipe_names() if load_recipe(name).family == "sequence"]
-NAMES = SEQUENCE + [name for name in recipe_names() if load_recipe(name).source.use == "graph"]
+NAMES = SEQUENCE + [name for name in recipe_names() if load_recipe(name).family == "graph"]
 EVERYONE = torch.arange(SHAPE.users)
 
 

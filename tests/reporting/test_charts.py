@@ -85,7 +85,20 @@ def test_the_map_names_the_frequent_categories_and_quietly_the_rest() -> None:
     assert [name for name, _ in chart.legend] == [*"abcdefg", REST]
     assert len(titles(chart)) == len(where)
     assert [row[1].text for row in chart.table.rows][-1] == str(30 + 5 + 4 + 3)
+    assert chart.note == "all of them."
     assert cloud(ItemMap("sgl", "PCA", "", [(NAN, 1.0, "a", "x")])) is None
+    plain = cloud(ItemMap("sgl", "PCA", "all of them.", [(x, y, "", text) for x, y, _, text in where]))
+    assert plain is not None
+    assert (list(plain.legend), plain.note) == ([], "all of them. No category is known of any.")
+
+
+def test_bars_of_one_hue_are_told_apart_by_their_filling() -> None:
+    names = [f"r{n}" for n in range(9)]
+    chart = bars("By age", ["old", "new"], {name: [0.1, 0.2] for name in names}, marks(names), "ndcg@20")
+    assert chart is not None
+    first, ninth = (re.findall(rf'<path [^>]*style="([^"]*)"[^>]*><title>{name}, old', chart.svg) for name in ("r0", "r8"))
+    assert ("fill: var(--s0)" in first[0], "fill: var(--paper)" in ninth[0]) == (True, True)
+    assert "stroke: var(--s0)" in ninth[0]
 
 
 def test_a_mark_without_a_value_is_an_error_of_ours() -> None:

@@ -111,7 +111,64 @@ def test_marks_intervals_and_openings_are_shown(whole: Evidence) -> None:
     assert "<small>0.1400 \u2013 0.1600</small>" in row[0]
     assert re.search(r'class=" best"[^>]*><span class="higher"', row[0])
     assert "opened 8 times" in page
-    assert "by +50.0\u00a0% [\u22123.0, 70.0] ndcg@20" in page, "a minus sign, and no line break before a percent sign"
+    assert "by +50.0\u00a0% [\u22123.0,\u00a070.0] ndcg@20" in page, "a minus sign, and no line break within a number"
+
+
+def test_the_audit_says_at_once_what_is_amiss(whole: Evidence) -> None:
+    found = {"name": "duplicate_titles", "verdict": "warning", "count": 3, "what": "items", "examples": []}
+    told = replace(whole, audit={"verdict": "warning", "checks": [{**found, "name": "core", "verdict": "ok"}, found]})
+    assert "Verdict: warning (duplicate titles). " in render(told)
+    assert "Verdict: ok. " in render(replace(whole, audit={"verdict": "ok", "checks": []}))
+
+
+def test_a_log_without_times_is_not_drawn_over_time(whole: Evidence) -> None:
+    parts = {
+        name: {**part, "first": "1970-01-01T00:00:00", "last": "1970-01-01T00:02:00"}
+        for name, part in whole.data["parts"].items()
+    }
+    before, page = render(whole), render(replace(whole, data={**whole.data, "parts": parts}))
+    for drawn in ("Events over time", "The split in time", ">first<"):
+        assert drawn in before, drawn
+        assert drawn not in page, drawn
+    assert "This log has no times" in page
+    assert "This log has no times" not in before
+
+
+def test_without_an_earlier_version_drift_is_said_not_to_be_measured(whole: Evidence) -> None:
+    assert "Drift is measured between" not in render(whole)
+    assert "Drift is measured between" in render(replace(whole, data={**whole.data, "drift": {"checks": []}}))
+
+
+def test_settings_are_quoted_whole(whole: Evidence) -> None:
+    long = "{" + "k" * 1500 + "}"
+    assert long in render(replace(whole, facts={"prepare": long}))
+
+
+def test_what_categories_alone_would_give_stands_beside_the_probe(whole: Evidence) -> None:
+    measures = {
+        "probe_accuracy": 0.4,
+        "majority_rate": 0.25,
+        "neighbour_agreement": 0.3,
+        "chance_agreement": 0.125,
+        "dimension": 64.0,
+    }
+    page = render(replace(whole, trials=[replace(trial, representation=measures) for trial in whole.trials]))
+    section = page[page.index('<section id="representation">') : page.index('<section id="protocols">')]
+    assert "25.0\u00a0% are of the most frequent category" in section
+    assert "in 12.5\u00a0% of cases" in section
+    assert re.findall(r"<button type=\"button\">([^<]*)", section) == [
+        "recipe",
+        "dimension",
+        "probe accuracy",
+        "neighbour agreement",
+    ]
+    assert "<bdi>64</bdi>" in section
+
+
+def test_whose_vectors_were_not_kept_is_said(whole: Evidence) -> None:
+    page = render(replace(whole, trials=[whole.trials[0], replace(whole.trials[1], representation={}), *whole.trials[2:]]))
+    assert "Of xsimgcl no vectors were kept" in page
+    assert "no vectors were kept" not in render(whole)
 
 
 def test_a_leak_is_told_beside_the_headline(whole: Evidence) -> None:

@@ -41,7 +41,7 @@ def test_numbers_are_typeset() -> None:
     assert percent(0.0312, ".2f") == "3.12\u00a0%"
     assert (
         typeset("sasrec-softmax at -1.5 % [-3, 2] of 2024-01-02")
-        == "sasrec-softmax at \u22121.5\u00a0% [\u22123, 2] of 2024-01-02"
+        == "sasrec-softmax at \u22121.5\u00a0% [\u22123,\u00a02] of 2024-01-02"
     )
 
 

@@ -82,6 +82,14 @@ def test_similar_items_are_those_of_similar(port, bundle):
     assert answer(port, "GET", "/similar?item_id=i003&item_id=i001&k=2") == reply
 
 
+def test_a_request_may_bring_rules(port, bundle):
+    plain = answer(port, "POST", "/recommend", {"user_ids": ASKED, "k": 6})
+    best = plain["users"][0]["items"]
+    rules = {"blocked": [best[0]["item_id"], "gone"], "allowed": [each["item_id"] for each in best]}
+    ruled = answer(port, "POST", "/recommend", {"user_ids": ["u004"], "k": 6, **rules})
+    assert ruled["users"][0]["items"] == best[1:]
+
+
 def test_whoever_asks_twice_is_answered_once(port):
     assert [u["user_id"] for u in answer(port, "POST", "/recommend", {"user_ids": ["u1", 7, "u1"]})["users"]] == ["u1", "7"]
 
@@ -111,13 +119,41 @@ HOSTILE = [
     ("POST", "/recommend", b" " * (3 * 2**20), 413, "at most"),
     ("POST", "/similar", b'{"item_ids": ["nothing"]}', 400, "knows no item 'nothing'"),
     ("GET", "/recommend", None, 400, "user_id"),
-    ("GET", "/recommend?user_id=a&k=1e9", None, 400, "k: "),
+    ("GET", "/recommend?user_id=a&k=1e9", None, 400, "k must be a whole number"),
+    ("GET", "/recommend?user_id=a&k=1000000000", None, 400, "from 1 to 1000"),
+    ("GET", "/recommend?user_id=a&k=0", None, 400, "from 1 to 1000"),
+    ("GET", "/recommend?user=a", None, 400, "unknown parameter 'user'; did you mean 'user_id'"),
+    ("POST", "/recommend", b'{"user_ids": ["a"], "k": -1}', 400, "from 1 to 1000"),
+    ("POST", "/recommend", b'{"user_ids": ["a"], "k": 1000000000}', 400, "from 1 to 1000"),
+    (
+        "POST",
+        "/recommend",
+        b'{"user_ids": ["a"], "allowed": []}',
+        400,
+        "'allowed' must be a list of item ids that is not empty",
+    ),
+    ("POST", "/recommend", b'{"user_ids": ["a"], "blocked": "x"}', 400, "'blocked' must be a list"),
+    ("POST", "/recommend", b'{"user_ids": ["a"], "blocked": [[]]}', 400, "item_id must be text"),
+    ("POST", "/recommend", json.dumps({"user_ids": ["a"], "blocked": ["x"] * 10_001}).encode(), 400, "at most 10000 items"),
+    ("POST", "/recommend", b'{"histories": [null]}', 400, "neither an id nor a history"),
+    ("POST", "/recommend", json.dumps({"histories": [["x"] * 10_001]}).encode(), 400, "at most 10000 items"),
+    ("POST", "/similar", b'{"item_ids": ["i001"], "blocked": ["i002"]}', 400, "unknown key 'blocked'"),
     ("GET", "/recommend?user_id=a&k=-1", None, 400, "from 1 to 1000"),
     ("GET", "/recommend?user_id=", None, 400, "1 to 1024 bytes"),
     ("GET", "/recommend?user_id=a&k=31", None, 400, "from 1 to 30 (the catalogue)"),
     ("DELETE", "/recommend", None, 405, "Method Not Allowed"),
     ("GET", "/../etc/passwd", None, 404, "Not Found"),
 ]
+
+
+def test_many_at_once_are_answered_as_alone(port, bundle):
+    asked = [{"user_ids": [user], "k": k} for k in (1, 3, 30) for user in (*bundle.user_ids, "nobody")]
+    asked.append({"user_ids": ["u001"], "k": 31})  # more than there are: its own 400, and nobody else's
+    alone = [ask(port, "POST", "/recommend", json.dumps(body)) for body in asked]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda body: ask(port, "POST", "/recommend", json.dumps(body)), asked * 3))
+    assert together == alone * 3
+    assert [status for status, _ in alone] == [200] * (len(asked) - 1) + [400]
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status", "message"), HOSTILE, ids=range(len(HOSTILE)))
@@ -150,6 +186,19 @@ def test_openapi_describes_the_body_that_is_read_by_hand(port):
     paths = answer(port, "GET", "/openapi.json")["paths"]
     schema = paths["/recommend"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert schema["anyOf"] == [{"required": ["user_ids"]}, {"required": ["histories"]}]
+
+
+def test_openapi_says_what_can_come_back(port):
+    paths = answer(port, "GET", "/openapi.json")["paths"]
+    assert set(paths["/recommend"]["post"]["responses"]) == {"200", "400", "408", "413", "415", "500"}
+    assert set(paths["/similar"]["get"]["responses"]) == {"200", "400", "500"}
+    assert [each["name"] for each in paths["/similar"]["get"]["parameters"]] == ["item_id", "k"]
+
+
+def test_an_id_longer_than_a_request_line_is_a_4xx(port):
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"GET /recommend?user_id=" + b"x" * 2**17)
+        assert client.recv(12) == b"HTTP/1.1 400"
 
 
 def test_metrics_count_what_was_answered_and_no_label_is_a_clients(bundle):

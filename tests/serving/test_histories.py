@@ -196,7 +196,7 @@ def test_the_registered_model_takes_histories_beside_ids_or_instead(sasrec, tmp_
 def test_a_file_of_histories(sasrec, tmp_path, kind, monkeypatch):
     from recsys_cl.serving import recommend as batch
 
-    monkeypatch.setattr(batch, "_ROWS", 6)  # two people a batch
+    monkeypatch.setattr(batch, "GROUP", 6)  # two people a batch
     people = {"user_id": ["u01", None, "new"], "item_ids": [None, past_of(4), ["strange", "i01"]]}
     path = tmp_path / f"people.{kind}"
     if kind == "parquet":
@@ -250,3 +250,19 @@ def test_a_question_with_bad_histories_is_refused(body, message):
 def test_items_have_no_histories():
     with pytest.raises(Refused, match="unknown key 'histories'"):
         read_question(b'{"item_ids": ["a"], "histories": []}', "item_id", Limits())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the exporter, in its own words
+def test_an_encoder_in_onnx_reads_histories_as_the_library_does(sasrec, tmp_path):
+    pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
+    pytest.importorskip("onnxscript", reason="the extra 'onnx' is not installed")
+    from recsys_cl.serving.export import Wanted, export
+    from recsys_cl.serving.portable import NAME, run_encoder
+
+    facts = export(sasrec, tmp_path / "out", Wanted("onnx"))
+    assert facts["parity"] >= 0.999
+    histories = Ragged(torch.tensor([7, 1, 1, 3, 20, *range(25), *range(25), *range(10)]), torch.tensor([0, 1, 5, 65]))
+    length = facts["inputs"]["items"][1]
+    found = run_encoder(tmp_path / "out" / NAME, histories, length, block=2)
+    torch.testing.assert_close(found, sasrec.reader.vectors(histories), rtol=1e-4, atol=1e-5)

@@ -7,9 +7,12 @@ from pyarrow import parquet
 
 from recsys_cl.core.errors import Refused, Unavailable
 from recsys_cl.serving import recommend as batch
+from recsys_cl.serving import sink
 from recsys_cl.serving.answer import recommend
 from recsys_cl.serving.askers import read_people
+from recsys_cl.serving.manifest import verify_manifest
 from recsys_cl.serving.recommend import recommend_to
+from recsys_cl.serving.rules import read_filters
 
 ASKED = ["u004", "nobody", "007", "u000", "u004"]
 
@@ -27,7 +30,7 @@ def write_users(path, ids):
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_a_file_of_users_gets_the_answer_of_predict(bundle, tmp_path, kind, monkeypatch):
-    monkeypatch.setattr(batch, "_ROWS", 6)  # two users a batch
+    monkeypatch.setattr(batch, "GROUP", 6)  # two users a batch
     users = write_users(tmp_path / f"users.{kind}", ASKED)
     counts = recommend_to(bundle, users, 3, tmp_path / "out.parquet")
     assert parquet.read_table(tmp_path / "out.parquet").equals(recommend(bundle, ASKED, 3))
@@ -94,3 +97,82 @@ def test_a_place_that_cannot_be_written_is_unavailable(bundle, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match=r"out\.parquet"):
         recommend_to(bundle, None, 3, tmp_path / "file" / "out.parquet")
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Two users a batch, four a part."""
+    monkeypatch.setattr(batch, "GROUP", 6)
+    monkeypatch.setattr(sink, "_PART", 12)
+
+
+def test_a_folder_of_parts_is_sealed_and_reads_as_one_table(bundle, tmp_path, small):
+    recommend_to(bundle, None, 3, tmp_path / "recs")
+    assert sorted(p.name for p in (tmp_path / "recs").iterdir()) == [
+        "_manifest.json",
+        "part-00000.parquet",
+        "part-00001.parquet",
+    ]
+    verify_manifest(tmp_path / "recs", sink.MANIFEST)
+    assert parquet.read_table(tmp_path / "recs").equals(recommend(bundle, bundle.user_ids, 3))
+    assert len(pd.read_parquet(tmp_path / "recs")) == 18
+    (tmp_path / "recs" / "part-00000.parquet").write_bytes(b"damaged")
+    with pytest.raises(Refused, match=r"part-00000\.parquet: damaged"):
+        verify_manifest(tmp_path / "recs", sink.MANIFEST)
+
+
+def test_a_folder_is_replaced_whole_or_stays(bundle, tmp_path, small, monkeypatch):
+    out = tmp_path / "recs"
+    recommend_to(bundle, None, 3, out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    best = batch.best
+    calls = iter([best, best])
+
+    def twice(*asked):
+        return next(calls)(*asked)
+
+    monkeypatch.setattr(batch, "best", twice)
+    with pytest.raises(StopIteration):
+        recommend_to(bundle, None, 3, out)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    monkeypatch.setattr(batch, "best", best)
+    recommend_to(bundle, None, 1, out)
+    assert parquet.read_table(out).num_rows == 6
+    assert [path.name for path in tmp_path.iterdir()] == ["recs"]
+
+
+def test_a_folder_of_something_else_is_left_alone(bundle, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_text("")
+    with pytest.raises(Refused, match="not replaced"):
+        recommend_to(bundle, None, 3, tmp_path / "photos")
+    (tmp_path / "x.parquet").mkdir()
+    with pytest.raises(Refused, match="is a folder"):
+        recommend_to(bundle, None, 3, tmp_path / "x.parquet")
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["cat.jpg", "photos", "x.parquet"]
+
+
+def test_the_budget_decides_how_many_at_once_and_nothing_else(bundle, tmp_path, monkeypatch):
+    sizes = []
+    best = batch.best
+    monkeypatch.setattr(batch, "best", lambda b, asked, *more: sizes.append(len(asked.ids)) or best(b, asked, *more))
+    recommend_to(bundle, None, 3, tmp_path / "all.parquet")
+    recommend_to(bundle, None, 3, tmp_path / "little.parquet", budget=2**18)
+    assert sizes == [6, 6]
+    rules = read_filters(bundle, {"users": {"u001": {"allowed": ["i001", "i002", "i003", "i004"]}}})
+    recommend_to(bundle, None, 3, tmp_path / "own.parquet", rules, budget=2**18)
+    monkeypatch.setattr(batch, "_ROW_BYTES", 2**14)
+    recommend_to(bundle, None, 3, tmp_path / "one.parquet", budget=2**18)
+    assert sizes[3:] == [1] * 6
+    tables = [parquet.read_table(tmp_path / f"{name}.parquet") for name in ("all", "little", "one")]
+    assert tables[0].equals(tables[1])
+    assert tables[0].equals(tables[2])
+    with pytest.raises(Refused, match="memory budget"):
+        recommend_to(bundle, None, 3, tmp_path / "none.parquet", budget=2**10)
+
+
+def test_the_rules_hold_in_batch(bundle, tmp_path):
+    rules = read_filters(bundle, {"blocked": ["i001", "i002"]})
+    recommend_to(bundle, None, 9, tmp_path / "out.parquet", rules)
+    assert parquet.read_table(tmp_path / "out.parquet").equals(recommend(bundle, bundle.user_ids, 9, filters=rules))
+    assert not {"i001", "i002"} & set(parquet.read_table(tmp_path / "out.parquet")["item_id"].to_pylist())

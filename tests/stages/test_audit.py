@@ -31,7 +31,8 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         folder / "items"
     )
     write_json(folder / "drift", {"verdict": "ok", "against": None, "checks": []})
-    return {name: folder / name for name in ("interactions", "items", "drift")}
+    pd.DataFrame({"user_id": ["u1"]}).to_parquet(folder / "users")
+    return {name: folder / name for name in ("interactions", "items", "users", "drift")}
 
 
 def prepared(logs: dict[str, Path], scratch: Path, prepare: Prepare) -> Job:
@@ -106,7 +107,7 @@ def test_a_core_of_the_whole_log_is_found(logs: dict[str, Path], tmp_path: Path)
 def test_what_it_reads_and_how_it_is_told() -> None:
     stage = AuditStage(TIME, ("sgl",))
     assert stage.reads == ("train", "valid", "test", "vocabulary", "data_report", "model/sgl")
-    assert set(json.loads(json.dumps(stage.settings))) == {"split", "kcore", "experiments"}
+    assert set(json.loads(json.dumps(stage.settings))) == {"split", "kcore", "cold_items", "experiments"}
     checks = [{"name": "overlap", "verdict": "leak", "count": 3}, {"name": "core", "verdict": "ok", "count": 0}]
     assert summary({"verdict": "leak", "checks": checks}) == "leak (overlap: 3)"
     assert summary({"verdict": "ok", "checks": checks[1:]}) == "ok (1 checks)"

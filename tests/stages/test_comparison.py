@@ -95,6 +95,17 @@ def test_few_users_carry_no_claim(tmp_path):
     assert found["headline"].startswith("Too few users to say whether any recipe beats popular: xsimgcl")
 
 
+def test_a_number_of_all_lists_together_is_shown_and_not_tested(tmp_path):
+    found = table(tmp_path, {"ease": 0.0, "xsimgcl": 0.1}, metrics=("ndcg@20", "coverage@20", "gini@20"))
+    for metric in ("coverage@20", "gini@20"):
+        shown = row(found, "xsimgcl", metric)
+        assert shown["mean"] > 0
+        assert (shown["difference"], shown["adjusted_p"], shown["mark"]) == (None, None, "")
+    assert row(found, "xsimgcl")["adjusted_p"] == row(found, "xsimgcl")["p"], "Holm pays for one row"
+    with pytest.raises(Refused, match="'coverage@20' is one number of all lists together"):
+        table(tmp_path / "by", {"ease": 0.0, "xsimgcl": 0.1}, metrics=("ndcg@20", "coverage@20"), metric="coverage@20")
+
+
 def test_the_best_baseline_is_read_against_nothing(tmp_path):
     found = table(tmp_path, {"popular": 0.0, "ease": 0.1, "xsimgcl": 0.2})
     assert {key for key, value in row(found, "ease").items() if value is None} >= {"difference", "interval", "adjusted_p"}

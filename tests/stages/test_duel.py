@@ -126,6 +126,15 @@ def test_claims_hold_or_not(tmp_path):
         duel(better, base, "ndcg@2 > 0 at 95%")
 
 
+def test_a_number_of_all_lists_together_is_left_out_and_cannot_be_required(tmp_path):
+    both = [add(tmp_path, name, metrics=("ndcg@20", "coverage@20"), segments="none") for name in ("one", "two")]
+    found = duel(*both)
+    assert [row["metric"] for row in found["metrics"]] == ["ndcg@20"]
+    assert found["left_out"] == ["coverage@20: one number of all lists together"]
+    with pytest.raises(Refused, match="--require 'coverage@20 > 0 at 95%': 'coverage@20' is one number of all lists together"):
+        duel(*both, "coverage@20 > 0 at 95%")
+
+
 def test_what_cannot_be_paired_is_refused_naming_both(tmp_path):
     base = add(tmp_path, "base")
     for name, wrong, message in (
@@ -193,7 +202,7 @@ def test_what_is_not_there_is_refused(store, tmp_path):
     root, runs = store
     base = runs["base"]
     for reference, message in (
-        ("f" * 32, "there is no such run"),
+        ("f" * 32, "there is no run 'ffff"),
         (runs["empty"], "keeps no evaluation/metrics.json"),
         ("models:/shp/1", "did you mean 'shop'"),
         ("models:/shop/9", "no version 9"),

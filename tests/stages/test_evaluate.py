@@ -247,6 +247,26 @@ def test_segments_by_hand(job):
     assert (cold["users"], cold["held_out"], cold["metrics"]) == (0, 2, {})
 
 
+def test_users_are_divided_by_what_is_known_of_them(job):
+    known = pa.table({"user_id": USERS, "country": ["AT", "FR", "AT", None]})
+    pq.write_table(known, job.reads["vocabulary"] / "users.parquet", write_page_checksum=True)
+    stage(segments=("country",)).run(job)
+    found = json.loads((job.out("evaluation/popular") / "segments.json").read_text("utf-8"))
+    country = [segment(found, "country", label) for label in ("AT", "FR", "other", "unknown")]  # cy, bob, nobody, 007
+    assert [(row["users"], row["held_out"]) for row in country] == [(1, 2), (1, 1), (0, 0), (1, 2)]
+    assert [row["metrics"].get("recall@3") for row in country] == [1, 1, None, 0]
+
+
+def test_of_several_categories_in_one_text_the_first_divides(job):
+    described(job, genre=["x y", "x", "y x", None, " "])
+    for separator, labels in ((" ", {"x", "y"}), ("", {"x y", "x", "y x"})):
+        stage(segments=("genre",), category="genre", category_separator=separator).run(job)
+        found = json.loads((job.out("evaluation/popular") / "segments.json").read_text("utf-8"))
+        assert {row["segment"] for row in found if row["by"] == "genre"} == {*labels, "other", "unknown"}
+        told = json.loads((job.out("evaluation/popular") / "metrics.json").read_text("utf-8"))["categories"]
+        assert told == {"column": "genre", "separator": separator}, "the report reads categories alike"
+
+
 def test_values_by_segment_average_to_the_table_of_segments(job):
     stage().run(job)
     folder = job.out("evaluation/popular")

@@ -62,6 +62,31 @@ def test_it_writes_what_it_declares_and_nothing_else(log, tmp_path):
     )
 
 
+def test_a_table_of_users_comes_along_and_decides_the_fingerprint(log, tmp_path):
+    table = tmp_path / "users.csv"
+    table.write_text("who,country,age\nv,AT,30\n,FR,1\nu,FR,\nu,DE,2\n")
+    made = stage(log, users=str(table), user_columns={"user_id": "who"})
+    counts = run(made, tmp_path / "out")
+    assert pq.read_table(tmp_path / "out" / "users").to_pylist() == [
+        {"user_id": "u", "country": "FR", "age": ""},
+        {"user_id": "v", "country": "AT", "age": "30"},
+    ]
+    assert {name: counts[name] for name in counts if name.startswith("users_")} == {
+        "users_listed": 2, "users_bad": 1, "users_repeated": 1,
+    }  # fmt: skip
+    assert made.outside()[table.as_posix()] == digest_file(table)
+    run(stage(log), tmp_path / "without")
+    assert pq.read_table(tmp_path / "without" / "users").to_pydict() == {"user_id": []}
+
+
+def test_a_table_of_users_without_ids_is_refused(log, tmp_path):
+    (tmp_path / "users.csv").write_text("who,country\nv,AT\n")
+    with pytest.raises(Refused, match="no column 'user_id'"):
+        run(stage(log, users=str(tmp_path / "users.csv")), tmp_path / "out")
+    with pytest.raises(Refused, match=r"nowhere\.csv"):
+        stage(log, users=str(tmp_path / "nowhere.csv")).outside()
+
+
 def test_the_same_input_gives_the_same_bytes(log, tmp_path):
     for name in ("a", "b"):
         run(stage(log, threads=1 if name == "a" else 3, memory_limit="300MB"), tmp_path / name)

@@ -14,18 +14,14 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.stages.lineage import lineage
 from recsys_cl.stages.logged import report_logged
 from recsys_cl.stages.pipeline import Result, run_pipeline
+from tests.stages.small import LOGS, write
 
 pytestmark = pytest.mark.slow
 
-PIPELINE = """
-name = "small"
-[ingest.source]
-use = "synthetic"
-users = 120
-items = 60
-events = 3000
+PIPELINE = f"""
+{LOGS}
 [prepare]
-split = { use = "time" }
+split = {{ use = "time" }}
 [[experiments]]
 recipe = "popular"
 """
@@ -33,9 +29,7 @@ recipe = "popular"
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("logged")
-    (folder / "small.toml").write_text(PIPELINE)
-    return folder
+    return write(tmp_path_factory.mktemp("logged"), PIPELINE)
 
 
 def uri(home: Path) -> str:

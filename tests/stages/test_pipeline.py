@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -122,6 +123,13 @@ def test_a_changed_recipe_reruns_its_own_stages_only(home: Path, result: Result)
         *(f"{stage}/{name}" for stage in ("train", "evaluate") for name in ("xsimgcl", "sasrec-softmax")),
         "audit",  # it looks at every model
     }
+
+
+def test_a_model_that_was_lost_is_trained_to_the_same_bytes_and_nothing_else_runs(home: Path, result: Result) -> None:
+    for folder in (home / "data" / "small").glob("train-*"):
+        shutil.rmtree(folder)
+    again = statuses(run(home))
+    assert {name for name, status in again.items() if status == "done"} == {name for name in again if name.startswith("train/")}
 
 
 def test_a_deleted_store_is_told_everything_again_without_training(home: Path, result: Result) -> None:

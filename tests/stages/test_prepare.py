@@ -22,15 +22,19 @@ LOG = [(f"u{int(CHANCE.paretovariate(0.6)) % 40}", f"i{int(CHANCE.paretovariate(
 SHARES = Component(use="time")
 TIMES = Component.model_validate({"use": "time", "valid": "1970-01-01T00:08:00", "test": "1970-01-01T00:09:00"})
 ITEMS = pa.table({"item_id": ["i1", "i5", "nobody"], "title": ["One", None, "None"], "image": [[1, 2], [3, 4], [5, 6]]})
+USERS = pa.table({"user_id": ["nobody", "u2", "u1"], "country": ["AT", "FR", None]})
 
 
 def prepared(folder, rows=LOG, settings=None, **optional):
     folder.mkdir()
     items = folder / "items.parquet"
     pq.write_table(ITEMS, items)
+    users = folder / "users.parquet"
+    pq.write_table(USERS, users)
     drift = folder / "drift"
     drift.write_text('{"verdict": "warning", "against": 3, "checks": []}')
-    reads = {"interactions": write_log(folder / "log.parquet", rows, **optional), "items": items, "drift": drift}
+    log = write_log(folder / "log.parquet", rows, **optional)
+    reads = {"interactions": log, "items": items, "users": users, "drift": drift}
     job = Job(reads, folder / "out", "")
     job.scratch.mkdir()
     PrepareStage(settings or Prepare(kcore=KCore(users=2, items=2))).run(job)
@@ -95,6 +99,13 @@ def test_items_keep_what_is_known_of_them(tmp_path):
     assert "nobody" not in items.index
 
 
+def test_users_keep_what_is_known_of_them(tmp_path):
+    users = load_users(prepared(tmp_path / "a").out("vocabulary")).set_index("user_id")
+    assert users.loc["u2", "country"] == "FR"
+    assert users.loc[["u1", "u3"], "country"].isna().all()
+    assert "nobody" not in users.index
+
+
 def test_the_report_counts_what_a_loop_counts(tmp_path):
     job = prepared(tmp_path / "a")
     report = json.loads(job.out("data_report").read_text())
@@ -124,3 +135,29 @@ def test_the_report_counts_ties(tmp_path):
     job = prepared(tmp_path / "a", rows, Prepare(split=Component(use="leave_last_out")))
     tied = json.loads(job.out("data_report").read_text())["tied_times"]
     assert tied == 1  # inside parts: a's y at the time of x, both in train
+
+
+def test_the_report_counts_held_out_targets_that_only_the_order_of_the_log_decides(tmp_path):
+    """By hand: a's last two are of one instant, b's last two too but each alone in its part, c's and d's never meet."""
+    days = {"a": [0, 1, 5, 5], "b": [0, 2, 5, 5, 5], "c": [0, 3, 4, 5], "d": [5, 5, 6, 7]}
+    rows = sorted(((user, f"i{at}", day) for user, row in days.items() for at, day in enumerate(row)), key=lambda row: row[2])
+    job = prepared(tmp_path / "a", rows, Prepare(split=Component(use="leave_last_out")))
+    report = json.loads(job.out("data_report").read_text())
+    assert {name: facts["tied"] for name, facts in report["parts"].items()} == {"train": 3, "valid": 2, "test": 2}
+
+
+def test_of_one_instant_the_later_row_of_the_log_is_the_target(tmp_path):
+    rows = [("a", item, 0) for item in ("x", "y", "z", "w")] + [("b", item, 0) for item in ("w", "z", "y", "x")]
+    job = prepared(tmp_path / "a", rows, Prepare(split=Component(use="leave_last_out")))
+    parts = json.loads(job.out("data_report").read_text())["parts"]
+    assert {name: facts["tied"] for name, facts in parts.items()} == {"train": 4, "valid": 2, "test": 2}
+    told = {name: pq.read_table(job.out(name)).to_pylist() for name in ("train", "valid", "test")}
+    assert [len(told[name]) for name in ("train", "valid", "test")] == [4, 2, 2]
+    names = load_items(job.out("vocabulary")).item_id.to_list()
+    train = [(row["user"], names[row["item"]]) for row in told["train"]]
+    assert train == [(0, "x"), (0, "y"), (1, "w"), (1, "z")]
+    shape = load_shape(job.out("vocabulary"))
+    held = {
+        name: [names[row["item"]] if row["item"] < shape.items else None for row in told[name]] for name in ("valid", "test")
+    }
+    assert held == {"valid": ["z", "y"], "test": ["w", "x"]}

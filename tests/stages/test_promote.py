@@ -1,7 +1,6 @@
 """Promotion by planted values per user: who is better is known, and nobody else is appointed."""
 
 import json
-import shutil
 import socket
 from pathlib import Path
 
@@ -29,20 +28,9 @@ NOISE = np.random.default_rng(0).normal(0, 0.05, USERS)
 NOISE -= NOISE.mean()  # so that the planted gain is the mean gain
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    root = tmp_path_factory.mktemp("template")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        open_store(root)
-    return root
-
-
 @pytest.fixture
-def store(template, tmp_path, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    shutil.copytree(template / "mlruns", tmp_path / "mlruns")
-    return open_store(tmp_path)
+def store(root):
+    return open_store(root)
 
 
 def add(store, folder, label, *, gain=0.0, digest="a" * 64, users=USERS, audit="ok", drift="ok", coverage=0.5):

@@ -10,25 +10,22 @@ from pathlib import Path
 import pytest
 
 from recsys_cl.core.errors import Refused, Unavailable
+from recsys_cl.core.files import digest_file
 from recsys_cl.core.settings import Component
 from recsys_cl.evaluation.agreement import kendall, ranks
 from recsys_cl.ingest.protocols import Protocols, windows_of
 from recsys_cl.stages.compared import markdown
+from recsys_cl.stages.openings import FOLDER, Ledger
 from recsys_cl.stages.pipeline import run_pipeline
 from recsys_cl.stages.protocols import compare_protocols
+from recsys_cl.stages.store import Store
+from tests.stages.small import LOGS, write
 
 ROOT = Path(__file__).parents[2]
-PIPELINE = """
-name = "small"
-
-[ingest.source]
-use = "synthetic"
-users = 120
-items = 60
-events = 3000
-
+PIPELINE = f"""
+{LOGS}
 [prepare]
-split = { use = "time", valid = 0.15, test = 0.15 }
+split = {{ use = "time", valid = 0.15, test = 0.15 }}
 
 [[experiments]]
 recipe = "ease"
@@ -36,12 +33,6 @@ recipe = "ease"
 [[experiments]]
 recipe = "item-knn"
 """
-
-
-def write(folder: Path, text: str = PIPELINE) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "small.toml").write_text(text)
-    return folder
 
 
 class Watch:
@@ -61,7 +52,7 @@ def compare(home: Path, *changes: str, watch: Watch | None = None):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = write(tmp_path_factory.mktemp("protocols"))
+    folder = write(tmp_path_factory.mktemp("protocols"), PIPELINE)
     run_pipeline(folder / "small.toml", (), folder / "data", None, lambda *_: None, until="prepare")
     return folder
 
@@ -106,6 +97,26 @@ def test_a_protocol_of_the_pipelines_own_split_is_the_pipelines_own_result(home:
     made = run_pipeline(home / "small.toml", (), home / "data", None, lambda *seen: watched.append(seen[:2]), until="evaluate")
     assert {status for _, status in watched} == {"skipped"}
     assert [line.test["ndcg@20"] for line in made.experiments] == answer["means"][2]
+
+
+@pytest.mark.slow
+def test_openings_of_a_test_part_are_counted_as_in_a_run(home: Path, first) -> None:
+    store, compared = Store(home / "data" / "small"), first[0]
+    digests = {digest_file(path) for path in store.root.glob("prepare/*/test")}
+    counts = {path.stem: Ledger(path.parent).count(path.stem) for path in (home / "data" / FOLDER).glob("*.jsonl")}
+    windows = sum(len(each.windows) for each in compared.measured)
+    assert sum(counts.values()) == windows * len(compared.as_json()["recipes"])
+    assert counts.keys() <= digests
+
+
+@pytest.mark.slow
+def test_the_report_shows_the_ranks(home: Path, first) -> None:
+    uri = f"sqlite:///{home}/mlruns/mlflow.db"
+    made = run_pipeline(home / "small.toml", (), home / "data", uri, lambda *_: None, until="report")
+    assert made.report is not None
+    told = json.loads((made.report.parent / "report.json").read_text())["protocols"]
+    assert told == json.loads((home / "data" / "small" / "protocols.json").read_text())
+    assert "Kendall&#39;s τ between protocols" in made.report.read_text("utf-8")
 
 
 @pytest.mark.slow
@@ -208,7 +219,7 @@ def test_a_bad_log_is_the_logs_fault_and_no_protocols(tmp_path: Path) -> None:
 )
 def test_a_wrong_setting_is_refused_before_data_is_read(tmp_path: Path, change: str, message: str) -> None:
     with pytest.raises(Refused, match=message):
-        compare(write(tmp_path), change)
+        compare(write(tmp_path, PIPELINE), change)
     assert not (tmp_path / "data").exists()
 
 

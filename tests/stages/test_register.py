@@ -30,22 +30,6 @@ USERS, ITEMS = 5, 12
 VALID = {"weak": 0.2, "strong": 0.6}
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    root = tmp_path_factory.mktemp("template")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        open_store(root)
-    return root
-
-
-@pytest.fixture
-def root(template, tmp_path, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    shutil.copytree(template / "mlruns", tmp_path / "mlruns")
-    return tmp_path
-
-
 @pytest.fixture
 def reads(tmp_path):
     """What the stages before leave behind, written by hand."""
@@ -239,13 +223,13 @@ def test_what_is_not_there_is_refused_with_the_nearest(root, reads):
             load_bundle(model, root=root)
 
 
-def test_another_store_is_another_outside_and_gets_everything(root, reads, template, tmp_path):
+def test_another_store_is_another_outside_and_gets_everything(root, reads, empty_store, tmp_path):
     stage = stage_in(root)
     outside = stage.outside()
     first = run(stage, reads, root, 0)
     assert stage.outside() == stage_in(root).outside() == outside
     (tmp_path / "other").mkdir()
-    shutil.copy(template / "mlruns" / "mlflow.db", tmp_path / "other" / "runs.db")
+    shutil.copy(empty_store / "mlruns" / "mlflow.db", tmp_path / "other" / "runs.db")
     other = stage_in(root, uri=f"sqlite:///{tmp_path / 'other' / 'runs.db'}")
     assert other.outside() != outside
     second = run(other, reads, root, 1)

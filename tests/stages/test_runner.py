@@ -159,6 +159,43 @@ def test_the_receipt_says_what_was_done(tmp_path: Path) -> None:
     assert receipt["writes"]["out/b/x"]["digest"] == outcome.artifacts["out/b/x"].digest
 
 
+def test_what_a_folder_cost_is_kept_and_is_no_part_of_it(tmp_path: Path) -> None:
+    """Made again, the same bytes have the same digest, however long it took; so nothing that reads them runs again."""
+    seconds = iter((1.0, 2.0, 3.0))
+
+    def work(job: Job) -> None:
+        job.out("model").mkdir()
+        (job.out("model") / "weights").write_text("the same")
+        (job.out("model") / "cost.json").write_text(json.dumps({"seconds": next(seconds)}))
+
+    @dataclass
+    class Trained(Step):
+        @property
+        def writes(self) -> tuple[str, ...]:
+            return ("model",)
+
+        def run(self, job: Job) -> Mapping[str, float]:
+            work(job)
+            return {}
+
+    @dataclass
+    class Measured(Step):
+        def run(self, job: Job) -> Mapping[str, float]:
+            self.runs += 1
+            job.out(self.writes[0]).write_text((job.reads["model"] / "weights").read_text())
+            return {}
+
+    steps = [Trained("train"), Measured("evaluate", reads=("model",))]
+    first = run(steps, tmp_path)
+    again = run(steps, tmp_path, force="train")
+    assert [done.status for done in again.done] == ["done", "skipped"]
+    assert again.artifacts["model"].digest == first.artifacts["model"].digest
+    assert json.loads((again.artifacts["model"].path / "cost.json").read_text()) == {"seconds": 2.0}, "the newest is kept"
+    (again.artifacts["model"].path / "weights").write_text("another")
+    with pytest.raises(Refused, match="'model' is damaged"):
+        run(steps, tmp_path, force="evaluate")
+
+
 def test_a_missing_result_is_told(tmp_path: Path) -> None:
     step = Step("a", work=lambda job: None)
     step.run = lambda job: {}  # type: ignore[method-assign]

@@ -61,8 +61,11 @@ def test_whoever_is_stopped_stops_the_others(tmp_path: Path) -> None:
 
 
 def test_a_worker_repeats_what_was_asked_for() -> None:
-    worker = Worker("shop.toml", ("seed=2", "a=b"), Path("/data"), "sqlite:///x.db")
+    worker = Worker("shop.toml", ("seed=2", "a=b"), Path("/data"), "https://me:hunter2@mlflow")
     assert worker.command("train/sgl")[1:] == [
         *("-m", "recsys_cl", "run", "shop.toml", "--set", "seed=2", "--set", "a=b"),
-        *("--tracking-uri", "sqlite:///x.db", "--data-dir", "/data", "--only", "train/sgl"),
+        *("--data-dir", "/data", "--only", "train/sgl"),
     ]
+    assert worker.environment is not None
+    assert worker.environment["MLFLOW_TRACKING_URI"] == "https://me:hunter2@mlflow", "where `ps` does not show it"
+    assert Worker("shop.toml", (), Path("/data"), None).environment is None, "as it is"

@@ -30,8 +30,8 @@ from recsys_cl.views.layer_noise import LayerNoiseView
 USERS, ITEMS, BLOCKS, EACH = 120, 80, 4, 9
 CPU = torch.device("cpu")
 EVALUATION = Evaluation(metrics=("recall", "ndcg"), ks=(12, 20))
-FROM_LOGS = [name for name in recipe_names() if load_recipe(name).family != "multimodal"]
-"""Those that read the items' features as well learn in tests/test_modal_recipes.py."""
+FROM_LOGS = [name for name in recipe_names() if load_recipe(name).family not in ("multimodal", "cross-domain")]
+"""Those that read the items' features as well learn in tests/test_modal_recipes.py and tests/test_cross_recipes.py."""
 SMALL = {"source": {"batch_size": 64}, "encoder": {"dim": 16}}
 MORE_STEPS = {"source": {"batch_size": 16}}
 OWN_NEGATIVES = {"sampler": {"shared": False, "negatives": 32}}  # a good part of what is drawn for all is one's own
@@ -113,7 +113,9 @@ def test_every_recipe_trains_through_the_one_stage(job_in, name):
     counts = _stage(name, epochs=epochs).run(job)
     folder = job.out(f"model/{name}")
 
-    assert {path.name for path in folder.iterdir()} == {"weights.safetensors", "recipe.json", "summary.json", "history.jsonl"}
+    assert {path.name for path in folder.iterdir()} == {
+        "weights.safetensors", "recipe.json", "summary.json", "history.jsonl", "cost.json"
+    }  # fmt: skip
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["recipe"] == name
     assert summary["fingerprint"] == job.fingerprint
@@ -204,7 +206,7 @@ def test_a_refit_trains_afresh_on_train_and_valid_for_the_selected_epochs(job_in
     train_steps, both_steps = -(-USERS * (EACH - 1) // 64), -(-USERS * EACH // 64)
     assert seen[:2] == [(train_steps, False, 3, 3), (both_steps, True, best, best)]
     assert summary["refit"]
-    assert summary["train_seconds"] == pytest.approx(sum(seconds[:2]), abs=1e-3)
+    assert json.loads((folder / "cost.json").read_text())["seconds"] == pytest.approx(sum(seconds[:2]), abs=1e-3)
     assert summary["valid"] == json.loads((alone / "summary.json").read_text())["valid"]
     assert (folder / "weights.safetensors").read_bytes() != (alone / "weights.safetensors").read_bytes()
 

@@ -18,23 +18,17 @@ from recsys_cl.stages.prepare import PrepareStage
 from recsys_cl.stages.runner import run_stages
 from recsys_cl.stages.store import Store
 from recsys_cl.stages.tuning import tune_pipeline, tune_stages
+from tests.stages.small import LOGS, write
 
 ROOT = Path(__file__).parents[2]
-PIPELINE = """
-name = "small"
-
-[ingest.source]
-use = "synthetic"
-users = 120
-items = 60
-events = 3000
-
+PIPELINE = f"""
+{LOGS}
 [prepare]
-split = { use = "time" }
+split = {{ use = "time" }}
 
 [[experiments]]
 recipe = "mf-bpr"
-set.training = { epochs = 6, refit = true }
+set.training = {{ epochs = 6, refit = true }}
 set.source.batch_size = 128
 set.encoder.dim = 8
 
@@ -46,14 +40,8 @@ trials = 8
 seed = 2
 
 [tune.space]
-"encoder.dim" = { use = "choice", values = [4, 8, 16] }
+"encoder.dim" = {{ use = "choice", values = [4, 8, 16] }}
 """
-
-
-def write(folder: Path, text: str = PIPELINE) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "small.toml").write_text(text)
-    return folder
 
 
 def tune(home: Path, *changes: str):
@@ -81,7 +69,7 @@ def story(folder: Path):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("tuning"))
+    return write(tmp_path_factory.mktemp("tuning"), PIPELINE)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +155,7 @@ def test_trials_depend_on_the_seed_alone_and_more_of_them_go_on_where_they_ended
 
 @pytest.mark.slow
 def test_a_search_is_never_shown_the_test_part(tmp_path: Path) -> None:
-    pipeline = load_pipeline(write(tmp_path) / "small.toml", ["tune.trials=1"])
+    pipeline = load_pipeline(write(tmp_path, PIPELINE) / "small.toml", ["tune.trials=1"])
     stages = tune_stages(pipeline, tmp_path / "data" / "small" / "tune", lambda _: None)
     assert {name for stage in stages for name in stage.reads} == {"train", "valid", "vocabulary"}
     before = [IngestStage(pipeline.ingest, pipeline.seed), PrepareStage(pipeline.prepare)]
@@ -200,7 +188,7 @@ def test_a_recipe_of_which_nothing_completes_says_why(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(fitting, "fit", fit)
     monkeypatch.setattr("recsys_cl.stages.tuning._tracked", lambda stage, runs: stage)
-    write(tmp_path)
+    write(tmp_path, PIPELINE)
     with pytest.raises(Refused, match=r"no trial was completed: popular: .*not finite.*ease: .*not finite"):
         tune(tmp_path, "tune.trials=2")
 
@@ -223,7 +211,7 @@ def test_a_recipe_of_which_nothing_completes_says_why(tmp_path: Path, monkeypatc
 )
 def test_a_wrong_setting_is_refused_before_data_is_read(tmp_path: Path, change: str, message: str) -> None:
     with pytest.raises(Refused, match=message):
-        tune(write(tmp_path), change)
+        tune(write(tmp_path, PIPELINE), change)
     assert not (tmp_path / "data").exists()
 
 
@@ -260,7 +248,7 @@ def reported(home: Path):
 def test_killed_in_the_middle_of_a_trial_the_same_command_goes_on_from_there(home: Path, tuning, tmp_path: Path) -> None:
     import mlflow
 
-    write(tmp_path)
+    write(tmp_path, PIPELINE)
     for death in (1 + 8 + 6 + 2, 3):  # in the second trial of mf-bpr, at its second epoch; then some epochs later
         script = KILLED.format(root=str(ROOT), home=str(tmp_path), death=death)
         done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)

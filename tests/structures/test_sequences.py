@@ -191,3 +191,30 @@ def test_a_size_of_zero_is_refused_by_name(key: str) -> None:
 def test_training_without_a_next_item_anywhere_is_refused() -> None:
     with pytest.raises(Refused, match="two interactions"):
         next(feed([[1], [2], []]).training(seed(0)))
+
+
+def test_times_are_those_of_the_tokens_in_training_and_when_serving() -> None:
+    columns = torch.tensor([(10, 0, 1), (20, 1, 7), (30, 0, 2), (30, 0, 5), (40, 1, 3), (50, 0, 4)])
+    log = Interactions(Shape(3, ITEMS), columns[:, 1], columns[:, 2], columns[:, 0])
+    when = {0: [10, 30, 30, 50], 1: [20, 40], 2: [0]}
+    made = SequenceFeed(log.shape, log, max_length=3, times=True)
+    (batch,) = made.training(seed(1))
+    assert batch.source.times is not None
+    for number, user in enumerate(batch.users.tolist()):
+        own = slice(int(batch.source.offsets[number]), int(batch.source.offsets[number + 1]))
+        assert batch.source.times[own].tolist() == when[user][:-1][-3:]
+    ((source, users),) = made.inference(torch.arange(3))
+    assert source.times is not None
+    assert source.times.tolist() == [time for user in users.tolist() for time in when[user][-3:]]
+    assert SequenceFeed(log.shape, log).times is None
+
+
+def test_joined_times_follow_their_tokens_and_need_all_to_have_them() -> None:
+    first = Sequences(
+        Shape(2, ITEMS), torch.tensor([1, 2]), torch.tensor([0, 2]), torch.tensor([1]), 2, times=torch.tensor([5, 6])
+    )
+    second = replace(first, tokens=torch.tensor([3, 4]), times=torch.tensor([7, 8]))
+    joined = join([first, second]).times
+    assert joined is not None
+    assert joined.tolist() == [5, 6, 7, 8]
+    assert join([first, replace(second, times=None)]).times is None

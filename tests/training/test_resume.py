@@ -112,18 +112,26 @@ def test_tensors_whose_facts_were_never_written_do_not_count(bench, script):
     assert bench.fit(PLAN, script(*RISING)).epoch == 5
 
 
-@pytest.mark.parametrize("change", [{"learning_rate": 0.2}, {"epochs": 6}, {"patience": 9}])
-def test_a_checkpoint_of_another_plan_is_refused(bench, script, change):
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({"learning_rate": 0.2}, "(training.learning_rate: 0.1 there, 0.2 here)"),
+        ({"epochs": 6}, "(training.epochs: 5 there, 6 here)"),
+        ({"patience": 9, "clip": 2.0}, "(training.clip: null there, 2.0 here; training.patience: null there, 9 here)"),
+    ],
+)
+def test_a_checkpoint_of_another_plan_is_refused_with_the_difference(bench, script, change, difference):
     bench.fit(PLAN, script(*RISING))
-    with pytest.raises(Refused, match="other settings"):
+    with pytest.raises(Refused, match="other settings") as refused:
         bench.fit(PLAN.model_copy(update=change), script(*RISING, 0.6))
+    assert difference in str(refused.value)
 
 
 def test_a_checkpoint_of_another_model_is_refused(bench, script, toy_classes):
     bench.fit(PLAN, script(*RISING))
     larger = toy_classes[0]()
     larger.item = torch.nn.Parameter(torch.zeros(11, 3))
-    with pytest.raises(Refused, match="other settings"):
+    with pytest.raises(Refused, match=r"weight item: torch.float32 \[\d+, 3\] there, torch.float32 \[11, 3\] here"):
         bench.fit(PLAN, script(*RISING), toy=larger)
 
 

@@ -26,6 +26,7 @@ class DataSet:
     user_ids: Sequence[str]  # by id
     item_ids: Sequence[str]
     items: pd.DataFrame  # what else is known of each item, by id
+    let_in: frozenset[int] = frozenset()  # items that may be known though train lacks them, for their content
 
     def warm(self, part: str) -> pd.DataFrame:
         """The rows of a part whose user and item are in the vocabulary."""

@@ -45,7 +45,7 @@ def test_only_ids(data: DataSet) -> Finding:
     train, examples, count = data.parts["train"], [], 0
     for side, names, size in (("user", data.user_ids, data.shape.users), ("item", data.item_ids, data.shape.items)):
         told = np.bincount(train[side], minlength=size + 1)
-        unmet = np.flatnonzero(told[:size] == 0)
+        unmet = [number for number in np.flatnonzero(told[:size] == 0).tolist() if side == "user" or number not in data.let_in]
         count += len(unmet) + int(told[size:].sum())
         examples += [f"{side} {names[number]}: in the vocabulary, not in train" for number in unmet[:SHOWN]]
         examples += [f"{int(told[size:].sum())} train rows of a {side} outside the vocabulary"] if told[size:].sum() else []

@@ -1,1 +1,1 @@
-"""Columns of the item table become vectors: one kind of content, one file. Statistics are those of the vocabulary's items."""
+"""Columns of the item table become vectors: one kind of content, one file. What is learned, is learned of met items alone."""

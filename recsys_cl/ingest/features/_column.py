@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +12,20 @@ from numpy.typing import NDArray
 
 from recsys_cl.core.errors import Refused, nearest
 
+Learned = Mapping[str, pa.Array]
+"""What a kind of content learned of the items that somebody met, such as their mean; all others are read by it."""
+
+
+SHAPE = b"shape"
+"""Where a prepared column says what its rows are: JSON in the field's metadata."""
+
 
 class Known(NamedTuple):
     """One modality: a vector for each item that has it."""
 
     values: NDArray[np.float32]  # [I, D]; rows that are not present mean nothing
     present: NDArray[np.bool_]  # [I]
+    shape: tuple[int, ...] = ()  # what a row is, flattened; see `Modality`
 
 
 def column(items: pa.Table, name: str, modality: str) -> pa.Array:
@@ -35,9 +43,23 @@ def column(items: pa.Table, name: str, modality: str) -> pa.Array:
     return values
 
 
+def column_to_read(items: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
+    """The column ``name``, null for every item where the table has none: of new items less may be known."""
+    if name not in items.column_names or items.column(name).null_count == len(items):
+        return pa.nulls(len(items), kind)
+    return items.column(name).combine_chunks()
+
+
 def texts(items: pa.Table, names: Sequence[str], modality: str) -> list[str]:
     """The texts of each item in ``names``, joined; lists of text too. Empty where all are missing."""
-    rows = zip(*(column(items, name, modality).to_pylist() for name in names), strict=True)
+    for name in names:
+        column(items, name, modality)
+    return texts_to_read(items, names)
+
+
+def texts_to_read(items: pa.Table, names: Sequence[str]) -> list[str]:
+    """The same where a column may be missing."""
+    rows = zip(*(column_to_read(items, name, pa.string()).to_pylist() for name in names), strict=True)
     return [" ".join(_text(value) for value in row if value is not None) for row in rows]
 
 
@@ -46,12 +68,12 @@ def _text(value: object) -> str:
 
 
 def numbers(items: pa.Table, name: str, modality: str) -> pa.Array:
-    """A column of numbers, or of text that is numbers, as float64 with nulls.
+    """A column of numbers, or of text that is numbers, as float64 with nulls; all null where there is none.
 
     Raises:
         Refused: a value is no finite number; names the item.
     """
-    values = column(items, name, modality)
+    values = column_to_read(items, name, pa.float64())
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         values = pc.utf8_trim_whitespace(values)
         values = pc.if_else(pc.equal(values, ""), None, values)

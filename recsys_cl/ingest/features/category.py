@@ -9,7 +9,7 @@ import pyarrow as pa
 from pydantic import PositiveInt
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.features._column import Known, column
+from recsys_cl.ingest.features._column import Known, Learned, column, column_to_read
 
 
 class Category:
@@ -27,22 +27,31 @@ class Category:
     def __init__(self, name: str, column: str = "", separator: str = "", most: PositiveInt = 256) -> None:
         self.name, self.column, self.separator, self.most = name, column or name, separator, most
 
-    def __call__(self, items: pa.Table) -> Known:
-        """The categories of ``items`` [I, C].
+    def fit(self, items: pa.Table) -> Learned:
+        """The most frequent categories of ``items``.
 
         Raises:
             Refused: no such column, or no item has a category.
         """
-        found = [self._split(value) for value in column(items, self.column, self.name).to_pylist()]
-        counts = Counter(kind for kinds in found for kind in kinds)
+        column(items, self.column, self.name)
+        counts = Counter(kind for kinds in self._found(items) for kind in kinds)
         if not counts:
             raise Refused(f"prepare.features.{self.name}: column '{self.column}' names no category for any item")
-        kept = {kind: place for place, kind in enumerate(sorted(counts, key=lambda k: (-counts[k], k))[: self.most])}
-        values = np.zeros((len(found), len(kept)), np.float32)
+        kept = sorted(counts, key=lambda kind: (-counts[kind], kind))[: self.most]
+        return {"kinds": pa.array(kept, pa.string())}
+
+    def __call__(self, items: pa.Table, learned: Learned) -> Known:
+        """The categories of ``items`` [I, C], of those that were ``learned``."""
+        place = {kind: at for at, kind in enumerate(learned["kinds"].to_pylist())}
+        found = self._found(items)
+        values = np.zeros((len(found), len(place)), np.float32)
         for row, kinds in zip(values, found, strict=True):
-            row[[kept[kind] for kind in kinds if kind in kept]] = 1
+            row[[place[kind] for kind in kinds if kind in place]] = 1
         lengths = np.sqrt(values.sum(1, keepdims=True))
         return Known(values / np.maximum(lengths, 1), lengths[:, 0] > 0)
+
+    def _found(self, items: pa.Table) -> list[set[str]]:
+        return [self._split(value) for value in column_to_read(items, self.column, pa.string()).to_pylist()]
 
     def _split(self, value: object) -> set[str]:
         if value is None:

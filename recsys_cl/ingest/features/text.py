@@ -6,13 +6,15 @@ Deerwester et al., 1990, doi:10.1002/(SICI)1097-4571(199009)41:6<391::AID-ASI1>3
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pydantic import PositiveInt
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.features._column import Known, texts
+from recsys_cl.ingest.features._column import Known, Learned, texts, texts_to_read
 
 
 class Text:
@@ -30,27 +32,42 @@ class Text:
     def __init__(self, name: str, columns: tuple[str, ...] = (), dim: PositiveInt = 64, counts: str = "") -> None:
         self.name, self.columns, self.dim, self.counts = name, columns or (name,), dim, counts
 
-    def __call__(self, items: pa.Table) -> Known:
-        """The texts of ``items`` [I, dim].
+    def fit(self, items: pa.Table) -> Learned:
+        """The words that two of ``items`` share, their weights, and the leading directions [dim x words].
 
         Raises:
             Refused: no such column, or no two items share a word.
         """
         from sklearn.decomposition import TruncatedSVD
-        from sklearn.feature_extraction.text import TfidfVectorizer
 
-        found = texts(items, self.columns, self.name)
-        bags = [_spelled_out(text, self.counts) for text in found] if self.counts else found
-        weigh = TfidfVectorizer(min_df=2, sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
+        weigh = self._weigh(min_df=2)
         try:
-            weights = weigh.fit_transform(bags)
+            weights = weigh.fit_transform(self._bags(texts(items, self.columns, self.name)))
         except ValueError as error:  # what it says of an empty vocabulary
             raise Refused(f"prepare.features.{self.name}: no two items share a word in {', '.join(self.columns)}") from error
-        present = np.diff(weights.indptr) > 0
-        dim = min(self.dim, weights.shape[1], int(present.sum()))
-        projected = TruncatedSVD(dim, random_state=0).fit(weights[present]).transform(weights)
+        some = weights[np.diff(weights.indptr) > 0]
+        dim = min(self.dim, weights.shape[1], some.shape[0])
+        directions = TruncatedSVD(dim, random_state=0).fit(some).components_
+        words = weigh.get_feature_names_out().tolist()
+        return {"words": pa.array(words), "idf": pa.array(weigh.idf_), "directions": pa.array(directions.reshape(-1))}
+
+    def __call__(self, items: pa.Table, learned: Learned) -> Known:
+        """The texts of ``items`` [I, dim], in the words that were ``learned``."""
+        words, idf = learned["words"].to_pylist(), learned["idf"].to_numpy()
+        weigh = self._weigh(vocabulary=words)
+        weigh.idf_ = idf
+        weights = weigh.transform(self._bags(texts_to_read(items, self.columns)))
+        projected = weights @ learned["directions"].to_numpy().reshape(-1, len(words)).T
         lengths = np.linalg.norm(projected, axis=1, keepdims=True)
-        return Known((projected / np.maximum(lengths, 1e-12)).astype(np.float32), present & (lengths[:, 0] > 1e-12))
+        return Known((projected / np.maximum(lengths, 1e-12)).astype(np.float32), lengths[:, 0] > 1e-12)
+
+    def _weigh(self, **more: Any) -> Any:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        return TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\b\w+\b", **more)
+
+    def _bags(self, found: Sequence[str]) -> list[str]:
+        return [_spelled_out(text, self.counts) for text in found] if self.counts else list(found)
 
 
 def _spelled_out(bag: str, mark: str) -> str:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.features._column import Known, column
+from recsys_cl.ingest.features._column import Known, Learned, column, column_to_read
 
 
 class Vector:
@@ -26,29 +26,55 @@ class Vector:
     def __init__(self, name: str, column: str = "", scale: Literal["standard", "none"] = "standard") -> None:
         self.name, self.column, self.scale = name, column or name, scale
 
-    def __call__(self, items: pa.Table) -> Known:
-        """The vectors of ``items``, one row an item of the vocabulary.
+    def fit(self, items: pa.Table) -> Learned:
+        """The mean vector and the deviation that is left of ``items``.
 
         Raises:
             Refused: no such column, not one of vectors of one width, or empty for every item.
         """
-        found, where = column(items, self.column, self.name), f"prepare.features.{self.name}: column '{self.column}'"
-        if not any(is_kind(found.type) for is_kind in _LISTS) or not _is_number(found.type.value_type):
-            raise Refused(f"{where} holds {found.type}, not lists of numbers; 'text', 'category' and 'number' read others")
+        found = column(items, self.column, self.name)
+        widths = pc.unique(pc.list_value_length(self._lists(found)).drop_null()).to_pylist()
+        if len(widths) != 1 or not widths[0]:
+            raise Refused(f"{self._where} must hold finite vectors of one width, found widths {sorted(widths)[:5]}")
+        vectors = self._flat(found).reshape(-1, widths[0])
+        mean, deviation = np.zeros(widths[0]), 1.0
+        if self.scale == "standard":
+            mean = vectors.mean(0, dtype=np.float64)
+            deviation = float(np.sqrt(np.square(vectors - mean).mean())) or 1.0
+        return {"mean": pa.array(mean), "deviation": pa.array([deviation])}
+
+    def __call__(self, items: pa.Table, learned: Learned) -> Known:
+        """The vectors of ``items`` [I, D], centred and scaled as ``learned`` says.
+
+        Raises:
+            Refused: a vector is of another width than those learned from, or not finite.
+        """
+        mean, deviation = learned["mean"].to_numpy(), float(learned["deviation"][0].as_py())
+        found = self._lists(column_to_read(items, self.column, pa.list_(pa.float32())))
         present = found.is_valid().to_numpy(zero_copy_only=False)
-        flat = pc.list_flatten(found).to_numpy(zero_copy_only=False).astype(np.float32)
         widths = pc.unique(pc.list_value_length(found).drop_null()).to_pylist()
-        if len(widths) != 1 or not widths[0] or not np.isfinite(flat).all():
-            raise Refused(f"{where} must hold finite vectors of one width, found widths {sorted(widths)[:5]}")
-        values = np.zeros((len(found), widths[0]), np.float32)
-        values[present] = _standard(flat.reshape(-1, widths[0])) if self.scale == "standard" else flat.reshape(-1, widths[0])
+        if any(width != len(mean) for width in widths):
+            raise Refused(f"{self._where} must hold vectors of {len(mean)} numbers, found widths {sorted(widths)[:5]}")
+        values = np.zeros((len(found), len(mean)), np.float32)
+        values[present] = (self._flat(found).reshape(-1, len(mean)) - mean) / deviation
         return Known(values, present)
 
+    @property
+    def _where(self) -> str:
+        return f"prepare.features.{self.name}: column '{self.column}'"
 
-def _standard(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    centred = vectors.astype(np.float64) - vectors.mean(0, dtype=np.float64)
-    deviation = float(np.sqrt(np.square(centred).mean())) or 1.0
-    return np.asarray(centred / deviation, dtype=np.float32)
+    def _lists(self, found: pa.Array) -> pa.Array:
+        if not any(is_kind(found.type) for is_kind in _LISTS) or not _is_number(found.type.value_type):
+            raise Refused(
+                f"{self._where} holds {found.type}, not lists of numbers; 'text', 'category' and 'number' read others"
+            )
+        return found
+
+    def _flat(self, found: pa.Array) -> NDArray[np.float32]:
+        flat: NDArray[np.float32] = pc.list_flatten(found).to_numpy(zero_copy_only=False).astype(np.float32)
+        if not np.isfinite(flat).all():
+            raise Refused(f"{self._where} must hold finite vectors of one width; a number is missing or not finite")
+        return flat
 
 
 def _is_number(kind: pa.DataType) -> bool:

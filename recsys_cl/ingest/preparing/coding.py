@@ -1,11 +1,12 @@
-"""Text ids become codes and rows come in time order: the relational half of preparing, out of core.
+"""Text ids become codes and rows come in time order: the last step in which rows come from an engine.
 
-Everything is one Ibis expression over the Parquet log; sorting and joining spill to disk where memory is short, and
-what returns to Python is integers.
+Filters and joins are Ibis expressions over the Parquet log; what leaves the engine, in batches, is numbered as it comes,
+since joining each row with the number of its id, and sorting what is sorted, would take several times as long.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.engine import ROW, Engine, distinct
+from recsys_cl.ingest.engine import ROW, Engine
 from recsys_cl.ingest.prepare import Prepare
 from recsys_cl.ingest.preparing.coded_log import PARTS, Behaviours, CodedLog
+from recsys_cl.ingest.preparing.ids import Ids
 from recsys_cl.ingest.preparing.positives import event_types, positives
 
 if TYPE_CHECKING:
@@ -41,59 +43,82 @@ def code(run: Engine, interactions: Path, settings: Prepare) -> tuple[CodedLog, 
     """
     log = run.parquet("interactions", interactions)
     kept, human, counts = positives(run, log, settings)
-    ids = {name: _ranked(run, kept, name) for name in ("user", "item")}
-    ranks = {name: run.table(name, table) for name, table in ids.items()}
-    coded = _coded(run, kept, ranks)
+    coded, ids = _coded(run, kept)
     complete = counts["logged"] == counts["positive"]
-    clock = coded if complete else _columns(run, log.select("timestamp").order_by("timestamp"))
+    clock = coded["timestamp"] if complete else np.sort(_columns(run.stream(log.select("timestamp")))["timestamp"])
     return CodedLog(
-        users=coded["user"],
-        items=coded["item"],
+        users=coded["user_id"],
+        items=coded["item_id"],
         times=coded["timestamp"],
         parts=coded.get("part"),
-        clock=clock["timestamp"],
-        user_ids=ids["user"].column("user_id").combine_chunks(),
-        item_ids=ids["item"].column("item_id").combine_chunks(),
+        clock=clock,
+        user_ids=ids["user_id"],
+        item_ids=ids["item_id"],
         weights=coded.get("value"),
-        behaviours=_behaviours(run, human, ranks) if settings.behaviours else None,
+        behaviours=_behaviours(run, human, ids) if settings.behaviours else None,
     ), counts
 
 
-def _ranked(run: Engine, kept: ir.Table, name: str) -> pa.Table:
-    """The distinct ids in byte order, beside their ranks."""
-    ids = run.all(distinct(kept, f"{name}_id").order_by(f"{name}_id"))
-    return ids.append_column(name, pa.array(np.arange(len(ids), dtype=np.int32)))
-
-
-def _coded(run: Engine, kept: ir.Table, ranks: dict[str, ir.Table]) -> Columns:
-    """``user``, ``item``, ``timestamp``, ``part`` and ``value``, where there are such, in order of time, then log."""
-    names = [*ranks, "timestamp"]
-    for name, table in ranks.items():
-        kept = kept.join(table, f"{name}_id")
+def _coded(run: Engine, kept: ir.Table) -> tuple[Columns, dict[str, pa.Array]]:
+    """Codes, times and, where there are such, ``part`` and ``value``, in order of time, then log; and the ids by code."""
+    names = ["user_id", "item_id", "timestamp", ROW]
     if "part" in kept.columns:
         kept = kept.mutate(part=kept.part.cases(*zip(PARTS, range(len(PARTS)), strict=True), else_=-1).cast("int8"))
         names.append("part")
-    return _columns(run, kept.order_by("timestamp", ROW).select(*names, *({"value"} & set(kept.columns))))
+    found, ids = {"user_id": Ids(), "item_id": Ids()}, {}
+    columns = _columns(_numbered(run.stream(kept.select(*names, *({"value"} & set(kept.columns)))), found))
+    for name, column in found.items():
+        ids[name], columns[name] = column.ranked()
+    columns = _as_logged(columns, columns.pop(ROW))
+    if (columns["timestamp"][1:] < columns["timestamp"][:-1]).any():  # ingestion sorts; others may not have
+        order = np.argsort(columns["timestamp"], kind="stable")
+        columns = {name: column[order] for name, column in columns.items()}
+    return columns, ids
 
 
-def _behaviours(run: Engine, log: ir.Table, ranks: dict[str, ir.Table]) -> Behaviours:
+def _numbered(batches: Iterator[pa.RecordBatch], ids: dict[str, Ids]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for name, column in ids.items():
+            column.add(batch.column(name))
+        yield batch.drop_columns(list(ids))
+
+
+def _as_logged(columns: Columns, rows: NDArray[np.int64]) -> Columns:
+    """The columns in the order of ``rows``, which are distinct and in no order: each value is put where it stands."""
+    length = int(rows.max()) + 1
+    there = np.zeros(length, dtype=np.bool_)
+    there[rows] = True
+    arranged = {}
+    for name, column in columns.items():
+        placed = np.empty(length, dtype=column.dtype)
+        placed[rows] = column
+        arranged[name] = placed if length == len(rows) else placed[there]
+    return arranged
+
+
+def _behaviours(run: Engine, log: ir.Table, ids: dict[str, pa.Array]) -> Behaviours:
     """Every event between a user and an item that both have a code, positive or not."""
     if "event" not in log.columns:
         raise Refused("prepare.behaviours: the log has no column 'event'")
     types = event_types(run, log)
-    for name, table in ranks.items():
-        log = log.join(table, f"{name}_id")
+    for name, known in ids.items():
+        ranks = pa.table({name: known, f"{name}_rank": np.arange(len(known), dtype=np.int32)})
+        log = log.join(run.table(f"ranks_of_{name}", ranks), name)
     log = log.mutate(kind=log.event.cases(*((event, number) for number, event in enumerate(types)), else_=-1).cast("int32"))
-    found = _columns(run, log.select(*ranks, "timestamp", "kind"))
-    return Behaviours(tuple(types), found["user"], found["item"], found["timestamp"], found["kind"])
+    found = _columns(run.stream(log.select("user_id_rank", "item_id_rank", "timestamp", "kind")))
+    return Behaviours(tuple(types), found["user_id_rank"], found["item_id_rank"], found["timestamp"], found["kind"])
 
 
-def _columns(run: Engine, rows: ir.Table) -> Columns:
+def _columns(batches: Iterator[pa.RecordBatch]) -> Columns:
     """Each column as one array; times as microseconds since 1970 UTC, weights as floats (some dialects: decimals)."""
-    table = run.all(rows)
-    columns = {name: table.column(name) for name in table.column_names}
-    if "timestamp" in columns:
-        columns["timestamp"] = columns["timestamp"].cast(pa.timestamp("us", "UTC")).cast(pa.int64())
-    if "value" in columns:
-        columns["value"] = columns["value"].cast(pa.float64())
-    return {name: column.to_numpy() for name, column in columns.items()}
+    found: dict[str, list[NDArray[Any]]] = {}
+    for batch in batches:
+        for name, values in zip(batch.schema.names, batch.columns, strict=True):
+            found.setdefault(name, []).append(_NUMBERS.get(name, lambda same: same)(values).to_numpy())
+    return {name: np.concatenate(arrays) for name, arrays in found.items()}
+
+
+_NUMBERS: dict[str, Callable[[pa.Array], pa.Array]] = {
+    "timestamp": lambda times: times.cast(pa.timestamp("us", "UTC")).cast(pa.int64()),
+    "value": lambda weights: weights.cast(pa.float64()),
+}

@@ -22,18 +22,24 @@ PERIODS = 60
 def data_report(prepared: Prepared) -> dict[str, Any]:
     """Facts about a prepared data set, JSON-able.
 
-    Keys: ``users``, ``items``, ``density``; ``rows`` (logged, and removed or left by each step); ``parts`` (per part
-    interactions, distinct warm users and items, cold ones, first and last time); ``tied_times``; ``item_popularity``
-    and ``user_activity`` (percentiles, share of the top, histogram by powers of two); ``periods`` (events over time).
+    Keys: ``users``, ``items``, ``unmet_items`` (known by content alone), ``density``; ``rows`` (logged, and removed or left
+    by each step); ``parts`` (per part interactions, distinct warm users and items, cold ones, first and last time, ties);
+    ``tied_times``; ``item_popularity`` and ``user_activity`` (percentiles, share of the top, histogram by powers of two);
+    ``periods`` (events over time).
     """
     shape, train = prepared.shape, prepared.parts[0]
-    pairs = len(distinct(train.users.astype(np.int64) * shape.items + train.items))
+    met = np.append(np.bincount(train.items, minlength=shape.items) > 0, False)
+    pairs = len(distinct(train.users.astype(np.int64) * shape.items + train.items)) if prepared.repeated else len(train.users)
     return {
         "users": shape.users,
         "items": shape.items,
+        "unmet_items": shape.items - int(met.sum()),
         "density": pairs / (shape.users * shape.items),
         "rows": prepared.counts,
-        "parts": {name: _part(part, shape) for name, part in zip(PARTS, prepared.parts, strict=True)},
+        "parts": {
+            name: _part(part, shape, met) | {"tied": tied}
+            for name, part, tied in zip(PARTS, prepared.parts, _tied(prepared.parts, shape), strict=True)
+        },
         "tied_times": sum(_ties(part) for part in prepared.parts),
         "item_popularity": _tail(np.bincount(train.items, minlength=shape.items)),
         "user_activity": _tail(np.bincount(train.users, minlength=shape.users)),
@@ -41,8 +47,8 @@ def data_report(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _part(part: Part, shape: Shape) -> dict[str, Any]:
-    warm_users, warm_items = part.users < shape.users, part.items < shape.items
+def _part(part: Part, shape: Shape, met: NDArray[np.bool_]) -> dict[str, Any]:
+    warm_users, warm_items = part.users < shape.users, met[part.items]
     return {
         "interactions": len(part.users),
         "users": int(np.count_nonzero(np.bincount(part.users[warm_users]))),
@@ -63,6 +69,22 @@ def _ties(part: Part) -> int:
     crowded = ~(starts & np.append(starts[1:], True))
     meetings = np.cumsum(starts)[crowded] * (int(part.users.max()) + 1) + part.users[crowded]
     return len(meetings) - len(distinct(meetings))
+
+
+def _tied(parts: tuple[Part, ...], shape: Shape) -> list[int]:
+    """Of each part, the interactions of known users who had another at that very instant, in whatever part.
+
+    Which of them is held out, because it came last, only the order of the log decides: with times by the day, often.
+    """
+    users, times = (np.concatenate([getattr(part, name) for part in parts]) for name in ("users", "times"))
+    part = np.repeat(np.arange(len(parts)), [len(each.users) for each in parts])
+    known = users < shape.users
+    users, times, part = users[known], times[known], part[known]
+    order = np.lexsort((times, users))
+    same = (users[order][1:] == users[order][:-1]) & (times[order][1:] == times[order][:-1])
+    crowded = np.append(False, same) | np.append(same, False)
+    crowded = crowded[: len(users)]  # of nothing at all, nothing is
+    return [int(count) for count in np.bincount(part[order][crowded], minlength=len(parts))]
 
 
 def _tail(counts: NDArray[np.int64]) -> dict[str, Any]:

@@ -19,15 +19,15 @@ def kcore(users: NDArray[np.int32], items: NDArray[np.int32], bounds: KCore, *, 
     if len(users) == 0 or (bounds.users <= 1 and bounds.items <= 1):
         return np.ones(len(users), dtype=np.bool_)
     left_users, left_items = _distinct(users, items, int(items.max()) + 1) if repeated else (users, items)
-    alive_users, alive_items = np.bincount(users) > 0, np.bincount(items) > 0
+    user_degrees, item_degrees = np.bincount(left_users), np.bincount(left_items)
     while True:
-        degrees = np.bincount(left_users, minlength=len(alive_users)), np.bincount(left_items, minlength=len(alive_items))
-        weak_users, weak_items = alive_users & (degrees[0] < bounds.users), alive_items & (degrees[1] < bounds.items)
-        if not (weak_users.any() or weak_items.any()):
-            return np.asarray(alive_users[users] & alive_items[items])
-        alive_users &= ~weak_users
-        alive_items &= ~weak_items
+        alive_users, alive_items = user_degrees >= bounds.users, item_degrees >= bounds.items
         stay = alive_users[left_users] & alive_items[left_items]
+        if stay.all():
+            return np.asarray(alive_users[users] & alive_items[items])
+        gone = ~stay  # few, after the first round: counting them is cheaper than counting again what stays
+        user_degrees -= np.bincount(left_users[gone], minlength=len(user_degrees))
+        item_degrees -= np.bincount(left_items[gone], minlength=len(item_degrees))
         left_users, left_items = left_users[stay], left_items[stay]
 
 

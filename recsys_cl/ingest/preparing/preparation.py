@@ -1,7 +1,7 @@
 """From one log to train, valid, test and a vocabulary, in the order that lets nothing leak back.
 
-Positives, repeats, split; then k-core and vocabulary from train alone. Later parts keep every interaction: what is not
-in the vocabulary is cold, and counted.
+Positives, repeats, split; then k-core and vocabulary from train alone, and perhaps the item table's other items for their
+content. Later parts keep every interaction: what is not in the vocabulary is cold, and counted.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recsys_cl.core.build import build
@@ -22,6 +23,7 @@ from recsys_cl.ingest.prepare import Prepare
 from recsys_cl.ingest.preparing.behaviours import behaviour_columns, summed_weights
 from recsys_cl.ingest.preparing.coded_log import NOWHERE, PARTS, TRAIN, CodedLog
 from recsys_cl.ingest.preparing.coding import code
+from recsys_cl.ingest.preparing.content import Content, content_of
 from recsys_cl.ingest.preparing.kcore import kcore
 from recsys_cl.ingest.preparing.repeats import keep_one
 from recsys_cl.ingest.preparing.sessions import sessions
@@ -43,8 +45,10 @@ class Prepared:
 
     parts: tuple[Part, Part, Part]  # train, valid, test
     user_ids: pa.Array  # [users] text by id
-    item_ids: pa.Array  # [items] text by id
+    item_ids: pa.Array  # [items] text by id: train's, then those that only their content tells of
     counts: dict[str, int]  # rows logged, removed by each step, and left
+    content: Content | None = None  # of the items, where any is declared
+    repeated: bool = True  # whether train may hold a pair twice
 
     @property
     def shape(self) -> Shape:
@@ -52,13 +56,14 @@ class Prepared:
         return Shape(len(self.user_ids), len(self.item_ids))
 
 
-def prepare(interactions: Path, settings: Prepare, scratch: Path) -> Prepared:
+def prepare(interactions: Path, settings: Prepare, scratch: Path, items: Path | None = None) -> Prepared:
     """Prepare a log of the one schema.
 
     Args:
         interactions: Parquet with ``user_id``, ``item_id``, ``timestamp``, optionally ``rating``, ``event``, ``part``.
         settings: what is positive, what a repeat is worth, where to split, which core to keep.
         scratch: a folder in which the engine may spill.
+        items: the item table, from which content is read where ``settings`` declare any.
 
     Raises:
         Refused: a step leaves nothing, a part has no interactions, or the log lacks what a setting names.
@@ -78,7 +83,12 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path) -> Prepared:
     counts |= {"left_out": left_out} if left_out else {}
     if not core.any():
         raise Refused(f"prepare.kcore: none of the {len(train):,} train interactions lies in the core ({settings.kcore})")
-    return _renumbered(log, parts, train[core], counts)
+    kept = train[core]
+    content = None
+    if items is not None and settings.features:
+        met = log.item_ids.take(pa.array(np.unique(log.items[kept])))
+        content = content_of(met, items, settings.features, cold=settings.cold_items == "features")
+    return replace(_renumbered(log, parts, kept, counts, content), repeated=settings.repeats == "keep")
 
 
 def _collapsed(log: CodedLog, settings: Prepare) -> tuple[CodedLog, dict[str, int]]:
@@ -102,14 +112,19 @@ def _need_every_part(parts: NDArray[np.int8], use: str, needed: Sequence[str]) -
             raise Refused(f"prepare.split: '{use}' leaves {name} without interactions ({story})")
 
 
-def _renumbered(log: CodedLog, parts: NDArray[np.int8], train: NDArray[np.int64], counts: dict[str, int]) -> Prepared:
+def _renumbered(
+    log: CodedLog, parts: NDArray[np.int8], train: NDArray[np.int64], counts: dict[str, int], content: Content | None
+) -> Prepared:
     user_ids, users = _vocabulary(log.users, train, log.user_ids)
     item_ids, items = _vocabulary(log.items, train, log.item_ids)
+    if content is not None and len(content.item_ids) > len(item_ids):
+        item_ids = content.item_ids
+        items = pc.index_in(log.item_ids, value_set=item_ids).fill_null(len(item_ids)).to_numpy().astype(np.int32)
     rows = [train, *(np.flatnonzero(parts == part) for part in range(TRAIN + 1, len(PARTS)))]
     made = [Part(users[log.users[r]], items[log.items[r]], log.times[r], _columns(log, r)) for r in rows]
     made[0] = replace(made[0], columns={**made[0].columns, **behaviour_columns(log, train)})
     counts |= {name: len(r) for name, r in zip(PARTS, rows, strict=True)}
-    return Prepared((made[0], made[1], made[2]), user_ids, item_ids, counts)
+    return Prepared((made[0], made[1], made[2]), user_ids, item_ids, counts, content)
 
 
 def _columns(log: CodedLog, rows: NDArray[np.int64]) -> dict[str, pa.Array]:

@@ -16,7 +16,8 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import read_fault
 from recsys_cl.ingest.reading.locate import existing
 
-ENDING = ".npy"
+ENDING, FOLDER = ".npy", "/"
+_LARGEST = 64 * 2**20
 
 
 def arrays_beside(path: Path, columns: Mapping[str, str]) -> dict[str, Path]:
@@ -25,12 +26,40 @@ def arrays_beside(path: Path, columns: Mapping[str, str]) -> dict[str, Path]:
     return {name: existing(str(path.parent / theirs)) for name, theirs in named.items()}
 
 
+def files_beside(path: Path, columns: Mapping[str, str]) -> dict[str, dict[str, Path]]:
+    """The files of each folder among what columns are mapped to, by item id: a file is named by it, whatever its ending."""
+    folders = {name: path.parent / theirs for name, theirs in columns.items() if theirs.endswith(FOLDER)}
+    for folder in folders.values():
+        if not folder.is_dir():
+            raise Refused(f"{folder}: no such folder")
+    return {name: {file.stem: file for file in sorted(folder.iterdir()) if file.is_file()} for name, folder in folders.items()}
+
+
 def item_files(items: str | None, columns: Mapping[str, str]) -> list[Path]:
-    """The item table and the arrays beside it, which decide a result as the log does."""
+    """The item table and what lies beside it, which decide a result as the log does."""
     if items is None:
         return []
     path = existing(items)
-    return [path, *arrays_beside(path, columns).values()]
+    files = (file for found in files_beside(path, columns).values() for file in found.values())
+    return [path, *arrays_beside(path, columns).values(), *files]
+
+
+def with_files(path: Path, table: pa.Table, columns: Mapping[str, str], key: str = "item_id") -> pa.Table:
+    """``table`` with the bytes of each ``key``'s file as a column; null where the folder has none.
+
+    Raises:
+        Refused: a file is larger than 64 MiB, or no item has one.
+    """
+    for name, files in files_beside(path, columns).items():
+        found = [files.get(item) for item in table[key].to_pylist()]
+        if not any(found):
+            raise Refused(f"{path.parent / columns[name]}: no file is named by an id of {path.name}")
+        for file in filter(None, found):
+            if file.stat().st_size > _LARGEST:
+                raise Refused(f"{file}: larger than {_LARGEST >> 20} MiB")
+        contents = pa.array([file.read_bytes() if file else None for file in found], pa.large_binary())
+        table = table.append_column(name, contents)
+    return table
 
 
 def with_arrays(path: Path, table: pa.Table, columns: Mapping[str, str]) -> pa.Table:
@@ -69,34 +98,37 @@ def matrix(file: Path) -> NDArray[Any]:
     return array
 
 
-def check_features(path: Path, table: pa.Table) -> None:
-    """Refuse numbers that are not finite and vectors of several widths, naming column, row (from 0) and item."""
+def check_features(path: Path, table: pa.Table, key: str = "item_id") -> None:
+    """Refuse numbers that are not finite and vectors of several widths, naming column, row (from 0) and the id in ``key``.
+
+    Lists of texts or of whole numbers may be categories, of which each has as many as it has.
+    """
     for name in table.column_names:
         column = table[name].combine_chunks()
         if types.is_floating(column.type):
-            _refuse_first(path, table, name, pc.invert(pc.is_finite(column)), "is not finite; leave a missing value empty")
-        elif _is_list(column.type) and (types.is_floating(column.type.value_type) or types.is_integer(column.type.value_type)):
-            _check_vectors(path, table, name, column)
+            _refuse_first(path, table, key, name, pc.invert(pc.is_finite(column)), "is not finite; leave a missing value empty")
+        elif _is_list(column.type) and types.is_floating(column.type.value_type):
+            _check_vectors(path, table, key, name, column)
 
 
-def _check_vectors(path: Path, table: pa.Table, name: str, column: pa.Array) -> None:
+def _check_vectors(path: Path, table: pa.Table, key: str, name: str, column: pa.Array) -> None:
     widths = pc.list_value_length(column)
     usual = pc.mode(widths)[0]["mode"].as_py() if column.null_count < len(column) else None
-    _refuse_first(path, table, name, pc.not_equal(widths, usual), f"has another width than {usual}")
+    _refuse_first(path, table, key, name, pc.not_equal(widths, usual), f"has another width than {usual}")
     values, parents = pc.list_flatten(column), pc.list_parent_indices(column)
     bad = pc.fill_null(pc.invert(pc.is_finite(values)), fill_value=True)
     if pc.any(bad).as_py():
-        _refuse(path, table, name, parents.filter(bad)[0].as_py(), "holds a number that is missing or not finite")
+        _refuse(path, table, key, name, parents.filter(bad)[0].as_py(), "holds a number that is missing or not finite")
 
 
-def _refuse_first(path: Path, table: pa.Table, name: str, bad: pa.Array, reason: str) -> None:
+def _refuse_first(path: Path, table: pa.Table, key: str, name: str, bad: pa.Array, reason: str) -> None:
     row = pc.index(pc.fill_null(bad, fill_value=False), value=True).as_py()
     if row >= 0:
-        _refuse(path, table, name, row, reason)
+        _refuse(path, table, key, name, row, reason)
 
 
-def _refuse(path: Path, table: pa.Table, name: str, row: int, reason: str) -> None:
-    raise Refused(f"{path}: column '{name}', row {row} (item {table['item_id'][row].as_py()!r}) {reason}")
+def _refuse(path: Path, table: pa.Table, key: str, name: str, row: int, reason: str) -> None:
+    raise Refused(f"{path}: column '{name}', row {row} ({key.removesuffix('_id')} {table[key][row].as_py()!r}) {reason}")
 
 
 def _is_list(kind: pa.DataType) -> bool:

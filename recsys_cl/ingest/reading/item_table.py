@@ -1,4 +1,4 @@
-"""Item tables, from CSV, JSON lines or Parquet: ``item_id`` as text and whatever else is known of an item."""
+"""Tables of items and of users, from CSV, JSON lines or Parquet: the id as text and whatever else is known."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ import pyarrow.compute as pc
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.columns import missing
 from recsys_cl.ingest.reading.delimited import read_rows
-from recsys_cl.ingest.reading.features import ENDING, check_features, matrix, with_arrays
+from recsys_cl.ingest.reading.features import ENDING, FOLDER, check_features, matrix, with_arrays, with_files
 from recsys_cl.ingest.reading.objects import decode
 from recsys_cl.ingest.reading.physical import convert, text_kind
 from recsys_cl.ingest.reading.records import DELIMITERS, read_layout
 from recsys_cl.ingest.reading.tables import parquet_batches, parquet_schema
 from recsys_cl.ingest.reading.text import blocks
+
+ITEM, USER = "item_id", "user_id"
 
 
 def read_items(path: Path, columns: Mapping[str, str]) -> pa.Table:
@@ -28,12 +30,21 @@ def read_items(path: Path, columns: Mapping[str, str]) -> pa.Table:
         Refused: a row that is none, features that are not finite, ragged or of another number of rows,
             a column that is missing or stands twice, or ids that are not text or integers.
     """
+    return _read(path, columns, ITEM)
+
+
+def read_users(path: Path, columns: Mapping[str, str]) -> pa.Table:
+    """The same for a table of users, by ``user_id``."""
+    return _read(path, columns, USER)
+
+
+def _read(path: Path, columns: Mapping[str, str], key: str) -> pa.Table:
     name = path.name.removesuffix(".gz").removesuffix(".zst")
     readers = {".parquet": _parquet, ".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".ndjson": _jsonl, ENDING: _numbered}
     reader = readers.get(Path(name).suffix)
     if reader is None:
-        raise Refused(f"{path}: an item table ends in {', '.join(readers)}")
-    theirs = {"item_id": "item_id", **{name: text for name, text in columns.items() if not text.endswith(ENDING)}}
+        raise Refused(f"{path}: a table of {_kind(key)}s ends in {', '.join(readers)}")
+    theirs = {key: key, **{name: text for name, text in columns.items() if not text.endswith((ENDING, FOLDER))}}
     table = reader(path, theirs)
     for ours, wanted in theirs.items():
         if wanted not in table.column_names:
@@ -43,29 +54,44 @@ def read_items(path: Path, columns: Mapping[str, str]) -> pa.Table:
     for column in names:
         if names.count(column) > 1:
             raise Refused(f"{path}: column '{column}' stands {names.count(column)} times, once mapped and renamed")
-    table = with_arrays(path, _with_text_ids(path, table.rename_columns(names)), columns)
-    check_features(path, table)
+    table = with_arrays(path, _with_text_ids(path, table.rename_columns(names), key), columns)
+    table = with_files(path, table, columns, key)
+    check_features(path, table, key)
     return table
 
 
-def _with_text_ids(path: Path, table: pa.Table) -> pa.Table:
-    position = table.column_names.index("item_id")
+def _kind(key: str) -> str:
+    return key.removesuffix("_id")
+
+
+def _with_text_ids(path: Path, table: pa.Table, key: str) -> pa.Table:
+    position = table.column_names.index(key)
     kind = text_kind(table.schema.field(position).type)
     if kind is None:
-        raise Refused(f"{path}: item_id is of type {table.schema.field(position).type}, which no id can be")
+        raise Refused(f"{path}: {key} is of type {table.schema.field(position).type}, which no id can be")
     ids = pa.chunked_array([convert(chunk, kind, kind) for chunk in table.column(position).chunks], kind)
-    return table.set_column(position, "item_id", ids)
+    return table.set_column(position, key, ids)
 
 
 def clean_items(table: pa.Table) -> tuple[pa.Table, dict[str, int]]:
     """Valid ids only, each once (its first row), ordered by id; and how many rows were dropped for which reason."""
-    bad = pc.or_kleene(pc.equal(table["item_id"], ""), pc.match_substring_regex(table["item_id"], r"\p{Cc}"))
-    long = pc.greater(pc.binary_length(table["item_id"]), 1024)
+    return _clean(table, ITEM)
+
+
+def clean_users(table: pa.Table) -> tuple[pa.Table, dict[str, int]]:
+    """The same for a table of users."""
+    return _clean(table, USER)
+
+
+def _clean(table: pa.Table, key: str) -> tuple[pa.Table, dict[str, int]]:
+    ids = table[key]
+    bad = pc.or_kleene(pc.equal(ids, ""), pc.match_substring_regex(ids, r"\p{Cc}"))
+    long = pc.greater(pc.binary_length(ids), 1024)
     valid = table.filter(pc.invert(pc.fill_null(pc.or_(bad, long), fill_value=True)))
-    numbered = pa.table({"item_id": valid["item_id"], "row": pa.array(range(len(valid)), pa.int64())})
-    first = numbered.group_by("item_id").aggregate([("row", "min")]).sort_by("item_id")
+    numbered = pa.table({key: valid[key], "row": pa.array(range(len(valid)), pa.int64())})
+    first = numbered.group_by(key).aggregate([("row", "min")]).sort_by(key)
     kept = valid.take(first["row_min"])
-    return kept, {"items_bad": len(table) - len(valid), "items_repeated": len(valid) - len(kept)}
+    return kept, {f"{_kind(key)}s_bad": len(table) - len(valid), f"{_kind(key)}s_repeated": len(valid) - len(kept)}
 
 
 def _parquet(path: Path, _: Mapping[str, str]) -> pa.Table:

@@ -29,6 +29,7 @@ _CONSTANT = re.compile(rb"[\s:,\[]-?(?:NaN|Inf)")
 def plain_columns(data: bytes, names: Sequence[tuple[str, str]]) -> tuple[dict[str, pa.ChunkedArray], list[str]] | None:
     """The contract's columns of a block in which every line is one plain object, and the keys seen; None if it is not.
 
+    None, too, where no line has any of the columns.
     ``names`` are pairs (the contract's name, the log's). Integers become their decimal text, numbers text of the same value.
     """
     count = _lines(data)
@@ -44,8 +45,10 @@ def plain_columns(data: bytes, names: Sequence[tuple[str, str]]) -> tuple[dict[s
     except pa.ArrowException:
         return None
     found = {name: table[key] for name, key in names if key in table.column_names}
-    if len(table) != count or not all(
-        _as_expected(table[key], kinds.get(key)) for _, key in names if key in table.column_names
+    if (
+        not found
+        or len(table) != count
+        or not all(_as_expected(table[key], kinds.get(key)) for _, key in names if key in table.column_names)
     ):
         return None
     return {name: column.cast(pa.string()) for name, column in found.items()}, table.column_names

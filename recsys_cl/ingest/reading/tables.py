@@ -24,20 +24,25 @@ def parquet_schema(path: Path) -> pa.Schema:
         return schema
 
 
-def parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The file's rows in order, ``columns`` only."""
-    with _opened(path) as file:
+def parquet_batches(path: Path, columns: Sequence[str], coded: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
+    """The file's rows in order, ``columns`` only; those in ``coded`` as each batch's distinct values and indices to them."""
+    with _opened(path, coded) as file:
         yield from file.iter_batches(batch_size=ROWS, columns=list(columns), use_threads=False)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+def _opened(path: Path, coded: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
     try:
         if path.stat().st_size == 0:
             raise Refused(f"{path}: the file is empty")
         # Without pre_buffer and with a small buffer, memory does not grow with the file or its row groups.
         with pq.ParquetFile(
-            path, page_checksum_verification=True, coerce_int96_timestamp_unit="us", pre_buffer=False, buffer_size=_BUFFER
+            path,
+            page_checksum_verification=True,
+            coerce_int96_timestamp_unit="us",
+            pre_buffer=False,
+            buffer_size=_BUFFER,
+            read_dictionary=list(coded),
         ) as file:
             yield file
     except OSError as error:

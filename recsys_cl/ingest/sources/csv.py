@@ -11,9 +11,8 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.batches import fault_batch, row_batch
 from recsys_cl.ingest.reading.columns import check_mapping, positions
 from recsys_cl.ingest.reading.delimited import read_rows
-from recsys_cl.ingest.reading.features import item_files
-from recsys_cl.ingest.reading.item_table import read_items
-from recsys_cl.ingest.reading.locate import existing, locate
+from recsys_cl.ingest.reading.described import Described
+from recsys_cl.ingest.reading.locate import locate
 from recsys_cl.ingest.reading.records import DELIMITERS, Layout, read_layout
 from recsys_cl.ingest.source import REQUIRED, RawLog, row_schema
 
@@ -42,13 +41,13 @@ class Csv:
     ) -> None:
         if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n'):
             raise Refused(f"ingest.source.delimiter: one ASCII character other than a quote or line end, got {delimiter!r}")
-        self.path, self.columns, self.items, self.item_columns = path, columns or {}, items, item_columns or {}
+        self.path, self.columns, self.described = path, columns or {}, Described(items, item_columns)
         self.delimiters = DELIMITERS if delimiter is None else (delimiter,)
         check_mapping(self.columns)
 
     def files(self) -> list[Path]:
         """The log's files in order of name, then the item table."""
-        return locate(self.path, _ENDINGS) + item_files(self.items, self.item_columns)
+        return locate(self.path, _ENDINGS) + self.described.files()
 
     def read(self, scratch: Path) -> RawLog:  # noqa: ARG002 - text is streamed, nothing is put by
         """Open the log: headers now, rows as they are asked for."""
@@ -56,7 +55,7 @@ class Csv:
         wanted = [self.columns.get(name, name) for name in REQUIRED]
         layouts = [read_layout(path, self.delimiters, wanted) for path in paths]
         places = [positions(layout.header, self.columns, path) for path, layout in zip(paths, layouts, strict=True)]
-        schema = row_schema({name: pa.string() for place in places for name in place})
+        schema = row_schema({name: pa.string() for place in places for name in place}, faults=True)
         return RawLog(
             schema,
             (
@@ -65,7 +64,7 @@ class Csv:
                 for batch in _batches(schema, number, path, layouts[number], places[number])
             ),
             tuple(str(path) for path in paths),
-            read_items(existing(self.items), self.item_columns) if self.items else None,
+            self.described.read(),
         )
 
 

@@ -11,9 +11,8 @@ import pyarrow.parquet as pq
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.engine import engine
-from recsys_cl.ingest.reading.features import item_files
-from recsys_cl.ingest.reading.item_table import read_items
-from recsys_cl.ingest.reading.locate import existing, expand
+from recsys_cl.ingest.reading.described import Described
+from recsys_cl.ingest.reading.locate import expand
 from recsys_cl.ingest.source import OPTIONAL, RawLog, row_schema
 from recsys_cl.ingest.versions.identity import completed, row_hash
 from recsys_cl.ingest.versions.lock import pinned
@@ -40,7 +39,7 @@ class DataSet:
     def __init__(
         self, path: str, version: int | None = None, items: str | None = None, item_columns: dict[str, str] | None = None
     ) -> None:
-        self.path, self.number, self.items, self.item_columns = path, version, items, item_columns or {}
+        self.path, self.number, self.described = path, version, Described(items, item_columns)
 
     @property
     def version(self) -> Version:
@@ -49,7 +48,7 @@ class DataSet:
 
     def files(self) -> list[Path]:
         """The file that describes the version, on whose digest all others hang, then the item table."""
-        return [version_file(self._folder, self.version.number), *item_files(self.items, self.item_columns)]
+        return [version_file(self._folder, self.version.number), *self.described.files()]
 
     def read(self, scratch: Path) -> RawLog:
         """Verify the version's rows; then open them."""
@@ -63,7 +62,7 @@ class DataSet:
         kinds = {"timestamp": pa.timestamp("us"), "rating": pa.float64(), "weight": pa.float64()}
         names = ["user_id", "item_id", "timestamp", *(name for name in OPTIONAL if name in found)]
         schema = row_schema({name: kinds.get(name, pa.string()) for name in names})
-        items = read_items(existing(self.items), self.item_columns) if self.items else None
+        items = self.described.read()
         batches = _batches(schema, version_file(self._folder, version.number), paths, scratch)
         return RawLog(schema, batches, (str(self._folder),) * _FOLDS, items, version.drift)
 

@@ -11,9 +11,8 @@ import pyarrow as pa
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.batches import Fault, fault_batch, row_batch
 from recsys_cl.ingest.reading.columns import check_mapping, missing
-from recsys_cl.ingest.reading.features import item_files
-from recsys_cl.ingest.reading.item_table import read_items
-from recsys_cl.ingest.reading.locate import existing, locate
+from recsys_cl.ingest.reading.described import Described, Names, Paths
+from recsys_cl.ingest.reading.locate import locate
 from recsys_cl.ingest.reading.objects import Row, decode, row
 from recsys_cl.ingest.reading.plain_objects import plain_columns
 from recsys_cl.ingest.reading.text import Block, blocks
@@ -34,29 +33,25 @@ class JsonLines:
     """
 
     def __init__(
-        self,
-        path: str | list[str],
-        columns: dict[str, str] | None = None,
-        items: str | None = None,
-        item_columns: dict[str, str] | None = None,
+        self, path: Paths, columns: Names | None = None, items: str | None = None, item_columns: Names | None = None
     ) -> None:
-        self.path, self.columns, self.items, self.item_columns = path, columns or {}, items, item_columns or {}
+        self.path, self.columns, self.described = path, columns or {}, Described(items, item_columns)
         check_mapping(self.columns)
         self.names = [(n, self.columns.get(n, n)) for n in (*REQUIRED, *OPTIONAL) if n != "part" or n in self.columns]
 
     def files(self) -> list[Path]:
         """The log's files in order of name, then the item table."""
-        return locate(self.path, _ENDINGS) + item_files(self.items, self.item_columns)
+        return locate(self.path, _ENDINGS) + self.described.files()
 
     def read(self, scratch: Path) -> RawLog:  # noqa: ARG002 - text is streamed, nothing is put by
         """Open the log; lines are read as they are asked for."""
         paths = locate(self.path, _ENDINGS)
-        schema = row_schema({name: pa.string() for name, _ in self.names})
+        schema = row_schema({name: pa.string() for name, _ in self.names}, faults=True)
         return RawLog(
             schema,
             (batch for number, path in enumerate(paths) for batch in self._batches(schema, number, path)),
             tuple(str(path) for path in paths),
-            read_items(existing(self.items), self.item_columns) if self.items else None,
+            self.described.read(),
         )
 
     def _batches(self, schema: pa.Schema, file: int, path: Path) -> Iterator[pa.RecordBatch]:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import types
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.batches import row_batch
 from recsys_cl.ingest.reading.columns import check_mapping, positions
-from recsys_cl.ingest.reading.features import item_files
-from recsys_cl.ingest.reading.item_table import read_items
-from recsys_cl.ingest.reading.locate import existing, locate
-from recsys_cl.ingest.reading.physical import KINDS, common, convert
+from recsys_cl.ingest.reading.described import Described, Names, Paths
+from recsys_cl.ingest.reading.locate import locate
+from recsys_cl.ingest.reading.physical import KINDS, common, convert, text_kind
 from recsys_cl.ingest.reading.tables import parquet_batches, parquet_schema
-from recsys_cl.ingest.source import RawLog, row_schema
+from recsys_cl.ingest.source import TEXT, RawLog, row_schema
 
 
 class Parquet:
@@ -31,18 +31,14 @@ class Parquet:
     """
 
     def __init__(
-        self,
-        path: str | list[str],
-        columns: dict[str, str] | None = None,
-        items: str | None = None,
-        item_columns: dict[str, str] | None = None,
+        self, path: Paths, columns: Names | None = None, items: str | None = None, item_columns: Names | None = None
     ) -> None:
-        self.path, self.columns, self.items, self.item_columns = path, columns or {}, items, item_columns or {}
+        self.path, self.columns, self.described = path, columns or {}, Described(items, item_columns)
         check_mapping(self.columns)
 
     def files(self) -> list[Path]:
         """The log's files in order of name, then the item table."""
-        return locate(self.path, (".parquet",)) + item_files(self.items, self.item_columns)
+        return locate(self.path, (".parquet",)) + self.described.files()
 
     def read(self, scratch: Path) -> RawLog:  # noqa: ARG002 - rows are streamed, nothing is put by
         """Open the log: schemas now, rows as they are asked for."""
@@ -54,7 +50,7 @@ class Parquet:
             schema,
             (batch for number, path in enumerate(paths) for batch in _batches(schema, number, path, kinds[number])),
             tuple(str(path) for path in paths),
-            read_items(existing(self.items), self.item_columns) if self.items else None,
+            self.described.read(),
         )
 
     def _kinds(self, path: Path) -> dict[str, tuple[str, pa.DataType]]:
@@ -66,13 +62,14 @@ class Parquet:
             kind = KINDS[name](field.type)
             if kind is None:
                 raise Refused(f"{path}: column '{field.name}' is of type {field.type}, which no {name} can be")
-            found[name] = (field.name, kind)
+            found[name] = (field.name, TEXT if KINDS[name] is text_kind and types.is_string(field.type) else kind)
         return found
 
 
 def _batches(schema: pa.Schema, file: int, path: Path, kinds: dict[str, tuple[str, pa.DataType]]) -> Iterator[pa.RecordBatch]:
     row = 0
-    for batch in parquet_batches(path, [column for column, _ in kinds.values()]):
+    coded = [column for column, kind in kinds.values() if kind == TEXT]
+    for batch in parquet_batches(path, [column for column, _ in kinds.values()], coded):
         values = {}
         for name, (column, kind) in kinds.items():
             try:

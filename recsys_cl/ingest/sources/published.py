@@ -13,8 +13,7 @@ import pyarrow as pa
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.batches import row_batch
 from recsys_cl.ingest.reading.columns import check_mapping
-from recsys_cl.ingest.reading.features import item_files
-from recsys_cl.ingest.reading.item_table import read_items
+from recsys_cl.ingest.reading.described import Described
 from recsys_cl.ingest.reading.locate import existing, expand
 from recsys_cl.ingest.reading.user_lists import UserList, user_lists
 from recsys_cl.ingest.source import RawLog, row_schema
@@ -30,7 +29,7 @@ class Published:
 
     Args:
         path: the folder.
-        train, test: file names in it.
+        train, test: file names in it; where all lies in one file, ``test = ""`` and a split of one's own.
         valid: the name of the validation file, if there is one.
         columns: where the files are Parquet with a row a pair, what ``user_id`` and ``item_id`` are called there.
         items: an item table (.csv, .jsonl or .parquet).
@@ -53,11 +52,11 @@ class Published:
         self.path, self.names = path, {"train": train, "valid": valid, "test": test}
         self.columns = columns or {}
         check_mapping(self.columns, ("user_id", "item_id"))
-        self.items, self.item_columns = items, item_columns or {}
+        self.described = Described(items, item_columns)
 
     def files(self) -> list[Path]:
         """Train, valid and test, then the item table."""
-        return [*self._parts().values(), *item_files(self.items, self.item_columns)]
+        return [*self._parts().values(), *self.described.files()]
 
     def read(self, scratch: Path) -> RawLog:  # noqa: ARG002 - the files are small enough to be read at once
         """Read the three files."""
@@ -65,14 +64,14 @@ class Published:
         lists = {part: list(user_lists(path, self.columns)) for part, path in parts.items()}
         if "valid" in lists:
             lists["train"] = _without(lists["train"], lists["valid"])
-        items = read_items(existing(self.items), self.item_columns) if self.items else None
+        items = self.described.read()
         return RawLog(_SCHEMA, _batches(lists), tuple(str(path) for path in parts.values()), items)
 
     def _parts(self) -> dict[str, Path]:
         folder = Path(expand(self.path))
         if not folder.is_dir():
             raise Refused(f"{folder}: no such folder")
-        return {part: existing(str(folder / name)) for part, name in self.names.items() if name is not None}
+        return {part: existing(str(folder / name)) for part, name in self.names.items() if name}
 
 
 def _without(train: list[UserList], valid: list[UserList]) -> list[UserList]:

@@ -11,9 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from recsys_cl.ingest.reading.batches import row_batch
-from recsys_cl.ingest.reading.features import item_files
-from recsys_cl.ingest.reading.item_table import read_items
-from recsys_cl.ingest.reading.locate import existing, locate
+from recsys_cl.ingest.reading.described import Described
+from recsys_cl.ingest.reading.locate import locate
 from recsys_cl.ingest.reading.user_lists import user_lists
 from recsys_cl.ingest.source import RawLog, row_schema
 
@@ -36,16 +35,16 @@ class Sequences:
     timed: ClassVar[bool] = False  # times of different users mean nothing
 
     def __init__(self, path: str | list[str], items: str | None = None, item_columns: dict[str, str] | None = None) -> None:
-        self.path, self.items, self.item_columns = path, items, item_columns or {}
+        self.path, self.described = path, Described(items, item_columns)
 
     def files(self) -> list[Path]:
         """The files of lines in order of name, then the item table."""
-        return locate(self.path, (".txt", ".txt.gz", ".txt.zst")) + item_files(self.items, self.item_columns)
+        return locate(self.path, (".txt", ".txt.gz", ".txt.zst")) + self.described.files()
 
     def read(self, scratch: Path) -> RawLog:  # noqa: ARG002 - lines are streamed, nothing is put by
         """Open the log; lines are read as they are asked for."""
         paths = locate(self.path, (".txt", ".txt.gz", ".txt.zst"))
-        items = read_items(existing(self.items), self.item_columns) if self.items else None
+        items = self.described.read()
         return RawLog(_SCHEMA, _batches(paths), tuple(str(path) for path in paths), items)
 
 

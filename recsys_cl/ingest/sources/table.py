@@ -13,8 +13,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.batches import row_batch
 from recsys_cl.ingest.reading.columns import check_mapping, positions
 from recsys_cl.ingest.reading.databases import FILES, database_table
-from recsys_cl.ingest.reading.features import item_files
-from recsys_cl.ingest.reading.item_table import read_items
+from recsys_cl.ingest.reading.described import Described
 from recsys_cl.ingest.reading.locate import existing
 from recsys_cl.ingest.reading.physical import KINDS, convert
 from recsys_cl.ingest.source import RawLog, row_schema
@@ -51,13 +50,13 @@ class Table:
         if scheme not in FILES and snapshot is None:
             raise Refused("ingest.source.snapshot: name the table's state, e.g. a date, so that a change can be told")
         self.connection, self.scheme, self.place, self.table = connection, scheme, place, table
-        self.columns, self.items, self.item_columns = columns or {}, items, item_columns or {}
+        self.columns, self.described = columns or {}, Described(items, item_columns)
         check_mapping(self.columns)
 
     def files(self) -> list[Path]:
         """The database, where it is a file, then the item table."""
         database = [existing(self.place)] if self.scheme in FILES else []
-        return database + item_files(self.items, self.item_columns)
+        return database + self.described.files()
 
     def read(self, scratch: Path) -> RawLog:  # noqa: ARG002 - rows are streamed, nothing is put by
         """Connect and look at the columns; rows come as they are asked for."""
@@ -70,7 +69,7 @@ class Table:
             if kind is None:
                 raise Refused(f"{name}: column '{schema.names[position]}' is of type {schema.types[position]}, no {ours}")
             kinds[ours] = (schema.names[position], kind)
-        items = read_items(existing(self.items), self.item_columns) if self.items else None
+        items = self.described.read()
         return RawLog(row_schema({ours: kind for ours, (_, kind) in kinds.items()}), self._batches(kinds), (name,), items)
 
     def _batches(self, kinds: dict[str, tuple[str, pa.DataType]]) -> Iterator[pa.RecordBatch]:

@@ -20,7 +20,7 @@ from recsys_cl.ingest.settings import Ingest
 from recsys_cl.ingest.versions.account import COUNTS, counted_before, summary
 from recsys_cl.ingest.versions.compare import compare
 from recsys_cl.ingest.versions.gc import sweep
-from recsys_cl.ingest.versions.inputs import Found, Reading, refuse_changed
+from recsys_cl.ingest.versions.inputs import Found, Reading, foreign, refuse_changed
 from recsys_cl.ingest.versions.lock import writing
 from recsys_cl.ingest.versions.manifest import (
     PART,
@@ -61,13 +61,14 @@ def append(folder: Path, request: Request, seen: Seen, *, wait: bool = False) ->
         Refused: the input cannot be used; nothing is committed.
         Unavailable: another writer, disk or memory.
     """
+    files = foreign(folder, request.files)
     with writing(folder, wait=wait) as scratch:
         sweep(folder)
         before = latest(folder)
         parts = [] if before is None else [(named.name, read_part(folder, named)) for named in before.parts]
         known = {each.address: each for _, part in parts for each in part.inputs}
-        fresh = [file for file in request.files if file.address not in known]
-        counts = counted_before([known[file.address] for file in request.files if file.address in known])
+        fresh = [file for file in files if file.address not in known]
+        counts = counted_before([known[file.address] for file in files if file.address in known])
         if before is not None and not fresh:
             return summary(folder, before, counts, None)
         part, added = _make(folder, scratch, parts, before, fresh, request, seen)

@@ -55,6 +55,15 @@ def find(paths: Sequence[str], form: str, columns: Mapping[str, str], settings: 
     return found
 
 
+def foreign(folder: Path, files: Sequence[Found]) -> list[Found]:
+    """The files that are no part of the data set at ``folder`` itself, which may lie among its logs."""
+    own = folder.resolve()
+    found = [file for file in files if own not in file.path.resolve().parents]
+    if not found:
+        raise Refused(f"{folder}: nothing is to be read but the data set itself")
+    return found
+
+
 def refuse_changed(files: Sequence[Found]) -> None:
     """Refuse files that were written to while they were read: what was read is then not what was addressed."""
     for file in files:
@@ -75,7 +84,8 @@ class Reading:
         logs = [self._source(kind).read(scratch) for kind in dict.fromkeys(file.format for file in self.files)]
         names = [name for name in (*REQUIRED, *OPTIONAL) if any(name in log.schema.names for log in logs)]
         schema = row_schema(
-            {name: common(log.schema.field(name).type for log in logs if name in log.schema.names) for name in names}
+            {name: common(log.schema.field(name).type for log in logs if name in log.schema.names) for name in names},
+            faults=any("reason" in log.schema.names for log in logs),
         )
         return RawLog(schema, self._batches(logs, schema), tuple(name for log in logs for name in log.files))
 

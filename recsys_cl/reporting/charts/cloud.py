@@ -42,11 +42,14 @@ def cloud(item_map: ItemMap) -> Chart | None:
     shown = [*named, REST] if len(counted) > len(named) else named
     rest = len(known) - sum(counted[name] for name in named)
     table = simple(["category", "items drawn"], [[name, counted[name] if name in looks else rest] for name in shown])
-    said = f"{title}: {len(known):,} items; {item_map.note}"
+    note = item_map.note if named else f"{item_map.note} No category is known of any."
+    said = f"{title}: {len(known):,} items; {note}"
+    quiet = [(REST, QUIET)] if REST in shown and named else []
     return Chart(
         title,
         drawing(draw, title, height=4.2),
         said,
         table,
-        [*looks.items(), (REST, QUIET)] if REST in shown else list(looks.items()),
+        [*looks.items(), *quiet],
+        note,
     )

@@ -44,7 +44,7 @@ def whiskers(title: str, differences: Sequence[Difference], baseline: str) -> Ch
 
 def _fields(d: Difference) -> list[str]:
     absolute = [figure(value, "+.4f") for value in (d.mean, d.low, d.high)]
-    return [*absolute, percent(d.relative, "+.1f"), figure(d.p), figure(d.effect, ".2f")]
+    return [*absolute, percent(d.relative, "+.1f"), figure(d.p, ".3g"), figure(d.effect, ".2f")]
 
 
 def _said(d: Difference) -> str:

@@ -23,7 +23,7 @@ def audit(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa: AR
             f" To measure models on it, it was opened {openings:,} time{'' if openings == 1 else 's'}; each opening is counted."
         )
     if found is not None:
-        lead = f"Verdict: {found.get('verdict', 'unknown')}. {lead}"
+        lead = f"Verdict: {_verdict(found)}. {lead}"
     rows = [] if found is None else [_row(check) for check in found.get("checks", ())]
     return Section(
         "audit",
@@ -32,6 +32,13 @@ def audit(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa: AR
         tables=[simple(["check", "verdict", "count", "what", "examples"], rows)] if rows else [],
         missing="No leakage audit was run.",
     )
+
+
+def _verdict(found: Mapping[str, Any]) -> str:
+    """The worst there is, and which checks say so."""
+    verdict = str(found.get("verdict", "unknown"))
+    why = [str(check["name"]).replace("_", " ") for check in found.get("checks", ()) if check["verdict"] == verdict != "ok"]
+    return f"{verdict} ({', '.join(why)})" if why else verdict
 
 
 def _row(check: Mapping[str, Any]) -> list[object]:

@@ -16,11 +16,17 @@ from recsys_cl.reporting.sections.section import Section
 from recsys_cl.reporting.table import Table, simple
 
 PARTS = ("train", "valid", "test")
-COUNTS = ("interactions", "users", "items", "of_cold_users", "of_cold_items", "first", "last")
+COUNTS = ("interactions", "users", "items", "of_cold_users", "of_cold_items", "tied", "first", "last")
 """Of a part, in the order in which they are read."""
 
 STEPS = ("logged", "other_events", "below_min_rating", "positive", "repeats", "outside_core")
 """Of preparation: what was logged, and what each step removed or left."""
+
+
+UNCLOCKED = "1970-02"
+"""Logs without times count each user's events from the beginning of 1970 on; no log of anything is that old."""
+NO_CLOCK = "This log has no times, only the order of each user's events: there is nothing to draw over time."
+NO_DRIFT = "Drift is measured between two versions of a data set; this log is the first, or none (recsys-cl ingest --out)."
 
 
 def data(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa: ARG001 - parts have marks of their own
@@ -28,19 +34,21 @@ def data(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:  # noqa: ARG
     report = evidence.data
     parts = {name: report["parts"][name] for name in PARTS if name in report.get("parts", {})}
     own = marks(list(parts))
+    clock = any(str(part.get("last") or "") > UNCLOCKED for part in parts.values())
     popularity = [(int(rank), int(count)) for rank, count in report.get("popularity", ())]
     return Section(
         "data",
         "Data",
         "Vocabularies come from train alone. What only later parts know is cold: its users are counted and left out, its items "
-        "count as misses.",
+        "count as misses. Tied is what was met at the very instant of another: the order of the log decides.",
         [
-            periods("Events over time, by part", report.get("periods", ()), list(parts), own, "events"),
+            periods("Events over time, by part", report.get("periods", ()), list(parts), own, "events") if clock else None,
             tail("Popularity of items", popularity, "interactions"),
-            spans("The split in time", parts, own),
+            spans("The split in time", parts, own) if clock else None,
             _activity(report.get("user_activity", {}).get("histogram", ())),
         ],
-        [*_parts(parts), *_rows(report.get("rows")), *_drift(report.get("drift"))],
+        [*_parts(parts, clock=clock), *_rows(report.get("rows")), *_drift(report.get("drift"))],
+        gaps=[*([] if clock else [NO_CLOCK]), *([] if _drift(report.get("drift")) else [NO_DRIFT])],
         missing="No data report came with these runs.",
     )
 
@@ -54,10 +62,10 @@ def _activity(histogram: Sequence[Mapping[str, Any]]) -> Chart | None:
     return bars(title, groups, counts, marks(["users"]), "users", "interactions, from … to twice as many")
 
 
-def _parts(parts: Mapping[str, Any]) -> list[Table]:
+def _parts(parts: Mapping[str, Any], *, clock: bool) -> list[Table]:
     if not parts:
         return []
-    names = [name for name in COUNTS if name in next(iter(parts.values()))]
+    names = [name for name in COUNTS if name in next(iter(parts.values())) and (clock or name not in ("first", "last"))]
     heads = ["part", *(name.replace("_", " ") for name in names)]
     rows = [[part, *(_short(counts.get(name)) for name in names)] for part, counts in parts.items()]
     return [simple(heads, rows, "Parts")]

@@ -23,7 +23,7 @@ def by_both(ingest, content, **contract):
 
 def prepared(done, scratch, kind, settings):
     scratch.mkdir()
-    reads = {name: done.folder / name for name in ("interactions", "items", "drift")}
+    reads = {name: done.folder / name for name in ("interactions", "items", "users", "drift")}
     job = Job(reads=reads, scratch=scratch, fingerprint="x")
     PrepareStage(Prepare(engine=kind, **settings)).run(job)
     files = {name: digest_file(job.out(name)) for name in ("train", "valid", "test", "data_report")}

@@ -16,7 +16,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Shape
 from recsys_cl.ingest.dataset import load_features
-from recsys_cl.ingest.preparing.vocabulary import write_features
+from recsys_cl.ingest.preparing.content import content_of
 
 ITEMS = pa.table(
     {
@@ -35,11 +35,16 @@ ITEMS = pa.table(
 
 
 def known(use: str, name: str = "m", **arguments: object):
-    return build("ingest.features", Component(use=use, **arguments), f"prepare.features.{name}", name=name)(ITEMS)
+    return read(build("ingest.features", Component(use=use, **arguments), f"prepare.features.{name}", name=name), ITEMS)
+
+
+def read(reading, items: pa.Table):
+    """The items by what is learned of themselves."""
+    return reading(items, reading.fit(items))
 
 
 def test_every_kind_is_tried_here() -> None:
-    assert set(names("ingest.features")) == {"vector", "text", "category", "number"}
+    assert set(names("ingest.features")) == {"vector", "text", "category", "number", "image"}  # images: test_image.py
 
 
 def test_vectors_have_mean_zero_and_deviation_one_over_the_items_that_have_them() -> None:
@@ -107,13 +112,15 @@ def test_a_log_of_a_negative_price_names_the_item() -> None:
     items = ITEMS.set_column(ITEMS.column_names.index("price"), "price", pa.array([1.0, -2.0, None, 3.0]))
     make = build("ingest.features", Component(use="number", log=True), "prepare.features.price", name="price")
     with pytest.raises(Refused, match=r"negative number, -2 of item 'b'"):
-        make(items)
+        read(make, items)
 
 
 def written(folder: Path) -> Path:
     pq.write_table(ITEMS, folder / "items.parquet", write_page_checksum=True)
     (folder / "shape.json").write_text(json.dumps({"users": 1, "items": 4}))
-    write_features({"image": Component(use="vector"), "cost": Component(use="number", column="price")}, folder)
+    features = {"image": Component(use="vector"), "cost": Component(use="number", column="price")}
+    content = content_of(ITEMS["item_id"].combine_chunks(), folder / "items.parquet", features, cold=False)
+    pq.write_table(content.vectors, folder / "features.parquet", write_page_checksum=True)
     return folder
 
 

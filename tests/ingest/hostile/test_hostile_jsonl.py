@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.ingest.hostile.case import Case, check
+from tests.ingest.hostile.case import Case, expected, outcome
 from tests.ingest.hostile.jsonl_cases import CASES
 
 ALL = [pytest.param(case, id=f"{kind}: {case.name}") for kind, cases in CASES.items() for case in cases]
@@ -15,4 +15,4 @@ ALL = [pytest.param(case, id=f"{kind}: {case.name}") for kind, cases in CASES.it
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ALL)
 def test_jsonl(ingest: Any, case: Case) -> None:
-    check(case, ingest)
+    assert outcome(case, ingest) == expected(case)

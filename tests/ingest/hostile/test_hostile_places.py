@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from recsys_cl.core.errors import Refused, Unavailable
-from tests.ingest.hostile.case import GOOD, HEADER, Case, check
+from tests.ingest.hostile.case import GOOD, HEADER, Case, expected, outcome
 from tests.ingest.hostile.place_cases import CASES
 
 ALL = [pytest.param(case, id=f"{kind}: {case.name}") for kind, cases in CASES.items() for case in cases]
@@ -19,7 +19,7 @@ ALL = [pytest.param(case, id=f"{kind}: {case.name}") for kind, cases in CASES.it
 @pytest.mark.timeout(60)  # a pipe that is opened never answers
 @pytest.mark.parametrize("case", ALL)
 def test_place(ingest: Any, case: Case) -> None:
-    check(case, ingest)
+    assert outcome(case, ingest) == expected(case)
 
 
 @pytest.mark.parametrize(("code", "error"), [(errno.EACCES, Refused), (errno.EPERM, Refused), (errno.EIO, Unavailable)])

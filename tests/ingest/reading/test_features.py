@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from recsys_cl.core.errors import Refused
+from recsys_cl.ingest.dataset import load_categories
 from recsys_cl.ingest.reading.item_table import clean_items, read_items
 
+REAL = Path(os.environ.get("RECSYS_CL_REAL_DATA", "../shared/data"))
 NAN, INF = float("nan"), float("inf")
 ITEMS = "item_id,title,category,price,image\nb,B,x,1.5,b.jpg\na,A,y,,a.jpg\nb,again,x,1,c.jpg\n"
 
@@ -103,7 +109,7 @@ def test_columns_that_are_refused(ingest, name):
         read_items(path, {})
 
 
-GOOD = [pa.array([[1.0], None, [2.0]]), pa.array([[1], [2], [3]]), pa.nulls(3), pa.array([None, None, 1.5]), pa.array([["x"], [], ["y", "z"]]), pa.array([[1.0, 2.0]] * 3, pa.list_(pa.float32(), 2)), pa.array([None] * 3, pa.list_(pa.float32()))]  # fmt: skip
+GOOD = [pa.array([[1.0], None, [2.0]]), pa.array([[1], [2], [3]]), pa.nulls(3), pa.array([None, None, 1.5]), pa.array([["x"], [], ["y", "z"]]), pa.array([[7, 2], [], [7]]), pa.array([[7], None, [7, None]]), pa.array([[1.0, 2.0]] * 3, pa.list_(pa.float32(), 2)), pa.array([None] * 3, pa.list_(pa.float32()))]  # fmt: skip
 
 
 @pytest.mark.parametrize("column", GOOD, ids=lambda column: str(column.type))
@@ -134,3 +140,16 @@ def test_matrices_alone_are_items_known_by_their_row(ingest):
     saved(ingest, np.ones((2, 1)), "image.npy")
     with pytest.raises(Refused, match=r"image\.npy: 2 rows, where audio\.npy has 3 items"):
         read_items(path, {"vision": "image.npy"})
+
+
+def test_lists_of_numbers_of_categories_become_categories(ingest, tmp_path):
+    given = pa.table({"item_id": ["a", "b", "c"], "kinds": pa.array([[10, 9], [], [9]])})
+    pq.write_table(read_items(ingest.file("items.parquet", given), {}), tmp_path / "items.parquet")
+    found = load_categories(tmp_path, "kinds")
+    assert [found.row(item).tolist() for item in range(3)] == [[0, 1], [], [1]]
+
+
+@pytest.mark.skipif(not (REAL / "toys").is_dir(), reason=f"no {REAL}/toys: RECSYS_CL_REAL_DATA says where real data lies")
+def test_a_published_item_table_with_lists_of_several_lengths_is_read():
+    table = read_items(REAL / "toys" / "items.parquet", {"item_id": "item"})
+    assert len(set(pc.list_value_length(table["s3rec_attributes"]).to_pylist())) > 1

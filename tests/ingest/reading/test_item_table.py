@@ -43,7 +43,7 @@ def test_bad_and_repeated_ids_are_dropped_and_counted():
 @pytest.mark.parametrize(
     ("name", "content", "columns", "message"),
     [
-        ("items.xlsx", "x", {}, "an item table ends in"),
+        ("items.xlsx", "x", {}, "a table of items ends in"),
         ("items.csv", "sku,name\n1,2\n", {}, "no column 'item_id'"),
         ("items.csv", "item_id,name\n1,2\n", {"title": "nam"}, r"no column 'nam' \(for title\); did you mean 'name'\?"),
         ("items.csv", "item_id,name,title\n1,2,3\n", {"title": "name"}, "column 'title' stands 2 times"),

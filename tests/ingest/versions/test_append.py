@@ -47,6 +47,16 @@ def test_the_same_file_twice_adds_nothing_under_any_name(keeper: Keeper) -> None
     assert (grown["rows_in"], grown["rows_kept"], grown["version"]) == (5, 1, 2), "only what is new is read"
 
 
+def test_a_data_set_among_its_logs_is_no_log(keeper: Keeper) -> None:
+    keeper.log("a.csv", A)
+    first = keeper.add(keeper.logs, into="logs/set")
+    keeper.log("b.csv", B)
+    second = keeper.add(keeper.logs, into="logs/set")
+    assert (first["rows"], second["rows"], second["rows_in"], second["version"]) == (3, 4, 5, 2)
+    with pytest.raises(Refused, match="nothing is to be read but the data set itself"):
+        keeper.add(keeper.logs / "set", into="logs/set")
+
+
 @pytest.mark.slow
 def test_a_then_b_is_b_then_a_is_both(keeper: Keeper) -> None:
     a, b = keeper.log("a.csv", A), keeper.log("b.csv", B)

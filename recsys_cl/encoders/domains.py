@@ -1,0 +1,134 @@
+"""LightGCN in every domain, and what each of them can say of people whom it does not know.
+
+LightGCN is He et al., 2020, arXiv:2002.02126; a map between the domains' vectors is EMCDR's (Man et al., 2017, IJCAI).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Generator, Tensor, nn
+
+from recsys_cl.core.values import Encoding, Interactions, ItemFeatures, Shape
+from recsys_cl.encoders._crossing import Crossing, Fitted, Kind
+from recsys_cl.encoders._spread import Spread
+from recsys_cl.encoders._table import Init, Layers, refuse_beyond_memory, table
+from recsys_cl.ops.layers import Request, layered
+from recsys_cl.structures.domains import Domains, item_numbers
+
+
+class _States(NamedTuple):
+    """What the domains know by themselves of some users and items."""
+
+    users: Tensor  # [D, Q, K]
+    items: Tensor  # [M, D, K]; 0 where the item is not of the domain
+
+
+class DomainLightGCN(nn.Module):
+    """A table a domain, propagated along that domain's own graph; beyond it, users are told by the other domains.
+
+    A user's vector is that of every domain one after another, an item's is its own in its domains and 0 elsewhere: so the
+    score of an item is that of its domain. Under a source that looks at one domain alone, vectors are that domain's, and
+    ``members`` and ``present`` say of whom it knows nothing.
+
+    Where a domain does not know somebody, the other domains say what they can through ``crossing``; where none can, they are
+    nobody in particular.
+
+    Args:
+        interactions: whom training can know in which domain; the rows of all others are 0 for ever.
+        features: which domains an item belongs to.
+        dim: length of a vector in one domain.
+        layers: propagation layers, 0 or more.
+        crossing: how other domains speak, see ``encoders/_crossing.py``.
+        always: let learned maps speak of users whom the domain does know, too.
+        ridge: of the fitted map; none: chosen by generalised cross-validation.
+        spread: vectors are known up to a spread of their own (``encoders/_spread.py``), told in the parts ``mean`` and
+            ``log_variance``; see the objective ``bottleneck``.
+        by: the feature.
+        init: how the tables begin, see ``encoders/_table.py``.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        interactions: Interactions,
+        rng: Generator,
+        features: ItemFeatures | None,
+        *,
+        dim: PositiveInt = 64,
+        layers: Layers = 2,
+        crossing: Kind = "fitted",
+        always: bool = False,
+        ridge: Annotated[float, Field(gt=0)] | None = None,
+        spread: bool = False,
+        by: str = "domain",
+        init: Init = "xavier",
+    ) -> None:
+        super().__init__()
+        numbers = item_numbers(features, by)
+        wide = Shape(len(numbers) * shape.users, int((numbers >= 0).sum()))
+        refuse_beyond_memory(layers, wide, dim)
+        self.shape, self.wide, self.layers, self.width = shape, wide, layers, dim
+        self.dim = dim * len(numbers)
+        self.shares = (1 / (layers + 1),) * (layers + 1)
+        self.table = table(wide, dim, init, rng)
+        with torch.no_grad():
+            met = (numbers[:, interactions.items] >= 0).cpu()
+            known = torch.zeros(len(numbers), shape.users, dtype=torch.bool)
+            for domain, inside in enumerate(met):
+                known[domain, interactions.users.cpu()[inside]] = True
+            self.table[: wide.users][~known.flatten()] = 0
+        self.crossing = Crossing(crossing, len(numbers), dim, ridge=ridge, always=always)
+        self.spread = Spread(dim, rng) if spread else None
+
+    def forward(self, sources: Sequence[Domains], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
+        """One encoding a source; sources with one graph share all propagation."""
+        found: dict[int, dict[str, _States]] = {}
+        for source in sources:
+            if id(source.graph) not in found:
+                found[id(source.graph)] = self._states(source, users, items)
+        return [self._encoding(source, found[id(source.graph)], users, items) for source in sources]
+
+    def _states(self, source: Domains, users: Tensor, items: Tensor | None) -> dict[str, _States]:
+        """What the layers make of the rows asked for, ``vectors``, their rows of the ``tables``, and the parts."""
+        domains, numbers = len(source.items), source.items if items is None else source.items[:, items]
+        people = torch.arange(domains, device=users.device)[:, None] * self.shape.users + users
+        domain, place = (numbers >= 0).nonzero(as_tuple=True)
+        rows = torch.cat((people.flatten(), self.wide.users + numbers[domain, place]))
+        [made] = layered(self.table, [source.graph.flow(self.layers)], Request(rows, self.shares))
+        told = {"vectors": made[0], "tables": made[1]}
+        if self.spread is not None:
+            drawn, log_variance = self.spread(made[0])
+            told |= {"vectors": drawn, "mean": made[0], "log_variance": log_variance}
+        return {name: self._cut(each, domains, numbers.shape[1], (place, domain)) for name, each in told.items()}
+
+    def _cut(self, rows: Tensor, domains: int, items: int, where: tuple[Tensor, Tensor]) -> _States:
+        count = len(rows) - len(where[0])
+        own = rows.new_zeros(items, domains, self.width).index_put(where, rows[count:])
+        return _States(rows[:count].view(domains, -1, self.width), own)
+
+    def _encoding(self, source: Domains, found: dict[str, _States], users: Tensor, items: Tensor | None) -> Encoding:
+        seen, states = source.seen[:, users], found["vectors"]
+        if source.only is not None:
+            inside = source.items[source.only] if items is None else source.items[source.only, items]
+            rows = states.users[source.only], states.items[:, source.only]
+            return Encoding(*rows, present=inside >= 0, members=seen[source.only])
+        people = self.crossing(states.users, seen, self._fitted(source))
+        of = {name: Encoding(_joined(each.users), each.items.flatten(1)) for name, each in found.items() if name != "vectors"}
+        return Encoding(_joined(people), states.items.flatten(1), layers=(of.pop("tables"),), parts=of)
+
+    @torch.no_grad()
+    def _fitted(self, source: Domains) -> Fitted | None:
+        """What the vectors of everybody say of those whom a domain does not know; not asked for in training."""
+        if self.training or self.crossing.kind == "learned":
+            return None
+        everybody = torch.arange(self.shape.users, device=source.seen.device)
+        return self.crossing.fit(self._states(source, everybody, everybody[:0])["vectors"].users, source.seen)
+
+
+def _joined(parts: Tensor) -> Tensor:
+    """[D, Q, K] as [Q, D x K]."""
+    return parts.transpose(0, 1).flatten(1)

@@ -1,0 +1,48 @@
+"""One kind of behaviour alone as a view of everybody: what somebody viewed, against what they bought.
+
+Wei et al., 2022, CML, WSDM, arXiv:2202.08523, sets a user's behaviours opposite each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Generator
+
+from recsys_cl.core.errors import Refused, nearest
+from recsys_cl.core.values import Interactions
+from recsys_cl.ops.adjacency import Adjacency, connect
+from recsys_cl.structures.graph import Graph
+
+
+class OneBehaviour:
+    """Only the edges on which an event of type ``behaviour`` is known, whatever the source's edges are.
+
+    Args:
+        interactions: with their types of event (``prepare.behaviours = true``).
+        behaviour: the type.
+    """
+
+    def __init__(self, interactions: Interactions, behaviour: str) -> None:
+        self._met, self._behaviour = interactions, behaviour
+        self._made: Adjacency | None = None
+
+    def __call__(self, source: Graph, rng: Generator) -> Graph:  # noqa: ARG002 - the protocol passes it
+        """The graph of that behaviour.
+
+        Raises:
+            Refused: types of event were not kept, or there is no such one.
+        """
+        if self._made is None:
+            self._made = self._connected()
+        return replace(source, adjacency=self._made, walk=(), low_rank=None)
+
+    def _connected(self) -> Adjacency:
+        met, name = self._met, self._behaviour
+        if name not in met.behaviours:
+            hint = nearest(name, met.behaviours) if met.behaviours else "prepare.behaviours = true keeps types of event"
+            raise Refused(f"views: 'one_behaviour' asks for '{name}', which the training data does not have; {hint}")
+        had = met.behaviours[name]
+        if not had.any():
+            raise Refused(f"views: 'one_behaviour' asks for '{name}', of which no interaction of train has any")
+        return connect(met.shape, met.users[had], met.items[had])
