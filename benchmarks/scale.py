@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.measure import ROOT, keep, peak_mib
 
-EDGES = (5_000_000, 10_000_000, 20_000_000)
+EDGES = (10_000_000, 20_000_000, 40_000_000)
 BATCH, DIM = 4096, 64
 
 
@@ -107,13 +107,14 @@ def main() -> None:
     """Measure each size in a process of its own, and write ``results/scale.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--edges", type=int, help="measure this size in this process and print it")
+    parser.add_argument("--sizes", type=int, nargs="+", default=EDGES, help="edges of each graph")
     parser.add_argument("--steps", type=int, default=3)
     asked = parser.parse_args()
     if asked.edges:
         print(json.dumps(train(asked.edges, asked.steps)))
         return
     rows = []
-    for edges in EDGES:
+    for edges in asked.sizes:
         command = [sys.executable, "-m", "benchmarks.scale", "--edges", str(edges), "--steps", str(asked.steps)]
         rows.append(json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout))
         print(json.dumps(rows[-1]), flush=True)

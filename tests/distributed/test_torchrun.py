@@ -83,7 +83,8 @@ def _answer(command: list[str], cwd: Path) -> dict:
 
 def _weights(place: Path, data: str, recipe: str) -> tuple[dict, dict]:
     (folder,) = (place / data / "two" / f"train-{recipe}").glob(f"*/model-{recipe}")
-    return load_file(folder / "weights.safetensors"), json.loads((folder / "summary.json").read_text("utf-8"))
+    told = [json.loads((folder / name).read_text("utf-8")) for name in ("summary.json", "cost.json")]
+    return load_file(folder / "weights.safetensors"), told[0] | told[1]
 
 
 @pytest.mark.slow
