@@ -36,7 +36,8 @@ def words(bags: list[str | None], met: int) -> Any:
 
 def recalls(profiles: Any, rows: Any, cold: NDArray[np.int64], truth: dict[int, set[int]]) -> dict[int, float]:
     """Recall@20 among the ``cold`` items of each user with something held out."""
-    users, candidates, found = sorted(truth), rows[cold].T.tocsc(), {}
+    users, candidates = sorted(truth), rows[cold].T.tocsc()
+    found: dict[int, float] = {}
     for start in range(0, len(users), 500):
         some = users[start : start + 500]
         scores = (profiles[some] @ candidates).toarray()
