@@ -1,6 +1,7 @@
 """People known by their histories get what the same history would have got them in training, from every family that can."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from recsys_cl.serving.recommend import recommend_to
 from recsys_cl.stages import assemble as bring_to_life
 from recsys_cl.stages.verdict import vectors_of
 from recsys_cl.training.weights import save_weights
+from tests.graphs import features
 
 SHAPE = Shape(users=12, items=25)
 SMALL = {"sequence": {"source": {"batch_size": 8}, "encoder": {"dim": 16}}, "graph": {"encoder": {"dim": 8}}, "baseline": {}}
@@ -251,6 +253,21 @@ def test_a_question_with_bad_histories_is_refused(body, message):
 def test_items_have_no_histories():
     with pytest.raises(Refused, match="unknown key 'histories'"):
         read_question(b'{"item_ids": ["a"], "histories": []}', "item_id", Limits())
+
+
+@pytest.mark.parametrize("asked", [{"content": True}, {"gaps": True}], ids=["content", "gaps"])
+def test_what_encoders_read_beside_items_is_kept_or_read_as_unknown(asked, tmp_path):
+    """Content comes with the weights; the histories of strangers have no times, and are read as those of one instant."""
+    known = replace(log(), times=torch.zeros(len(log()), dtype=torch.int64))
+    recipe = load_recipe("sasrec-softmax", SMALL["sequence"], {"encoder": asked, "source": {"times": True}})
+    alive = bring_to_life.assemble(recipe, known, 1, torch.device("cpu"), features(shape=SHAPE))
+    with torch.no_grad():
+        for weight in alive.method.module.parameters():
+            weight.add_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)) * 0.1)
+    save_weights(alive.method.module, tmp_path / "weights.safetensors")
+    reader = reader_of(json.loads(recipe.model_dump_json()), SHAPE, {}, tmp_path / "weights.safetensors")
+    expected = encode_all(alive.method, alive.feed, torch.arange(SHAPE.users)).users
+    torch.testing.assert_close(reader.vectors(known.by_user()), expected)
 
 
 @pytest.mark.slow
