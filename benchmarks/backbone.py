@@ -25,7 +25,7 @@ from recsys_cl.stages.duel import compare_two
 from recsys_cl.stages.measured import read_measured
 from recsys_cl.stages.pipeline import stages_of
 from recsys_cl.stages.runner import run_stages
-from recsys_cl.stages.store import Store
+from recsys_cl.stages.store import COST, Store
 from recsys_cl.stages.tracking import Tracking
 
 BACKBONE = "sasrec-softmax"
@@ -73,12 +73,13 @@ def compared(pipeline: Pipeline, name: str, home: Path) -> dict[str, Any]:
     labels = (f"with-{name}", BACKBONE)
     ours, theirs = (read_measured(made[f"evaluation/{label}"].path, label) for label in labels)
     found = compare_two(ours, theirs, (), (), generator(pipeline.seed, "backbone"))
-    summaries = [json.loads((made[f"model/{label}"].path / "summary.json").read_text("utf-8")) for label in labels]
+    folders = [made[f"model/{label}"].path for label in labels]
+    summaries, costs = ([json.loads((each / name).read_text("utf-8")) for each in folders] for name in ("summary.json", COST))
     return {
         "users": found["users"],
         "digests": found["b"]["digests"],
         "epochs": [summary["epochs"] for summary in summaries],
-        "train_seconds": [summary["train_seconds"] for summary in summaries],
+        "train_seconds": [cost["seconds"] for cost in costs],
         "valid": [{metric: summary["valid"][metric] for metric in METRICS} for summary in summaries],
         "metrics": [row for row in found["metrics"] if row["metric"] in METRICS],
     }

@@ -13,6 +13,7 @@ from typing import Any
 from recsys_cl.config import Pipeline, load_pipeline
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.protocols import Stage
+from recsys_cl.core.version import VERSION
 from recsys_cl.evaluation.settings import build_metrics
 from recsys_cl.stages.audit import AuditStage, summary
 from recsys_cl.stages.crew import company, launched
@@ -215,7 +216,8 @@ class Plan:
 def plan_of(path: Path, assignments: Sequence[str], data_dir: Path, tracking_uri: str | None) -> Plan:
     """Read a pipeline's TOML; nothing is run."""
     pipeline = load_pipeline(path, assignments)
-    tracking = Tracking(pipeline.name, Path(), tracking_uri)
+    tags = {"recsys_cl.version": VERSION, "recsys_cl.seed": str(pipeline.seed)}
+    tracking = Tracking(pipeline.name, Path(), tracking_uri, tags)
     store = Store(data_dir.resolve() / pipeline.name)
     ledger = Ledger(data_dir.resolve() / FOLDER)
     command = shlex.join(["recsys-cl", "run", str(path), *(part for each in assignments for part in ("--set", each))])

@@ -41,7 +41,7 @@ class RegisterStage:
     tracking: Tracking = field(repr=False)
 
     name: ClassVar[str] = "register"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     writes: ClassVar[tuple[str, ...]] = ("registration",)
 
     @property
@@ -69,6 +69,7 @@ class RegisterStage:
         learnt = {name: summary["valid"] for name, summary in summaries.items() if summary["parameters"] > 0}
         best = self.chosen or self.choose(learnt or {name: summary["valid"] for name, summary in summaries.items()})
         runs = {name: self._complete(name, summary, job) for name, summary in summaries.items()}
+        parent = self._adopt({summaries[name]["fingerprint"]: run_id for name, run_id in runs.items()}, job)
         bundle = make_bundle(best, job.reads)
         registration = self._register(bundle, runs[best])
         write_json(
@@ -80,6 +81,7 @@ class RegisterStage:
                 "recipe": best,
                 "run_id": runs[best],
                 "runs": runs,
+                "parent": parent,
             },
         )
         return {"version": registration.version, "runs": len(runs)}
@@ -117,6 +119,12 @@ class RegisterStage:
         run.attach(job.reads["audit"], "audit")
         run.attach(job.reads["report"], "report")
         return run.run_id
+
+    def _adopt(self, children: Mapping[str, str], job: Job) -> str:
+        from recsys_cl.tracking.family import DATA, adopt
+
+        tags = {**self.tracking.tags, DATA: digest_file(job.reads["train"])}
+        return adopt(self.tracking.experiment, self.tracking.pipeline, children, tags)
 
     def _register(self, bundle: Bundle, run_id: str) -> Registration:
         from recsys_cl.serving.check import check_copy

@@ -161,7 +161,11 @@ def mlflow_server(folder: Path, database: str, keys: Mapping[str, str]) -> Itera
     finally:
         with suppress(ProcessLookupError):  # it has ended, and the test says why
             os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 300) -> None:

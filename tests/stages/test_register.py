@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from recsys_cl.config import load_recipe
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.files import write_json
+from recsys_cl.core.files import digest_file, write_json
 from recsys_cl.core.protocols import Job
 from recsys_cl.serving.answer import recommend
 from recsys_cl.serving.load import load_bundle
@@ -124,6 +124,22 @@ def test_registers_the_best_on_validation_and_completes_every_run(root, reads):
         for f in store.client.list_artifacts(strong.info.run_id, folder)
     }
     assert kept >= {"training/recipe.json", "evaluation/per_user.parquet", "report/index.html"}
+
+
+def test_the_trainings_of_one_pipeline_have_one_parent_and_its_tags(root, reads):
+    stage = stage_in(root)
+    first, again = run(stage, reads, root, 0), run(stage, reads, root, 1)
+    client = stage.tracking.experiment.store.client
+    parent = client.get_run(first["parent"])
+    assert again["parent"] == first["parent"], "the same trainings have the same parent"
+    assert (parent.info.status, parent.info.run_name) == ("FINISHED", stage.tracking.pipeline)
+    children = client.search_runs(
+        [stage.tracking.experiment.id], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'", max_results=10
+    )
+    assert {child.info.run_id for child in children} == set(first["runs"].values())
+    for one in (parent, *children):
+        assert one.data.tags["seed"] == "7"
+        assert one.data.tags["recsys_cl.data"] == digest_file(reads["train"])
 
 
 def test_what_has_learnt_nothing_is_registered_only_if_nothing_has_learnt(root, reads):
