@@ -28,9 +28,7 @@ set.training = {{ epochs = 1 }}
 
 def log(path: Path, day: int, items: range) -> Path:
     chance = random.Random(day)
-    rows = [
-        (chance.randrange(60), chance.choice(items), 1_700_000_000 + day * DAY + chance.randrange(DAY)) for _ in range(400)
-    ]
+    rows = [(chance.randrange(60), chance.choice(items), 1_700_000_000 + day * DAY + chance.randrange(DAY)) for _ in range(400)]
     path.write_text("user_id,item_id,timestamp\n" + "".join(f"u{user},i{item},{time}\n" for user, item, time in rows))
     return path
 
