@@ -103,7 +103,8 @@ def tiktok() -> tuple[Interactions, ItemFeatures]:
     made = {}
     for name in ("image", "audio"):
         values = torch.from_numpy(np.load(folder / f"{name}_feat.npy")).float()
-        values = (values - values.mean(0)) / values.std()
+        values = values - values.mean(0)
+        values = values / values.square().sum(1).mean().sqrt()
         made[name] = Modality(values, torch.ones(len(values), dtype=torch.bool))
     shape = Shape(int(users.max()) + 1, len(values))
     return Interactions(shape, users, items, torch.zeros_like(users)), ItemFeatures(made)

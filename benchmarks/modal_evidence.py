@@ -55,7 +55,8 @@ class Evidence:
     """
 
     def __init__(self, pipeline: Pipeline, recipe: Recipe, prepared: Path) -> None:
-        self.pipeline, self.recipe = pipeline, recipe
+        plan = recipe.training.model_copy(update={"refit": False})  # what is asked about valid must not have seen it
+        self.pipeline, self.recipe = pipeline, recipe.model_copy(update={"training": plan})
         shape = load_shape(prepared / "vocabulary")
         self.train, self.valid = (load_interactions(prepared / part, shape) for part in ("train", "valid"))
         features = load_features(prepared / "vocabulary", shape)

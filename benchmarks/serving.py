@@ -1,10 +1,14 @@
-"""What serving costs: ``python -m benchmarks.serving http | batch | ann``; each adds its part to ``results/serving.json``."""
+"""What serving costs: ``python -m benchmarks.serving http | batch | ann | onnx``; each adds to ``results/serving.json``.
+
+``ann`` and ``onnx`` want a trained ``--model``, ``onnx`` real ``--histories`` besides (a file as ``recommend --users`` takes).
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import RESULTS, machine
@@ -14,12 +18,14 @@ from recsys_cl.core.values import Shape
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("http", "batch", "ann"))
+    parser.add_argument("what", choices=("http", "batch", "ann", "onnx"))
     parser.add_argument("--seconds", type=float, default=60.0, help="http: how long")
     parser.add_argument("--moves", type=int, default=5, help="http: how often the alias moves meanwhile")
     parser.add_argument("--users", type=int, default=1_000_000, help="batch: of the model")
     parser.add_argument("--items", type=int, default=100_000, help="batch: of the model")
     parser.add_argument("--sample", type=int, default=200_000, help="batch: users who are asked for")
+    parser.add_argument("--model", default="models:/gowalla@champion", help="ann, onnx: which")
+    parser.add_argument("--histories", type=Path, help="onnx: item_ids, oldest first")
     asked = parser.parse_args()
     keep_part(asked.what, _measured(asked))
 
@@ -33,9 +39,9 @@ def _measured(asked: argparse.Namespace) -> dict[str, Any]:
         from benchmarks.serving_batch import batch
 
         return batch(Shape(asked.users, asked.items), asked.sample)
-    from benchmarks.serving_ann import ann
+    from benchmarks.serving_ann import encoder, indexes
 
-    return ann()
+    return indexes(asked.model) if asked.what == "ann" else encoder(asked.model, asked.histories)
 
 
 def keep_part(name: str, figures: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import torch
@@ -41,3 +42,7 @@ def register(folder: Path, shape: Shape, versions: int) -> str:
         client.create_model_version("load", str(folder / f"model-{version}"), tags=tags)
     client.set_registered_model_alias("load", "champion", "1")
     return uri
+
+
+if __name__ == "__main__":
+    write_bundle(made(Shape(int(sys.argv[2]), int(sys.argv[3])), seen=20), Path(sys.argv[1]))

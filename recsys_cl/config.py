@@ -13,6 +13,7 @@ from pydantic import Field
 
 from recsys_cl.core.build import build, check, resolve
 from recsys_cl.core.errors import Refused, nearest
+from recsys_cl.core.runtime import Runtime
 from recsys_cl.core.schedule import Schedule
 from recsys_cl.core.settings import Component, Settings
 from recsys_cl.core.toml import assignment, merge, parse, read_text, validate
@@ -84,14 +85,6 @@ class Recipe(Settings):
     def settings(self) -> dict[str, Any]:
         """Everything that decides the result, JSON-able; titles and provenance are left out."""
         return self.model_dump(mode="json", exclude={"title", "family", "provenance"})
-
-
-class Runtime(Settings):
-    """Where a recipe runs."""
-
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["fp32", "bf16"] = "fp32"
-    threads: int = Field(0, ge=0)  # 0: as many as torch chooses
 
 
 def load_recipe(name: str, *changes: Mapping[str, Any], origin: str = "recipe") -> Recipe:

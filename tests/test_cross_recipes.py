@@ -46,7 +46,7 @@ def trained(name: str, *, alike: bool) -> Assembly:
     small = {"source": {"batch_size": 256}, "sampler": {"negatives": 4}, "encoder": {"dim": 16}}
     built = assemble(load_recipe(name, small), world(alike=alike), seed=1, device=torch.device("cpu"), features=domains())
     optimizer, rng = torch.optim.Adam(built.method.module.parameters(), lr=0.03), generator(2)
-    for _ in range(40):
+    for _ in range(25):
         for batch in built.feed.training(rng):
             optimizer.zero_grad()
             torch.stack(list(built.method.losses(batch, rng).values())).sum().backward()

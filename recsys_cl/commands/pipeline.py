@@ -31,15 +31,16 @@ def run(  # noqa: PLR0917 - options, which typer passes by name
     """Run a whole pipeline: ingest, prepare, train, evaluate, report, register. What is up to date is skipped."""
     from recsys_cl.console import Console
     from recsys_cl.core.logs import say, set_up
-    from recsys_cl.stages.pipeline import explain_pipeline, run_pipeline
+    from recsys_cl.stages.crew import leads
+    from recsys_cl.stages.pipeline import assist_pipeline, run_pipeline
 
     structured = set_up(log_format)
     changes, console = tuple(set_ or ()), Console()
     if explain:
-        reasons = explain_pipeline(pipeline, changes, data_dir, tracking_uri)
-        console.reasons(reasons)
-        if as_json:
-            print(json.dumps([dataclasses.asdict(reason) for reason in reasons]))
+        _explain(pipeline, changes, data_dir, tracking_uri, as_json=as_json)
+        return
+    if not leads():  # one of several processes that torchrun has started, of which the first does all the talking
+        assist_pipeline(pipeline, changes, data_dir, tracking_uri)
         return
 
     def watch(stage: str, status: str, seconds: float) -> None:
@@ -53,6 +54,16 @@ def run(  # noqa: PLR0917 - options, which typer passes by name
         console.table(result)
     if as_json:
         print(json.dumps(result.as_json(), allow_nan=False))
+
+
+def _explain(pipeline: Path, changes: tuple[str, ...], data_dir: Path, tracking_uri: str | None, *, as_json: bool) -> None:
+    from recsys_cl.console import Console
+    from recsys_cl.stages.pipeline import explain_pipeline
+
+    reasons = explain_pipeline(pipeline, changes, data_dir, tracking_uri)
+    Console().reasons(reasons)
+    if as_json:
+        print(json.dumps([dataclasses.asdict(reason) for reason in reasons]))
 
 
 def _stage_command(app: typer.Typer, name: str, does: str) -> None:

@@ -43,6 +43,8 @@ class Objective(Protocol):
     """A scalar to minimise. ``views`` is how many augmented encodings it reads (the first so many of the recipe's).
 
     One that also says ``everyone = True`` finds all users and items in ``Encoding.everyone`` of all it reads.
+    One that says ``mean_of_queries = True`` is a mean over the batch's queries, each of which depends on no other one: several
+    processes may take some each. One that says ``contrasts_rows = True`` reads the batch's distinct rows and no queries.
     """
 
     views: int
@@ -106,6 +108,18 @@ class FoldsIn(Protocol[S_contra]):
 
     def fold_in(self, source: S_contra) -> Fold | None:
         """The rule under ``source``; None where this one has none."""
+        ...
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A source whose rows an encoder reads each for itself, so that several processes can read some each."""
+
+    def part(self, index: int, count: int) -> tuple[Divisible, list[int]] | None:
+        """Part ``index`` of ``count``, and where each part's rows of ``Encoding.users`` begin, and the end, [count + 1].
+
+        None where there are fewer rows than parts.
+        """
         ...
 
 

@@ -42,6 +42,11 @@ class Ragged:
         """One row, a view of ``values``."""
         return self.values[int(self.offsets[index]) : int(self.offsets[index + 1])]
 
+    def part(self, rows: slice) -> Ragged:
+        """Some consecutive ``rows``, numbered from 0."""
+        offsets = self.offsets[rows.start : rows.stop + 1]
+        return Ragged(self.values[int(offsets[0]) : int(offsets[-1])], offsets - offsets[0])
+
     def to(self, device: torch.device) -> Ragged:
         """The same rows on another device."""
         return Ragged(self.values.to(device), self.offsets.to(device))

@@ -24,7 +24,7 @@ class _States(NamedTuple):
     """What the domains know by themselves of some users and items."""
 
     users: Tensor  # [D, Q, K]
-    items: Tensor  # [M, D, K]; 0 where the item is not of the domain
+    items: Tensor  # [M, D, K], 0 where the item is not of the domain; [M, K] where each has but one and nobody ranks
 
 
 class DomainLightGCN(nn.Module):
@@ -94,31 +94,35 @@ class DomainLightGCN(nn.Module):
 
     def _states(self, source: Domains, users: Tensor, items: Tensor | None) -> dict[str, _States]:
         """What the layers make of the rows asked for, ``vectors``, their rows of the ``tables``, and the parts."""
-        domains, numbers = len(source.items), source.items if items is None else source.items[:, items]
-        people = torch.arange(domains, device=users.device)[:, None] * self.shape.users + users
-        domain, place = (numbers >= 0).nonzero(as_tuple=True)
-        rows = torch.cat((people.flatten(), self.wide.users + numbers[domain, place]))
+        numbers = source.items if items is None else source.items[:, items]
+        people = torch.arange(len(numbers), device=users.device)[:, None] * self.shape.users + users
+        where = None if source.apart else (numbers >= 0).nonzero(as_tuple=True)
+        own = numbers.amax(0) if where is None else numbers[where]
+        rows = torch.cat((people.flatten(), self.wide.users + own))
         [made] = layered(self.table, [source.graph.flow(self.layers)], Request(rows, self.shares))
         told = {"vectors": made[0], "tables": made[1]}
         if self.spread is not None:
             drawn, log_variance = self.spread(made[0])
             told |= {"vectors": drawn, "mean": made[0], "log_variance": log_variance}
-        return {name: self._cut(each, domains, numbers.shape[1], (place, domain)) for name, each in told.items()}
+        return {name: self._cut(each, people.numel(), numbers.shape, where) for name, each in told.items()}
 
-    def _cut(self, rows: Tensor, domains: int, items: int, where: tuple[Tensor, Tensor]) -> _States:
-        count = len(rows) - len(where[0])
-        own = rows.new_zeros(items, domains, self.width).index_put(where, rows[count:])
-        return _States(rows[:count].view(domains, -1, self.width), own)
+    def _cut(self, rows: Tensor, people: int, shape: Sequence[int], where: tuple[Tensor, ...] | None) -> _States:
+        """Rows of users in every domain, then of items: at ``where`` of the [D, M] in ``shape``, or each in its only domain."""
+        own = rows[people:]
+        if where is not None:
+            own = rows.new_zeros(shape[1], shape[0], self.width).index_put((where[1], where[0]), own)
+        return _States(rows[:people].view(shape[0], -1, self.width), own)
 
     def _encoding(self, source: Domains, found: dict[str, _States], users: Tensor, items: Tensor | None) -> Encoding:
         seen, states = source.seen[:, users], found["vectors"]
         if source.only is not None:
             inside = source.items[source.only] if items is None else source.items[source.only, items]
-            rows = states.users[source.only], states.items[:, source.only]
-            return Encoding(*rows, present=inside >= 0, members=seen[source.only])
-        people = self.crossing(states.users, seen, self._fitted(source))
-        of = {name: Encoding(_joined(each.users), each.items.flatten(1)) for name, each in found.items() if name != "vectors"}
-        return Encoding(_joined(people), states.items.flatten(1), layers=(of.pop("tables"),), parts=of)
+            own = states.items if source.apart else states.items[:, source.only]
+            return Encoding(states.users[source.only], own, present=inside >= 0, members=seen[source.only])
+        told = found | {"vectors": _States(self.crossing(states.users, seen, self._fitted(source)), states.items)}
+        of = {name: _joined(each, apart=source.apart) for name, each in told.items()}
+        vectors = of.pop("vectors")
+        return Encoding(vectors.users, vectors.items, layers=(of.pop("tables"),), parts=of)
 
     @torch.no_grad()
     def _fitted(self, source: Domains) -> Fitted | None:
@@ -129,6 +133,8 @@ class DomainLightGCN(nn.Module):
         return self.crossing.fit(self._states(source, everybody, everybody[:0])["vectors"].users, source.seen)
 
 
-def _joined(parts: Tensor) -> Tensor:
-    """[D, Q, K] as [Q, D x K]."""
-    return parts.transpose(0, 1).flatten(1)
+def _joined(states: _States, *, apart: bool) -> Encoding:
+    """What the domains know, one after another in each vector; or apart, in rows."""
+    if apart:
+        return Encoding(states.users.flatten(0, 1), states.items)
+    return Encoding(states.users.transpose(0, 1).flatten(1), states.items.flatten(1))

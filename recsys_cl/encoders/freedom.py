@@ -68,7 +68,7 @@ class Freedom(nn.Module):
         """One encoding a source; ``layers`` holds the ids' rows, then those after each propagation along the interactions."""
         found = []
         for source in sources:
-            people, own = self.table.split([self.shape.users, self.shape.items])
+            people, own = torch.split(self.table, [self.shape.users, self.shape.items])
             own = where_present(own, source.own & self.learned)
             ids = torch.cat((people, own))
             request = Request(nodes(self.shape, users, items), self.shares)

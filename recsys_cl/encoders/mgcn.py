@@ -70,7 +70,7 @@ class MGCN(nn.Module):
         return [self._encoding(source, nodes(self.shape, users, items), len(users)) for source in sources]
 
     def _encoding(self, source: Modal, rows: Tensor, users: int) -> Encoding:
-        people, own = self.table.split([self.shape.users, self.shape.items])
+        people, own = torch.split(self.table, [self.shape.users, self.shape.items])
         own = where_present(own, source.own & self.learned)
         ids = torch.cat((people, own))
         ((mean, *kept),) = layered(ids, [source.graph.flow(self.layers)], Request(rows, self.shares))

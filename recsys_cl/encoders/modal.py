@@ -12,10 +12,12 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
+from torch.nn.functional import pad
 
 from recsys_cl.core.values import Encoding, Fold, Interactions, ItemFeatures, Shape
 from recsys_cl.encoders._content import Fuse, Fusion, Told, Towers, content_part, item_part, learned, where_present
 from recsys_cl.encoders._fold import along_edges
+from recsys_cl.encoders._parts import Parts
 from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, shares, table
 from recsys_cl.ops.layers import Request, layered
 from recsys_cl.structures.modal import Modal
@@ -94,8 +96,11 @@ class ModalLightGCN(nn.Module):
     def _made(self, source: Modal) -> _Made:
         told = self.towers(source.features)
         content = self.fuse(told)
-        users, own = self.table.split([self.shape.users, self.shape.items])  # one copy on the way back, where slices make two
-        return torch.cat((users, self._joined(own, source.own & self.learned, content))), told, content
+        counts = source.own & self.learned
+        if self.join == "add" and bool(counts.all()):  # as below, and the table's gradient is passed on without a copy
+            return self.table + pad(content, (0, 0, self.shape.users, 0)), told, content
+        users, own = torch.split(self.table, [self.shape.users, self.shape.items])
+        return torch.cat((users, self._joined(own, counts, content))), told, content
 
     def _joined(self, own: Tensor, counts: Tensor, content: Tensor) -> Tensor:
         """What items are made of [M, D], given their own vectors, whether these count [M], and their content."""
@@ -103,10 +108,10 @@ class ModalLightGCN(nn.Module):
             return where_present(own, counts) + content
         return torch.where(counts[:, None], own, content.to(own.dtype))
 
-    def _parts(self, source: Modal, made: _Made, items: Tensor | None) -> dict[str, Encoding]:
+    def _parts(self, source: Modal, made: _Made, items: Tensor | None) -> Parts:
         _, told, content = made
-        own = item_part(self.table[self.shape.users :], source.own & self.learned, items)
-        return {"id": own, "content": content_part(content, told, items)}
+        own, counts = self.table[self.shape.users :], source.own & self.learned
+        return Parts({"id": lambda: item_part(own, counts, items), "content": lambda: content_part(content, told, items)})
 
     def by_content(self, features: ItemFeatures) -> Tensor:
         """Items [N, D] that stand in no graph: their content, as much as the table counts."""
@@ -128,6 +133,6 @@ def _alike(sources: Sequence[Modal]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _encoding(result: Sequence[Tensor], users: int, parts: dict[str, Encoding]) -> Encoding:
+def _encoding(result: Sequence[Tensor], users: int, parts: Parts) -> Encoding:
     mean, *layers = (Encoding(rows[:users], rows[users:]) for rows in result)
     return Encoding(mean.users, mean.items, layers=tuple(layers), parts=parts)

@@ -10,18 +10,23 @@ from torch import Tensor
 from recsys_cl.core.protocols import Feed, FoldsIn, Method
 from recsys_cl.core.values import Encoding, Fold
 from recsys_cl.ops.csr import is_sparse, stack, take
+from recsys_cl.ops.ranks import ALONE, Ranks
 
 
 @torch.no_grad()
-def encode_all(method: Method[Any], feed: Feed[Any], users: Tensor) -> Encoding:
+def encode_all(method: Method[Any], feed: Feed[Any], users: Tensor, ranks: Ranks = ALONE) -> Encoding:
     """Vectors of ``users`` [U] (distinct ids, rows in this order) and of the whole catalogue.
 
-    The method is in evaluation mode meanwhile; each of its modules gets its own mode back, also after an error.
+    The method is in evaluation mode meanwhile; each of its modules gets its own mode back, also after an error. Where users are
+    histories, each of several ``ranks`` reads some of them, and all get all vectors.
     """
     modes = [(module, module.training) for module in method.module.modules()]
     method.module.eval()
     try:
-        return _encode(method, feed, users)
+        if ranks.alone or not feed.reads_histories or len(users) < ranks.size:
+            return _encode(method, feed, users)
+        own = _encode(method, feed, users[ranks.share(len(users))])
+        return Encoding(ranks.gather(own.users, ranks.bounds(len(users))), own.items)
     finally:
         for module, training in modes:
             module.training = training

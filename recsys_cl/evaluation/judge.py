@@ -13,6 +13,7 @@ from recsys_cl.evaluation.candidates import Candidates
 from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.evaluation.held_out import hold_out
 from recsys_cl.evaluation.measure import measure, require
+from recsys_cl.ops.ranks import ALONE, Ranks
 
 
 class Judge:
@@ -27,6 +28,7 @@ class Judge:
         model: who is judged, for messages.
         categories: of each item, for the metrics that read them.
         candidates: the items that are ranked; None: all are.
+        ranks: processes that rank some users each; all get the values of all.
 
     Raises:
         Refused: no user of ``truth`` is in the vocabulary, or a metric reads categories and there are none.
@@ -43,6 +45,7 @@ class Judge:
         model: str = "the model",
         categories: Ragged | None = None,
         candidates: Candidates | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         require(metrics, categories)
         if candidates is not None:
@@ -53,9 +56,11 @@ class Judge:
         self._budget = budget
         self._model = model
         self._categories = categories
+        self._ranks = ranks
 
     def __call__(self, method: Method[Any], feed: Feed[Any]) -> dict[str, Tensor]:
         """Values [U] of every metric by name, users in the order of their ids."""
-        encoding = encode_all(method, feed, self._held_out.users)
-        encoding = encoding if self._candidates is None else self._candidates.of(encoding)
-        return measure(encoding, self._held_out, self._metrics, self._budget, self._model, self._categories).values
+        held_out, candidates = self._held_out, self._candidates
+        encoding = encode_all(method, feed, held_out.users, self._ranks)
+        encoding = encoding if candidates is None else candidates.of(encoding)
+        return measure(encoding, held_out, self._metrics, self._budget, self._model, self._categories, self._ranks).values

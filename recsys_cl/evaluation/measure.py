@@ -12,9 +12,9 @@ from recsys_cl.core.protocols import Metric
 from recsys_cl.core.values import Encoding, Ragged, Ranking
 from recsys_cl.evaluation.among_cold import among_cold
 from recsys_cl.evaluation.held_out import HeldOut
-from recsys_cl.evaluation.rank import rank
+from recsys_cl.evaluation.shares import rank_shares, stand_shares
 from recsys_cl.ops.csr import is_sparse
-from recsys_cl.ops.standing import standing
+from recsys_cl.ops.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +33,7 @@ def measure(
     budget: int,
     model: str,
     categories: Ragged | None = None,
+    ranks: Ranks = ALONE,
 ) -> Measured:
     """Rank the whole catalogue for the users of ``held_out`` and compute every metric.
 
@@ -43,6 +44,7 @@ def measure(
         budget: bytes of working memory.
         model: whose vectors these are, for messages.
         categories: of each item, I rows; None: not known.
+        ranks: processes with the same arguments, which rank some users each and measure all of them.
 
     Raises:
         Refused: a metric reads categories that are not there, or vectors as long as a large catalogue; scores are not finite,
@@ -56,10 +58,10 @@ def measure(
                 f"evaluation.metrics: '{metric.name}' reads item vectors; those of {model} have {width:,} numbers each"
             )
     depth = max(1, *(metric.k for metric in metrics), 1)
-    ranking, scores = rank(encoding, held_out.truth, held_out.seen, depth, budget, model, held_out.popularity)
+    ranking, scores = rank_shares(encoding, held_out, depth, budget, model, ranks)
     ranking = replace(ranking, history=held_out.history, categories=categories, vectors=encoding.items)
     if any("standing" in metric.reads for metric in metrics):  # a second pass over all scores
-        counted = standing(encoding.users, encoding.items, held_out.truth, held_out.seen, budget, model)
+        counted = stand_shares(encoding, held_out, budget, model, ranks)
         ranking = replace(ranking, standing=counted)
     if any("cold" in metric.reads for metric in metrics):
         ranking = replace(ranking, cold=among_cold(encoding, held_out, depth, budget, model))

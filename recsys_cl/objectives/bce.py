@@ -21,6 +21,7 @@ class BCE:
     """
 
     views = 0
+    mean_of_queries = True
 
     def __init__(self, *, similarity: Similarity = "dot") -> None:
         self.similarity = similarity

@@ -24,6 +24,7 @@ class CosineContrastive:
     """
 
     views = 0
+    mean_of_queries = True
 
     def __init__(
         self, *, margin: Annotated[float, Ge(-1), Lt(1)] = 0.9, weight_negative: Annotated[float, Gt(0)] = 150.0

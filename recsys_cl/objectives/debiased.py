@@ -29,6 +29,8 @@ class Debiased:
     Relations: ``hard_weighted`` with hardness 0; ``decoupled`` is the other loss called DCL.
     """
 
+    contrasts_rows = True
+
     def __init__(
         self,
         *,

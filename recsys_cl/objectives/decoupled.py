@@ -21,6 +21,8 @@ class Decoupled:
     the other loss called DCL. Arguments are those of ``info_nce``.
     """
 
+    contrasts_rows = True
+
     def __init__(
         self,
         *,

@@ -28,6 +28,7 @@ class GBCE:
     """
 
     views = 0
+    mean_of_queries = True
 
     def __init__(
         self, *, shape: Shape, calibration: Annotated[float, Field(ge=0, le=1)] = 0.75, similarity: Similarity = "dot"

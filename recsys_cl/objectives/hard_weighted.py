@@ -30,6 +30,8 @@ class HardWeighted:
     Relations: hardness 0 is ``debiased``; with prior 0 as well it is ``info_nce``.
     """
 
+    contrasts_rows = True
+
     def __init__(
         self,
         *,

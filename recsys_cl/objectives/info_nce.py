@@ -55,6 +55,7 @@ class InfoNCE:
         self._loss = partial(info_nce, temperature=temperature, similarity=similarity)
         self._two_sided = two_sided
         self.everyone = negatives == "all"
+        self.contrasts_rows = not self.everyone
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:
         """Sum of the sides' mean losses."""

@@ -33,6 +33,7 @@ class SLatK:
     """
 
     views = 0
+    mean_of_queries = True
 
     def __init__(
         self,

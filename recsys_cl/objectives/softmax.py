@@ -48,6 +48,7 @@ class Softmax:
         self.similarity = similarity
         self.log_q = log_q
         self.in_batch = in_batch
+        self.mean_of_queries = not log_q  # how often a positive is expected depends on how many queries there are
         counts = torch.bincount(interactions.items, minlength=interactions.shape.items)
         self.share = counts.double() / max(1, len(interactions))
 

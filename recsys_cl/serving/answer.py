@@ -19,6 +19,7 @@ from recsys_cl.serving.filters import NO_FILTERS, Filters
 from recsys_cl.serving.ranking import best
 
 if TYPE_CHECKING:
+    import pandas
     import pyarrow
 
 DEFAULT_K = 10
@@ -79,6 +80,15 @@ def table_of(bundle: Bundle, asked: Asked, top: Top) -> pyarrow.Table:
         return table
     counted = pa.array(asked.unknown.numpy()[row], pa.int32())
     return table.append_column("row", pa.array(row, pa.int64())).append_column("unknown_items", counted)
+
+
+def frame_of(table: pyarrow.Table) -> pandas.DataFrame:
+    """Rows as pandas; who has no id is None and not NaN, which JSON does not know."""
+    frame: pandas.DataFrame = table.to_pandas()
+    if not table["user_id"].null_count:
+        return frame
+    ids = frame["user_id"].astype(object)
+    return frame.assign(user_id=ids.where(ids.notna(), None))
 
 
 def similar(bundle: Bundle, items: Iterable[object], k: int) -> pyarrow.Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.serving.answer import DEFAULT_K, recommend
+from recsys_cl.serving.answer import DEFAULT_K, frame_of, recommend
 from recsys_cl.serving.bundle import Bundle
 
 _USERS = 20
@@ -26,6 +26,6 @@ def check_copy(folder: Path, bundle: Bundle) -> None:
     asked = [*some, _STRANGER, _STRANGER]
     histories = [*([None] * (len(asked) - 1)), bundle.item_index[: 2 * k].tolist()]
     answered = load_model(str(folder)).predict(pandas.DataFrame({"user_id": asked, "item_ids": histories}), params={"k": k})
-    expected = recommend(bundle, asked, k, histories).to_pandas()
+    expected = frame_of(recommend(bundle, asked, k, histories))
     if not answered.equals(expected):
         raise Refused(f"{folder}: the registered copy does not answer as the model it was made from")

@@ -38,8 +38,10 @@ class Wanted:
 
 
 def export(bundle: Bundle, folder: Path, wanted: Wanted) -> Mapping[str, Any]:
-    """Write ``bundle`` to ``folder``: the format's file, ``items.safetensors`` (``items`` [I, D]), ``items.parquet`` (the ids
-    of its rows), ``export.json`` (what it is, and its parity) and a manifest.
+    """Write ``bundle`` to ``folder``, which must not exist.
+
+    There lie the format's own file, ``items.safetensors`` (``items`` [I, D]), ``items.parquet`` (the ids of its rows),
+    ``export.json`` (what it is, and its parity) and a manifest.
 
     Parity is the share of the library's top 10 items, before seen ones are left out, that the export's top 10 holds: over
     up to 2,000 users, ONNX from what they have met, faiss from their vectors.

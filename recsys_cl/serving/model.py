@@ -11,7 +11,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from recsys_cl.core.errors import RecsysError, Refused
-from recsys_cl.serving.answer import DEFAULT_K, recommend
+from recsys_cl.serving.answer import DEFAULT_K, frame_of, recommend
 from recsys_cl.serving.bundle import Bundle, read_bundle
 from recsys_cl.serving.new_items import new_items_in, with_new_items
 
@@ -44,7 +44,7 @@ class Recommending(PythonModel):  # type: ignore[misc]  # MLflow ships no types
             answer = recommend(bundle, people, (params or {}).get("k", DEFAULT_K), histories)
         except RecsysError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error
-        return pandas.DataFrame(answer.to_pandas())
+        return frame_of(answer)
 
 
 def _column(frame: pandas.DataFrame, name: str) -> list[Any] | None:

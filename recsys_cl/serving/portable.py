@@ -26,13 +26,14 @@ _OPSET = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rectangle:
-    """Histories of one length, as encoders read `structures.sequences.Sequences`; nothing of it depends on the data's values."""
+    """Histories of one length, as encoders read `structures.sequences.Sequences`; no shape depends on the data."""
 
     shape: Shape
     items: Tensor  # [B, L] int64, oldest first, filled up at the end with anything
     ends: Tensor  # [B] int64: how many of each row are real, at least one
     causal: bool = True
     users: None = None
+    times: None = None
 
     @property
     def tokens(self) -> Tensor:
@@ -83,7 +84,8 @@ def write_encoder(bundle: Bundle, folder: Path) -> int:
     """Write `NAME`; the longest history it takes.
 
     Raises:
-        Refused: the model has no encoder of histories, or one that also looks ahead, which padding would change.
+        Refused: the model has no encoder of histories, one that reads times, or one that also looks ahead, which padding
+            would change.
         Unavailable: the extra ``onnx`` is not installed.
     """
     reader = bundle.reader
@@ -91,7 +93,9 @@ def write_encoder(bundle: Bundle, folder: Path) -> int:
         raise Refused("the model has no encoder of histories; ONNX is for sequence recipes, --format faiss for all")
     if reader.recipe.source.use != "sequences":
         raise Refused(f"the encoder of source '{reader.recipe.source.use}' looks ahead in a history, so rows cannot be padded")
-    length = int(reader.recipe.source.arguments.get("max_length", 50))  # type: ignore[call-overload]
+    if reader.recipe.source.arguments.get("times"):
+        raise Refused("the encoder reads when items were met (source.times), and histories in ONNX do not say")
+    length: int = int(reader.recipe.source.arguments.get("max_length", 50))  # type: ignore[call-overload]
     examples = (torch.zeros(3, length, dtype=torch.int64), torch.tensor([1, 2, length]))
     try:
         import onnxscript  # noqa: F401  # what torch's exporter needs beside onnx

@@ -114,7 +114,7 @@ def _with_histories(ids: object, histories: object, k: object, limits: Limits) -
 
 
 def _with_rules(question: Question, asked: Mapping[str, Any], limits: Limits) -> Question:
-    rules: dict[str, tuple[str, ...]] = {}
+    rules: dict[str, Any] = {}
     for key in asked.keys() & {"allowed", "blocked"}:
         items = asked[key]
         if not isinstance(items, list) or not (key == "blocked" or items):

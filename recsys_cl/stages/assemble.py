@@ -7,13 +7,16 @@ from typing import Any
 
 import torch
 
-from recsys_cl.config import Recipe, Runtime, weight_of, without_weight
+from recsys_cl.config import Recipe, weight_of, without_weight
 from recsys_cl.core.build import build, resolve
 from recsys_cl.core.chance import generator
 from recsys_cl.core.errors import Unavailable
 from recsys_cl.core.protocols import Feed, Method
+from recsys_cl.core.runtime import Runtime
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Interactions, ItemFeatures
+from recsys_cl.ops.ranks import ALONE, Ranks
+from recsys_cl.training.own_share import divide_encoder, own_share
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,12 +28,20 @@ class Assembly:
 
 
 def assemble(
-    recipe: Recipe, interactions: Interactions, seed: int, device: torch.device, features: ItemFeatures | None = None
+    recipe: Recipe,
+    interactions: Interactions,
+    seed: int,
+    device: torch.device,
+    features: ItemFeatures | None = None,
+    ranks: Ranks = ALONE,
+    *,
+    gather: bool = True,
 ) -> Assembly:
     """Build every component of ``recipe`` around ``interactions``, the only ones it will know, and the items' ``features``.
 
     Each component draws its initial weights from a generator of its own, named by its key: two recipes with the same
-    encoder begin with the same weights, and adding a component changes no other's.
+    encoder begin with the same weights, and adding a component changes no other's. Of several ``ranks`` this one's takes its
+    share of each step; ``gather`` says whether rows are contrasted with those of the others.
 
     Raises:
         Refused: a component refuses its arguments or the interactions; the message begins with its key.
@@ -39,11 +50,14 @@ def assemble(
 
     def make(slot: str, component: Component, key: str, **more: object) -> Any:
         rng = generator(seed, "initialisation", key)
-        return build(slot, component, key, shape=known.shape, interactions=known, features=content, rng=rng, **more)
+        made = build(slot, component, key, shape=known.shape, interactions=known, features=content, rng=rng, **more)
+        return own_share(made, ranks, gather=gather) if slot == "objectives" and not ranks.alone else made
 
     sampler = None if recipe.sampler is None else make("samplers", recipe.sampler, "sampler")
     feed: Feed[Any] = make("structures", recipe.source, "source", sampler=sampler)
     encoder = make("encoders", recipe.encoder, "encoder")
+    if not ranks.alone:
+        divide_encoder(encoder, ranks)
     method: Method[Any] = make(
         "methods",
         recipe.method,

@@ -71,8 +71,7 @@ def compare_evaluations(
     Raises:
         Refused: nothing was measured, other data, users or metrics (naming both), or an unknown metric.
     """
-    measured = _read(folders, metric)
-    by_name = dict(zip(folders, measured, strict=True))
+    by_name = dict(zip(folders, measured := _read(folders, metric), strict=True))
     baselines = baselines_of({name: families[name] for name in folders})
     best = max(baselines, key=lambda name: by_name[name].means()[metric], default=None)
     rows = _rows(by_name, best, rng, resamples)

@@ -6,16 +6,20 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from recsys_cl.config import Recipe, Runtime
+from recsys_cl.config import Recipe
 from recsys_cl.core.files import digest_file, write_json
+from recsys_cl.core.runtime import Runtime
 from recsys_cl.evaluation.settings import Evaluation
 from recsys_cl.stages.store import COST
 
 if TYPE_CHECKING:
     from recsys_cl.core.protocols import Job
+    from recsys_cl.core.values import Interactions, Ragged
+    from recsys_cl.ops.ranks import Ranks
     from recsys_cl.stages.openings import Ledger
+    from recsys_cl.stages.verdict import Verdict
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +35,7 @@ class EvaluateStage:
         runtime: where to compute.
         seed: of the pipeline.
         ledger: where each opening of the test part is recorded; none where the store is made up, as in tests.
+        ranks: the processes that evaluate together; None: this one alone.
     """
 
     experiment: str
@@ -39,6 +44,7 @@ class EvaluateStage:
     runtime: Runtime
     seed: int
     ledger: Ledger | None = field(default=None, compare=False)
+    ranks: Ranks | None = field(default=None, compare=False)
 
     version: ClassVar[int] = 6
 
@@ -77,40 +83,20 @@ class EvaluateStage:
         Raises:
             Refused: nobody can be evaluated, a score would not be finite, or the weights are not this recipe's.
         """
-        from recsys_cl.evaluation.candidates import candidates_of
-        from recsys_cl.ingest.dataset import (
-            load_categories,
-            load_features,
-            load_interactions,
-            load_shape,
-            load_users,
-            select_items,
-        )
-        from recsys_cl.stages.assemble import assemble, device_of
+        from recsys_cl.ingest.dataset import load_users
         from recsys_cl.stages.segmenting import segments_of, write_segments
-        from recsys_cl.stages.verdict import count_rows, judge_test, load_weights, write_representation, write_verdict
+        from recsys_cl.stages.verdict import count_rows, write_representation, write_verdict
 
         began = perf_counter()
         digests = {part: digest_file(job.reads[part]) for part in ("train", "valid", "test")}
         openings = self._open(digests["test"], job)
         vocabulary = job.reads["vocabulary"]
-        shape = load_shape(vocabulary)
-        train, valid, test = (load_interactions(job.reads[part], shape) for part in ("train", "valid", "test"))
-        device = device_of(self.runtime)
-        known = (train if self.evaluation.history == "train" else train.then(valid)).to(device)
-        made = assemble(self.recipe, known, self.seed, device, load_features(vocabulary, shape))
-        load_weights(made.method, job.reads[f"model/{self.experiment}"] / "weights.safetensors")
-        categories = load_categories(vocabulary, self.evaluation.category, self.evaluation.category_separator, device)
-        asked = self.evaluation.candidates
-        candidates = candidates_of(select_items(vocabulary, asked), shape.items, asked)
-        candidates = None if candidates is None else candidates.to(device)
-        verdict = judge_test(
-            made.method, made.feed, test.to(device), known, self.evaluation, self.experiment, categories, candidates
-        )
+        verdict, train, known, test, categories = self._judge(job)
+        candidates = verdict.candidates
 
         user_ids = load_users(vocabulary)["user_id"].to_list()
         cold_users = count_rows(job.reads["test"]) - len(test)
-        segments = segments_of(verdict, train.to(device), known, vocabulary, self.evaluation, cold_users)
+        segments = segments_of(verdict, train, known, vocabulary, self.evaluation, cold_users)
         if not verdict.kept:
             width = verdict.encoding.users.shape[1]
             _log.info(
@@ -119,7 +105,7 @@ class EvaluateStage:
         facts: dict[str, Any] = {
             "vectors": verdict.kept,  # whether they are in the folder
             "cold_users": cold_users,
-            **({"outside_candidates": len(test) - len(candidates.among(test.to(device)))} if candidates else {}),
+            **({"outside_candidates": len(test) - len(candidates.among(test))} if candidates else {}),
             "test_digest": digests["test"],  # promotion compares only what was measured on the same part
             "digests": digests,
             "test_openings": openings,
@@ -129,8 +115,32 @@ class EvaluateStage:
         write_verdict(verdict, user_ids, folder, facts)
         write_segments(segments, verdict, user_ids, folder)
         write_representation(verdict, known, categories, self.seed, folder)
-        write_json(folder / COST, {"seconds": round(perf_counter() - began, 3), "device": str(device)})
+        write_json(folder / COST, {"seconds": round(perf_counter() - began, 3), "device": str(test.users.device)})
         return {"users": len(verdict.held_out.users), **verdict.means()}
+
+    def assist(self, job: Job) -> None:
+        """Rank some of the users as one of several processes, of which another one writes."""
+        self._judge(job)
+
+    def _judge(self, job: Job) -> _Judged:
+        from recsys_cl.evaluation.candidates import candidates_of
+        from recsys_cl.ingest.dataset import load_categories, load_features, load_interactions, load_shape, select_items
+        from recsys_cl.ops.ranks import ALONE
+        from recsys_cl.stages.assemble import assemble, device_of
+        from recsys_cl.stages.verdict import judge_test, load_weights
+
+        vocabulary, evaluation, asked = job.reads["vocabulary"], self.evaluation, self.evaluation.candidates
+        shape, device = load_shape(vocabulary), device_of(self.runtime)
+        train, valid, test = (load_interactions(job.reads[part], shape).to(device) for part in ("train", "valid", "test"))
+        known = train if evaluation.history == "train" else train.then(valid)
+        made = assemble(self.recipe, known, self.seed, device, load_features(vocabulary, shape))
+        load_weights(made.method, job.reads[f"model/{self.experiment}"] / "weights.safetensors")
+        categories = load_categories(vocabulary, evaluation.category, evaluation.category_separator, device)
+        candidates = candidates_of(select_items(vocabulary, asked), shape.items, asked)
+        candidates = None if candidates is None else candidates.to(device)
+        told, ranks = (evaluation, self.experiment, categories, candidates), self.ranks or ALONE
+        verdict = judge_test(made.method, made.feed, test, known, *told, ranks=ranks)
+        return _Judged(verdict, train, known, test, categories)
 
     def _open(self, digest: str, job: Job) -> int | None:
         """Put on record that the test part is about to be read; how often it has been, None where nobody counts."""
@@ -138,3 +148,13 @@ class EvaluateStage:
         openings = self.ledger.open(digest, facts) if self.ledger else None
         _log.info("opening the test part %s for '%s': opening %s of it", digest[:12], self.experiment, openings or "?")
         return openings
+
+
+class _Judged(NamedTuple):
+    """What the test part says, and the data it was said of, on the device."""
+
+    verdict: Verdict
+    train: Interactions
+    known: Interactions
+    test: Interactions
+    categories: Ragged | None

@@ -9,18 +9,22 @@ from typing import Any
 
 import torch
 
-from recsys_cl.config import Recipe, Runtime
+from recsys_cl.config import Recipe
 from recsys_cl.core.chance import derive, generator
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Method, Tracker
+from recsys_cl.core.runtime import Runtime
 from recsys_cl.core.values import Interactions, ItemFeatures, Ragged
 from recsys_cl.evaluation.candidates import Candidates
 from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.evaluation.judge import Judge
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
+from recsys_cl.ops.ranks import ALONE, Ranks
 from recsys_cl.stages.assemble import assemble, device_of, penalties
 from recsys_cl.tracking.tee import Tee
 from recsys_cl.training import heap
+from recsys_cl.training.checkpoint import Folder
+from recsys_cl.training.in_step import in_step
 from recsys_cl.training.loop import fit
 from recsys_cl.training.plan import Plan
 from recsys_cl.training.precision import Bfloat16
@@ -51,6 +55,7 @@ class Fitting:
         categories: of each item, for the metrics that read them.
         features: of each item, for the components that read them.
         candidates: the items that are ranked in validation; None: all are.
+        ranks: the processes that fit it together; the others' trackers hear nothing and their folders stay empty.
     """
 
     label: str
@@ -62,6 +67,7 @@ class Fitting:
     categories: Ragged | None = None
     features: ItemFeatures | None = None
     candidates: Candidates | None = None
+    ranks: Ranks = ALONE
 
     def run(self, train: Interactions, valid: Interactions, track: Tracker) -> Fitted:
         """Fit on ``train``, select on ``valid``; ``track`` is told of the selection, epoch by epoch.
@@ -84,6 +90,7 @@ class Fitting:
             model=self.label,
             categories=None if self.categories is None else self.categories.to(device),
             candidates=None if self.candidates is None else self.candidates.to(device),
+            ranks=self.ranks,
         )
         selection = self._fit(train, judge, plan, track, "selection")
         best = selection.best
@@ -98,14 +105,17 @@ class Fitting:
         """One fit of a fresh method; the same seed gives the same initial weights and the same chance in both phases."""
         device = known.users.device
         with heap.kept(), seeded(derive(self.seed, "globals")):
-            assembly = assemble(self.recipe, known, self.seed, device, self.features)
+            gather = self.runtime.gather_negatives
+            assembly = assemble(self.recipe, known, self.seed, device, self.features, self.ranks, gather=gather)
             method = Bfloat16(assembly.method) if self.runtime.precision == "bf16" else assembly.method
+            method, feed, keeper = in_step(method, assembly.feed, Folder(self.checkpoints / phase), self.ranks)
             rng = generator(self.seed, "training", device=device)
             label = self.label if judge else f"{self.label} ({phase})"
-            with Watched(assembly.feed, label, plan.epochs, plan.select) as watched:
+            silent = not self.ranks.leads
+            with Watched(feed, label, plan.epochs, plan.select, silent=silent) as watched:
                 if track is None:
-                    return fit(method, watched, judge, plan, watched, rng, self.checkpoints / phase)
+                    return fit(method, watched, judge, plan, watched, rng, keeper)
                 some = torch.arange(known.shape.users, device=device)[:: max(known.shape.users // SAMPLE, 1)]
                 encode = partial(encode_all, assembly.method, assembly.feed, some)
                 healthy = Symptoms(method, Tee(track, watched), encode, penalties(self.recipe), self.label)
-                return fit(healthy, watched, judge, plan, healthy, rng, self.checkpoints / phase)
+                return fit(healthy, watched, judge, plan, healthy, rng, keeper)

@@ -16,6 +16,7 @@ from recsys_cl.core.protocols import Stage
 from recsys_cl.core.version import VERSION
 from recsys_cl.evaluation.settings import build_metrics
 from recsys_cl.stages.audit import AuditStage, summary
+from recsys_cl.stages.crew import company, launched
 from recsys_cl.stages.decision import summary_of
 from recsys_cl.stages.evaluate import EvaluateStage
 from recsys_cl.stages.explain import Reason, explain
@@ -170,14 +171,29 @@ def run_pipeline(
     """
     if (only is not None and until is not None) or (jobs > 1 and (only, force) != (None, None)):
         raise Refused("--only does not go with --until, nor --jobs with --only or --force")
+    if jobs > 1 and launched():
+        raise Refused("--jobs: under torchrun all processes train one recipe together; leave it out")
     plan = plan_of(path, assignments, data_dir, tracking_uri)
     if only is not None and only not in (names := [stage.name for stage in plan.stages]):
         raise Refused(f"--only: no stage '{only}'; {nearest(only, names)}")
-    with turn(plan.store.root) if once else nullcontext():
+    with turn(plan.store.root) if once else nullcontext(), company(plan.pipeline.runtime) as crew:
+        stages = [crew.helped(stage) for stage in plan.stages] if crew else plan.stages
         worker = Worker(str(path), tuple(assignments), plan.store.root.parent, tracking_uri)
-        made = train_ahead(up_to(plan.stages, until), plan.store, worker, jobs, watch) if jobs > 1 else {}
-        outcome = run_stages(needed_for(plan.stages, only) if only else plan.stages, plan.store, watch, until, force, made)
+        made = train_ahead(up_to(stages, until), plan.store, worker, jobs, watch) if jobs > 1 else {}
+        outcome = run_stages(needed_for(stages, only) if only else stages, plan.store, watch, until, force, made)
     return gather(plan.pipeline, outcome, plan.tracking, plan.ledger)
+
+
+def assist_pipeline(path: Path, assignments: Sequence[str], data_dir: Path, tracking_uri: str | None) -> None:
+    """Take part in ``run_pipeline`` as one of several processes, of which rank 0 runs it; nothing is written or printed.
+
+    Raises:
+        RecsysError: something failed here; the message names the rank.
+    """
+    plan = plan_of(path, assignments, data_dir, tracking_uri)
+    with company(plan.pipeline.runtime) as crew:
+        if crew:
+            crew.assist(plan.stages)
 
 
 def explain_pipeline(path: Path, assignments: Sequence[str], data_dir: Path, tracking_uri: str | None) -> list[Reason]:

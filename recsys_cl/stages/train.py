@@ -6,21 +6,23 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from recsys_cl.config import Recipe, Runtime
+from recsys_cl.config import Recipe
 from recsys_cl.core.files import write_json
 from recsys_cl.core.protocols import Job, Tracker
+from recsys_cl.core.runtime import Runtime
 from recsys_cl.evaluation.settings import Evaluation
 from recsys_cl.stages.store import COST
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from recsys_cl.core.values import Shape
-    from recsys_cl.stages.fitting import Fitted
+    from recsys_cl.core.values import Interactions, Shape
+    from recsys_cl.ops.ranks import Ranks
+    from recsys_cl.stages.fitting import Fitted, Fitting
 
 Tracking = Callable[[str, str], AbstractContextManager[Tracker]]
 """Opens the run of a training, given the stage's fingerprint and the experiment's name."""
@@ -37,6 +39,7 @@ class TrainStage:
         runtime: where to compute.
         seed: of the pipeline; two experiments with one recipe and one seed are the same model.
         tracking: where the story is told besides ``history.jsonl``.
+        ranks: the processes that train together; None: this one alone.
     """
 
     experiment: str
@@ -45,6 +48,7 @@ class TrainStage:
     runtime: Runtime
     seed: int
     tracking: Tracking | None = None
+    ranks: Ranks | None = field(default=None, compare=False)
 
     version: ClassVar[int] = 2
     reads: ClassVar[tuple[str, ...]] = ("train", "valid", "vocabulary")
@@ -65,7 +69,7 @@ class TrainStage:
         return {
             "recipe": self.recipe.settings(),
             "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib", "segments", "history"}),
-            "runtime": self.runtime.model_dump(mode="json", exclude={"threads"}),
+            "runtime": self.runtime.decides(),
             "seed": self.seed,
         }
 
@@ -81,41 +85,53 @@ class TrainStage:
             Diverged: training stopped being finite.
             Unavailable: the device is not there.
         """
-        from recsys_cl.evaluation.candidates import candidates_of
-        from recsys_cl.ingest.dataset import load_categories, load_features, load_interactions, load_shape, select_items
-        from recsys_cl.stages.fitting import Fitting
         from recsys_cl.tracking.jsonl import JsonLines
         from recsys_cl.tracking.tee import Tee
 
-        shape = load_shape(job.reads["vocabulary"])
-        train, valid = (load_interactions(job.reads[part], shape) for part in ("train", "valid"))
+        fitting, train, valid = self._fitting(job)
         history = job.scratch / "history.jsonl"
-        checkpoints = job.scratch / "checkpoint"
-        categories = load_categories(job.reads["vocabulary"], self.evaluation.category, self.evaluation.category_separator)
-        features = load_features(job.reads["vocabulary"], shape)
-        asked = self.evaluation.candidates
-        candidates = candidates_of(select_items(job.reads["vocabulary"], asked), shape.items, asked)
-        fitting = Fitting(
-            self.name,
-            self.recipe,
-            self.evaluation,
-            self.runtime,
-            self.seed,
-            checkpoints,
-            categories,
-            features,
-            candidates,
-        )
         open_run = self.tracking(job.fingerprint, self.experiment) if self.tracking else nullcontext()
         with open_run as outside:
             track = Tee(JsonLines(history), *([outside] if outside else []))
             track.note(self._facts(job))
             fitted = fitting.run(train, valid, track)
-        summary = self._summary(job, fitted, shape)
+        summary = self._summary(job, fitted, train.shape)
         folder = job.out(self.writes[0])
         _write(folder, fitted.method.module, self.recipe, summary, history)
-        write_json(folder / COST, {"seconds": round(fitted.seconds, 3), "device": str(fitted.device)})
+        cost = {"seconds": round(fitted.seconds, 3), "device": str(fitted.device)}
+        write_json(folder / COST, {**cost, "processes": self.ranks.size if self.ranks else 1})
         return {"epochs": fitted.best.epoch, "epochs_run": fitted.epochs_run, **fitted.best.scores}
+
+    def assist(self, job: Job) -> None:
+        """Train as one of several processes, of which another one writes."""
+        from recsys_cl.tracking.tee import Tee
+
+        fitting, train, valid = self._fitting(job)
+        fitting.run(train, valid, Tee())
+
+    def _fitting(self, job: Job) -> tuple[Fitting, Interactions, Interactions]:
+        """What is to be fitted, and the train and valid parts."""
+        from recsys_cl.evaluation.candidates import candidates_of
+        from recsys_cl.ingest.dataset import load_categories, load_features, load_interactions, load_shape, select_items
+        from recsys_cl.ops.ranks import ALONE
+        from recsys_cl.stages.fitting import Fitting
+
+        vocabulary, evaluation, asked = job.reads["vocabulary"], self.evaluation, self.evaluation.candidates
+        shape = load_shape(vocabulary)
+        train, valid = (load_interactions(job.reads[part], shape) for part in ("train", "valid"))
+        fitting = Fitting(
+            self.name,
+            self.recipe,
+            evaluation,
+            self.runtime,
+            self.seed,
+            job.scratch / "checkpoint",
+            load_categories(vocabulary, evaluation.category, evaluation.category_separator),
+            load_features(vocabulary, shape),
+            candidates_of(select_items(vocabulary, asked), shape.items, asked),
+            self.ranks or ALONE,
+        )
+        return fitting, train, valid
 
     def _facts(self, job: Job) -> dict[str, str]:
         """What decides the run, as text by dotted name, and what must be equal for equal bytes."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from recsys_cl.config import Recipe, Runtime
+from recsys_cl.config import Recipe
 from recsys_cl.core.files import digest_file, digest_json
 from recsys_cl.core.protocols import Job
+from recsys_cl.core.runtime import Runtime
 from recsys_cl.core.settings import Component
 from recsys_cl.core.version import VERSION
 from recsys_cl.evaluation.settings import Evaluation
@@ -79,7 +80,7 @@ class TuneStage:
             "space": {key: each.model_dump(mode="json") for key, each in self.space.items()},
             "tune": self.tune.model_dump(mode="json", exclude={"trials", "space"}),
             "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib"}),
-            "runtime": self.runtime.model_dump(mode="json", exclude={"threads"}),
+            "runtime": self.runtime.decides(),
             "seed": self.seed,
         }
 

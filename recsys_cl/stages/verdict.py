@@ -27,6 +27,7 @@ from recsys_cl.evaluation.measure import measure
 from recsys_cl.evaluation.representation import representation
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 from recsys_cl.ops.csr import is_sparse, stored, take
+from recsys_cl.ops.ranks import ALONE, Ranks
 
 PROTOCOL = {
     "candidates": "the whole catalogue: the items of the training data, and those let in for their content",
@@ -78,6 +79,8 @@ def judge_test(
     model: str,
     categories: Ragged | None = None,
     candidates: Candidates | None = None,
+    *,
+    ranks: Ranks = ALONE,
 ) -> Verdict:
     """Rank the catalogue for everyone with something in ``test``, by what was ``known`` before.
 
@@ -90,17 +93,18 @@ def judge_test(
         model: its name, for messages.
         categories: of each item, for the metrics that read them.
         candidates: the items that are ranked; None: all are.
+        ranks: processes with the same arguments, which rank some users each.
     """
     metrics = build_metrics(evaluation)
     truth, before = (test, known) if candidates is None else (candidates.among(test), candidates.among(known))
     held_out = hold_out(truth, before, exclude_seen=evaluation.exclude_seen)
-    encoding = encode_all(method, feed, torch.arange(test.shape.users, device=test.users.device))
+    encoding = encode_all(method, feed, torch.arange(test.shape.users, device=test.users.device), ranks)
     if not torch.isfinite(stored(encoding.users)).all():
         raise Refused(f"{model}: user vectors are not finite")
     asking = Encoding(take(encoding.users, held_out.users), encoding.items)
     if candidates is not None:
         asking, categories = candidates.of(asking), candidates.rows(categories)
-    found = measure(asking, held_out, metrics, evaluation.budget, model, categories)
+    found = measure(asking, held_out, metrics, evaluation.budget, model, categories, ranks)
     rules, fold = _conventions(metrics, evaluation, candidates), fold_in(method, feed)
     return Verdict(held_out, found.ranking, found.scores, encoding, fold, found.values, rules, candidates)
 

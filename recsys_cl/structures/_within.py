@@ -21,7 +21,7 @@ class Within:
         self._inside, self._sampler = inside, sampler
         everything = torch.arange(len(inside), device=inside.device)
         share = float(sampler.log_q(everything).exp()[inside].sum())
-        self._often = max(round(1.5 / max(share, 1 / _MOST)), 1)  # so that a round mostly finds one for each place
+        self._often = max(round(0.5 / max(share, 1 / _MOST)), 1)  # so that few rounds find one for each place
 
     def __call__(self, users: Tensor, rng: Generator) -> Tensor:
         """Items [B, K] of the part, that ``users`` [B] have not met.
@@ -34,17 +34,22 @@ class Within:
             raise Refused("sampler.shared: here negatives are drawn for each query, from its positive's own domain")
         if not len(users):
             return drawn
-        width, flat = drawn.shape[1], drawn.flatten()
         for _ in range(_ROUNDS):
-            wrong = (~self._inside[flat]).nonzero().flatten()
-            if not len(wrong):
-                return flat.view_as(drawn)
-            asking = torch.repeat_interleave(users[wrong // width], -(-self._often // width), output_size=None)
-            fresh = self._sampler(asking, rng).view(len(wrong), -1)
-            right = self._inside[fresh]
-            flat[wrong] = fresh.gather(1, right.int().argmax(1, keepdim=True)).squeeze(1)
+            rows = (~self._inside[drawn]).any(1).nonzero().flatten()
+            if not len(rows):
+                return drawn
+            fresh = self._sampler(users[rows].repeat_interleave(self._often), rng).view(len(rows), -1)
+            drawn[rows] = self._filled(drawn[rows], fresh)
         raise Refused("sampler: somebody has met (nearly) every item of a domain, so it holds no negatives for them")
 
+    def _filled(self, drawn: Tensor, fresh: Tensor) -> Tensor:
+        """``drawn`` [R, K] with what is outside replaced, from the left, by what is inside among ``fresh`` [R, F]."""
+        wrong, right = ~self._inside[drawn], self._inside[fresh]
+        usable = fresh.gather(1, right.long().argsort(dim=1, descending=True, stable=True))  # those inside first
+        turn = wrong.cumsum(1) - 1
+        found = wrong & (turn < right.sum(1, keepdim=True))
+        return torch.where(found, usable.gather(1, turn.clamp(0, usable.shape[1] - 1)), drawn)
 
-_ROUNDS = 100  # what is missed with probability 1/5 at a time has happened by then
+
+_ROUNDS = 100  # far more than chance needs
 _MOST = 64  # draws for one place in a round

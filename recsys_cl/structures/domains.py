@@ -28,6 +28,9 @@ class Domains:
     items: Tensor  # [D, I] the number of each item among the S; -1 where it is not of the domain
     seen: Tensor  # [D, U] bool: the domain knows the user by interactions there
     only: int | None = None  # look at this domain alone; None: at all of them
+    apart: bool = (
+        False  # give users once a domain, row d x Q + q, and items in their only domain: for batches, which rank nothing
+    )
 
 
 class DomainFeed:
@@ -62,6 +65,7 @@ class DomainFeed:
         users, items = self._source.graph.adjacency.ends()
         self._users, self._items, domain = users % shape.users, _ids(numbers)[items], users // shape.users
         self._edges = [(domain == number).nonzero().flatten() for number in range(len(numbers))]
+        self._apart = int((numbers >= 0).sum(0).max()) == 1
         self._size = max(batch_size // len(numbers), 1)
         self._longest = max(len(edges) for edges in self._edges)
         self._within = [Within(row >= 0, sampler) for row in numbers] if sampler else []
@@ -69,7 +73,7 @@ class DomainFeed:
 
     def training(self, rng: Generator) -> Iterator[Batch[Domains]]:
         """One epoch; a domain that is through begins anew, in another order."""
-        source = replace(self._source, graph=replace(self._source.graph))
+        source = replace(self._source, graph=replace(self._source.graph), apart=self._apart)
         orders = [self._order(edges, rng) for edges in self._edges]
         many = self._size * _BATCHES_DRAWN_AT_ONCE
         for begin in range(0, self._longest, many):
@@ -92,12 +96,14 @@ class DomainFeed:
 
     def _batch(self, source: Domains, edges: Tensor, negatives: Tensor | None) -> Batch[Domains]:
         asking, items = distinct(self._users[edges]), distinct(self._items[edges], negatives)
+        domain = torch.arange(len(self._edges), device=edges.device).repeat_interleave(len(edges) // len(self._edges))
+        first = domain * len(asking.ids) if self._apart else 0
         return Batch(
             source=source,
             users=asking.ids,
             items=items.ids,
             positives=items.positives,
-            query=asking.positive,
+            query=first + asking.positive,
             positive=items.positive,
             negative=items.negative,
         )

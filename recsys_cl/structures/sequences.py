@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,9 +14,11 @@ from recsys_cl.core.protocols import NegativeSampler
 from recsys_cl.core.values import Batch, Interactions, Ragged, Shape
 from recsys_cl.ops.ragged import offsets_of, owners, spans
 from recsys_cl.ops.rows import distinct
+from recsys_cl.structures._buckets import bucketed
+from recsys_cl.structures._join import join
+from recsys_cl.structures._part import part_of
 
-POOL = 16
-"""Batches whose users are sorted by length together: enough to leave little padding, few enough to mix users each epoch."""
+__all__ = ["SequenceFeed", "Sequences", "join"]
 
 BLOCK, GPU_BLOCK = 1 << 14, 1 << 17
 """Tokens of one inference block at most: what the states of a block fill stays in a CPU's cache, and keeps a GPU busy."""
@@ -57,30 +59,14 @@ class Sequences:
         """The same histories, read out once each: at their last position."""
         return replace(self, readout=self.offsets[1:] - 1)
 
+    def part(self, index: int, count: int) -> tuple[Sequences, list[int]] | None:
+        """See `structures/_part.py`."""
+        return part_of(self, index, count)
+
     def picked(self, at: Tensor, lengths: Tensor) -> Sequences:
         """Rows of ``lengths`` [R'] made of the tokens at ``at`` [N'], with their times, read out at the last position."""
         times = None if self.times is None else self.times[at]
         return replace(self, tokens=self.tokens[at], offsets=offsets_of(lengths), times=times).at_the_end()
-
-
-def join(sources: Sequence[Sequences]) -> Sequences:
-    """All rows and readouts of ``sources`` as one value, in order."""
-    if len(sources) == 1:
-        return sources[0]
-    counts = sources[0].offsets.new_tensor([source.tokens.numel() for source in sources])
-    starts = offsets_of(counts)
-    users = [source.users for source in sources if source.users is not None]
-    times = [source.times for source in sources if source.times is not None]
-    return Sequences(
-        sources[0].shape,
-        torch.cat([source.tokens for source in sources]),
-        torch.cat([*(s.offsets[:-1] + start for s, start in zip(sources, starts, strict=False)), starts[-1:]]),
-        torch.cat([s.readout + start for s, start in zip(sources, starts, strict=False)]),
-        max(source.longest for source in sources),
-        torch.cat(users) if len(users) == len(sources) else None,
-        sources[0].causal,
-        torch.cat(times) if len(times) == len(sources) else None,
-    )
 
 
 class SequenceFeed:
@@ -123,7 +109,7 @@ class SequenceFeed:
         """One epoch: every user with two or more items exactly once."""
         if not self.steps:
             raise Refused("train: no user has two interactions, so no sequence has a next item to learn")
-        for users in self._buckets(rng):
+        for users in bucketed(self.learners, self.lengths, self.batch_size, self.max_length + 1, rng):
             yield self._batch(users, rng)
 
     def inference(self, users: Tensor) -> Iterator[tuple[Sequences, Tensor]]:
@@ -138,14 +124,6 @@ class SequenceFeed:
             block = order[begin : begin + size]
             served = users[block.to(users.device)]
             yield self._newest(served, lengths[block]), served
-
-    def _buckets(self, rng: Generator) -> list[Tensor]:
-        """Learners shuffled, sorted by length inside pools, cut into batches, and the batches shuffled; on the host."""
-        users = self.learners[_shuffled(self.learners.numel(), rng)]
-        pool = torch.arange(users.numel()) // (POOL * self.batch_size)
-        key = pool * (self.max_length + 2) + self.lengths[users].clamp(max=self.max_length + 1)
-        batches = torch.split(users[torch.argsort(key, stable=True)], self.batch_size)
-        return [batches[index] for index in _shuffled(len(batches), rng).tolist()]
 
     def _batch(self, members: Tensor, rng: Generator) -> Batch[Sequences]:
         users, kept = members.to(self.tokens.device), (self.lengths[members] - 1).clamp(max=self.max_length)
@@ -168,8 +146,3 @@ class SequenceFeed:
         every = torch.arange(total, device=ends.device)
         times = None if self.times is None else self.times[where]
         return Sequences(self.shape, self.tokens[where], offsets_of(lengths), every, longest, users, times=times), where
-
-
-def _shuffled(count: int, rng: Generator) -> Tensor:
-    """A random order of ``count`` things, on the host."""
-    return torch.randperm(count, generator=rng, device=rng.device).cpu()

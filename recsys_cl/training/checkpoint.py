@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from safetensors import SafetensorError
 from safetensors.torch import load
@@ -19,6 +20,36 @@ _KEPT = 2
 
 Parts = dict[str, dict[str, Tensor]]
 """Tensors by part (weights, optimizer, ...) and name."""
+
+
+class Keeper(Protocol):
+    """Where checkpoints are kept."""
+
+    def write(self, epoch: int, parts: Mapping[str, Mapping[str, Tensor]], facts: Mapping[str, Any]) -> None:
+        """Keep the checkpoint of an epoch."""
+        ...
+
+    def read(self) -> tuple[Parts, dict[str, Any]] | None:
+        """The newest whole one, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Checkpoints are kept in a folder on disk."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def write(self, epoch: int, parts: Mapping[str, Mapping[str, Tensor]], facts: Mapping[str, Any]) -> None:
+        """See ``write`` below."""
+        write(self.path, epoch, parts, facts)
+
+    def read(self) -> tuple[Parts, dict[str, Any]] | None:
+        """See ``read`` below."""
+        return read(self.path)
 
 
 def write(folder: Path, epoch: int, parts: Mapping[str, Mapping[str, Tensor]], facts: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from recsys_cl.core.protocols import Feed, Method, Tracker
+from recsys_cl.training.checkpoint import Folder, Keeper
 from recsys_cl.training.plan import Plan
 from recsys_cl.training.run import Run
 from recsys_cl.training.tally import GRADIENT, Tally
@@ -28,7 +29,7 @@ def fit(
     plan: Plan,
     track: Tracker,
     rng: Generator,
-    checkpoint: Path,
+    checkpoint: Path | Keeper,
 ) -> Run[S]:
     """Train ``method`` in place and leave its best weights in it.
 
@@ -43,14 +44,15 @@ def fit(
         plan: how long, how fast, when to stop.
         track: receives ``loss/TERM``, ``loss/gradient`` (its norm) and ``valid/METRIC`` once an epoch.
         rng: all chance of batches, negatives and views, on the device of ``feed``.
-        checkpoint: folder for the newest two checkpoints.
+        checkpoint: what keeps the newest two checkpoints; a folder keeps them on disk.
 
     Raises:
         Diverged: a loss term, the gradient, a weight or a score is not finite; the last good checkpoint is kept.
         Refused: ``checkpoint`` is of other settings, ``plan.select`` is not measured, or there is nothing to train on.
     """
     run = Run(method, plan, rng)
-    run.resume(checkpoint)
+    keeper = Folder(checkpoint) if isinstance(checkpoint, Path) else checkpoint
+    run.resume(keeper)
 
     while run.epoch < run.epochs and not run.stale:
         run.begin_epoch()
@@ -60,7 +62,7 @@ def fit(
             figures |= _validate(run, feed, judge)
 
         track.log(figures, step=run.epoch)
-        run.save(checkpoint)
+        run.save(keeper)
 
     if judge is not None and run.best is None:
         track.log(_validate(run, feed, judge), step=run.epoch)

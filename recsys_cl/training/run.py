@@ -7,14 +7,14 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from torch import Generator, Tensor
 
 from recsys_cl.core.errors import Diverged, Refused, nearest
 from recsys_cl.core.protocols import Method
-from recsys_cl.training import checkpoint, randomness
+from recsys_cl.training import randomness
+from recsys_cl.training.checkpoint import Keeper
 from recsys_cl.training.optimizer import moments, optimizer, restore_moments
 from recsys_cl.training.plan import Plan
 
@@ -82,11 +82,11 @@ class Run(Generic[S]):
         if self.best is not None:
             self.method.module.load_state_dict(dict(self.best.weights))
 
-    def save(self, folder: Path) -> None:
-        """Commit a checkpoint of this epoch.
+    def save(self, keeper: Keeper) -> None:
+        """Keep a checkpoint of this epoch.
 
         Raises:
-            Diverged: a weight is not finite; what is on disk stays as it was.
+            Diverged: a weight is not finite; what is kept stays as it was.
         """
         for name, value in self._state().items():
             if not bool(value.isfinite().all()):
@@ -107,20 +107,20 @@ class Run(Generic[S]):
             "best": {"epoch": self.best.epoch, "scores": dict(self.best.scores)} if self.best else None,
             "random": random_values,
         }
-        checkpoint.write(folder, self.epoch, parts, facts)
+        keeper.write(self.epoch, parts, facts)
 
-    def resume(self, folder: Path) -> None:
-        """Continue from the newest whole checkpoint in ``folder``, if there is one.
+    def resume(self, keeper: Keeper) -> None:
+        """Continue from the newest whole checkpoint that ``keeper`` has, if there is one.
 
         Raises:
             Refused: the checkpoint is of another plan or another model.
         """
-        kept = checkpoint.read(folder)
+        kept = keeper.read()
         if kept is None:
             return
         parts, facts = kept
         if told := _differences(facts["signature"], self._signature()):
-            raise Refused(f"{folder} holds checkpoints of other settings ({told}); remove it to train afresh")
+            raise Refused(f"{keeper} holds checkpoints of other settings ({told}); remove it to train afresh")
         self.epoch, self.seconds = facts["epoch"], facts["seconds"]
         self.best = Best(weights=parts["best"], **facts["best"]) if facts["best"] else None
         self.method.module.load_state_dict(parts["weights"])

@@ -26,9 +26,10 @@ class Watched(Generic[S]):
         label: whose training this is.
         epochs: how many there will be at most.
         select: the validation metric to show.
+        silent: show nothing; another process does.
     """
 
-    def __init__(self, feed: Feed[S], label: str, epochs: int, select: str) -> None:
+    def __init__(self, feed: Feed[S], label: str, epochs: int, select: str, *, silent: bool = False) -> None:
         self.shape = feed.shape
         self.steps = feed.steps
         self.reads_histories = feed.reads_histories
@@ -36,6 +37,7 @@ class Watched(Generic[S]):
         self._label = label
         self._epochs = epochs
         self._select = f"valid/{select}"
+        self._silent = silent
         self._epoch = 0  # the last one told of
         self._best: float | None = None
         self._bar: Progress | None = None
@@ -43,7 +45,7 @@ class Watched(Generic[S]):
 
     def __enter__(self) -> Watched[S]:
         """Open the bar, if there is a terminal to draw it on."""
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not self._silent:
             self._bar = _bar()
             self._bar.start()
             self._bar.add_task(self._label, total=self.steps, news="")
@@ -82,7 +84,7 @@ class Watched(Generic[S]):
         self._news = "  ".join(news)
         self._show()
         self._epoch = step
-        if self._bar is None:
+        if self._bar is None and not self._silent:
             sys.stderr.write(f"{self._label}  epoch {step}/{self._epochs}  {self._news}\n")
 
     def _show(self, completed: int | None = None) -> None:

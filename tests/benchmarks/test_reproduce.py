@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import reproduce, reproduced
 from recsys_cl.config import load_pipeline, load_recipe
+from recsys_cl.ingest.protocols import has_clock
 
 RECORD: dict[str, Any] = {
     "family": "sequence",
@@ -86,3 +87,12 @@ def test_each_is_run_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "sasrec-softmax" in (tmp_path / "results.md").read_text()
     with pytest.raises(SystemExit):
         run("--set", "seed=2")
+
+
+@pytest.mark.parametrize("data", reproduce.DATA["sequence"])
+def test_published_sequences_are_compared_under_their_own_split_and_under_one_clock(data: str) -> None:
+    made = load_pipeline(Path("pipelines") / f"{data}.toml", ['experiments=[{recipe="sasrec-softmax"},{recipe="ease"}]'])
+    splits = made.protocols.of(made.prepare.split)
+    assert splits["leave_last_out"] == made.prepare.split
+    assert [split.use for split in splits.values()] == ["leave_last_out", "time"]
+    assert has_clock(made.ingest.source)

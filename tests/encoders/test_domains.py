@@ -158,3 +158,18 @@ def test_nobody_in_particular_is_the_mean_of_those_who_are_known() -> None:
     [found] = built([plain], EVERYONE)
     seen = plain.seen[1]
     torch.testing.assert_close(found.users[~seen, 4:], found.users[seen, 4:].mean(0).expand(int((~seen).sum()), 4))
+
+
+@pytest.mark.parametrize("crossing", ["none", "learned"])
+def test_rows_apart_hold_what_the_joined_vectors_do(crossing: str) -> None:
+    met = log()
+    plain, built, asked = source(met), made(met, crossing).train(), torch.tensor([25, 3, 19])
+    users = torch.tensor([7, 30, 12, 21])
+    [joined], [apart] = built([plain], users, asked), built([replace(plain, apart=True)], users, asked)
+    assert torch.equal(apart.users.view(2, 4, 4).transpose(0, 1).flatten(1), joined.users)
+    own = torch.tensor([1, 0, 0])
+    assert torch.equal(apart.items, joined.items.view(3, 2, 4)[torch.arange(3), own])
+    [one], [same_one] = ([OneDomain(1)(each, generator())] for each in (plain, replace(plain, apart=True)))
+    [seen], [seen_apart] = built([one], users, asked), built([same_one], users, asked)
+    assert torch.equal(seen.users, seen_apart.users)
+    assert torch.equal(seen.items[seen.present], seen_apart.items[seen_apart.present])

@@ -13,7 +13,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ KINDS = {"none": 0, "kill": 1, "torn": 2, "full": 3, "broken": 4}
 
 
 def main() -> None:
-    _warm()
+    _warm(sys.argv[1:])
     print("ready", flush=True)  # noqa: T201 - the protocol
     for line in sys.stdin:
         job = json.loads(line)
@@ -39,20 +40,16 @@ def main() -> None:
         print(job["number"], os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
 
 
-def _warm() -> None:
+def _warm(modules: Sequence[str]) -> None:
     """What every run imports; nothing here starts a thread, which a fork would lose."""
     import duckdb
     import ibis
-    import mlflow.store.tracking.sqlalchemy_store
 
-    import recsys_cl.cli
-    import recsys_cl.console
-    import recsys_cl.reporting
-    import recsys_cl.stages.fitting
-    import recsys_cl.stages.pipeline  # noqa: F401
+    import recsys_cl.cli  # noqa: F401
 
     assert duckdb
-    assert mlflow
+    for name in modules:
+        import_module(name)
     ibis.to_sql(ibis.table({"a": "int64"}, name="t").aggregate(b=ibis._.a.sum()), dialect="duckdb")
 
 

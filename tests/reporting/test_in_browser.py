@@ -156,7 +156,10 @@ def test_hostile_text_is_shown_and_does_nothing(browser: Browser) -> None:
     assert HOSTILE[:60] in shown
     assert "{{ 7 * 7 }}" in shown
     assert "\u202e" not in shown
+    provenance = browser.ask("document.querySelector('#provenance').innerText")
+    browser.driver.execute_script("document.querySelector('#provenance').remove()")
     assert "x" * 200 not in browser.ask("document.querySelector('main').innerText")
+    assert "x" * 4000 not in provenance, "settings are quoted whole, and not without end"
 
 
 def test_the_policy_stops_what_would_run_after_all(browser: Browser, page: str) -> None:

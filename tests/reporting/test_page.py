@@ -114,11 +114,17 @@ def test_marks_intervals_and_openings_are_shown(whole: Evidence) -> None:
     assert "by +50.0\u00a0% [\u22123.0,\u00a070.0] ndcg@20" in page, "a minus sign, and no line break within a number"
 
 
+def test_what_is_not_tested_over_users_is_said(whole: Evidence) -> None:
+    intervals = {name: (0.0, 1.0) for name in whole.metrics if not name.startswith("coverage")}
+    page = render(replace(whole, trials=[replace(trial, intervals=intervals) for trial in whole.trials]))
+    assert "which no test over users compares: coverage." in page
+
+
 def test_the_audit_says_at_once_what_is_amiss(whole: Evidence) -> None:
     found = {"name": "duplicate_titles", "verdict": "warning", "count": 3, "what": "items", "examples": []}
     told = replace(whole, audit={"verdict": "warning", "checks": [{**found, "name": "core", "verdict": "ok"}, found]})
     assert "Verdict: warning (duplicate titles). " in render(told)
-    assert "Verdict: ok. " in render(replace(whole, audit={"verdict": "ok", "checks": []}))
+    assert "Verdict: ok. " in render(replace(whole, audit={"verdict": "ok", "checks": [{**found, "verdict": "ok"}]}))
 
 
 def test_a_log_without_times_is_not_drawn_over_time(whole: Evidence) -> None:

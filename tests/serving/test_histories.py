@@ -1,6 +1,8 @@
 """People known by their histories get what the same history would have got them in training, from every family that can."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,15 +15,17 @@ from recsys_cl.config import load_recipe, recipe_names
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Interactions, Ragged, Shape
 from recsys_cl.evaluation.encode import encode_all, fold_in
-from recsys_cl.serving.answer import recommend
+from recsys_cl.serving.answer import frame_of, recommend
 from recsys_cl.serving.bundle import Bundle, assemble, read_bundle, write_bundle
 from recsys_cl.serving.package import write_model
+from recsys_cl.serving.portable import write_encoder
 from recsys_cl.serving.question import Limits, read_question
 from recsys_cl.serving.reader import reader_of
 from recsys_cl.serving.recommend import recommend_to
 from recsys_cl.stages import assemble as bring_to_life
 from recsys_cl.stages.verdict import vectors_of
 from recsys_cl.training.weights import save_weights
+from tests.graphs import features
 
 SHAPE = Shape(users=12, items=25)
 SMALL = {"sequence": {"source": {"batch_size": 8}, "encoder": {"dim": 16}}, "graph": {"encoder": {"dim": 8}}, "baseline": {}}
@@ -187,7 +191,8 @@ def test_the_registered_model_takes_histories_beside_ids_or_instead(sasrec, tmp_
     write_model(sasrec, tmp_path / "model")
     model = load_model(str(tmp_path / "model"))
     both = model.predict(pd.DataFrame({"user_id": ["u01", None], "item_ids": [None, past_of(4)]}), params={"k": 3})
-    pd.testing.assert_frame_equal(both, recommend(sasrec, ["u01", None], 3, [None, past_of(4)]).to_pandas())
+    pd.testing.assert_frame_equal(both, frame_of(recommend(sasrec, ["u01", None], 3, [None, past_of(4)])))
+    assert both["user_id"].tolist() == ["u01"] * 3 + [None] * 3  # and not NaN, which is no JSON
     only = model.predict(pd.DataFrame({"item_ids": [past_of(4)]}), params={"k": 3})
     assert only["item_id"].tolist() == both["item_id"].tolist()[3:]
 
@@ -252,7 +257,25 @@ def test_items_have_no_histories():
         read_question(b'{"item_ids": ["a"], "histories": []}', "item_id", Limits())
 
 
+@pytest.mark.parametrize("asked", [{"content": True}, {"gaps": True}], ids=["content", "gaps"])
+def test_what_encoders_read_beside_items_is_kept_or_read_as_unknown(asked, tmp_path):
+    """Content comes with the weights; the histories of strangers have no times, and are read as those of one instant."""
+    known = replace(log(), times=torch.zeros(len(log()), dtype=torch.int64))
+    recipe = load_recipe("sasrec-softmax", SMALL["sequence"], {"encoder": asked, "source": {"times": True}})
+    alive = bring_to_life.assemble(recipe, known, 1, torch.device("cpu"), features(shape=SHAPE))
+    with torch.no_grad():
+        for weight in alive.method.module.parameters():
+            weight.add_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)) * 0.1)
+    save_weights(alive.method.module, tmp_path / "weights.safetensors")
+    reader = reader_of(json.loads(recipe.model_dump_json()), SHAPE, {}, tmp_path / "weights.safetensors")
+    expected = encode_all(alive.method, alive.feed, torch.arange(SHAPE.users)).users
+    torch.testing.assert_close(reader.vectors(known.by_user()), expected)
+    with pytest.raises(Refused, match=r"source\.times"):
+        write_encoder(SimpleNamespace(reader=reader), tmp_path)
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.filterwarnings("ignore")  # of the exporter, in its own words
 def test_an_encoder_in_onnx_reads_histories_as_the_library_does(sasrec, tmp_path):
     pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")

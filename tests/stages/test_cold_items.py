@@ -32,9 +32,11 @@ SPLIT = Component.model_validate({"use": "time", "valid": "1970-01-01T00:01:04",
 def prepared(folder, items=ITEMS, rows=ROWS, **settings):
     folder.mkdir()
     pq.write_table(items, folder / "items.parquet")
+    pq.write_table(pa.table({"user_id": ["u1"]}), folder / "users.parquet")
     (folder / "drift").write_text("{}")
     log = write_log(folder / "log.parquet", rows)
-    job = Job({"interactions": log, "items": folder / "items.parquet", "drift": folder / "drift"}, folder / "out", "")
+    reads = {name: folder / f"{name}.parquet" for name in ("items", "users")}
+    job = Job({"interactions": log, **reads, "drift": folder / "drift"}, folder / "out", "")
     job.scratch.mkdir()
     features = {"image": Component(use="vector")}
     PrepareStage(Prepare(split=SPLIT, features=features, **settings)).run(job)

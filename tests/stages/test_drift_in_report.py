@@ -26,11 +26,9 @@ set.training = {{ epochs = 1 }}
 """
 
 
-def log(path: Path, users: range, day: int, count: int) -> Path:
+def log(path: Path, day: int, items: range) -> Path:
     chance = random.Random(day)
-    rows = [
-        (chance.choice(users), chance.randrange(40), 1_700_000_000 + day * DAY + chance.randrange(DAY)) for _ in range(count)
-    ]
+    rows = [(chance.randrange(60), chance.choice(items), 1_700_000_000 + day * DAY + chance.randrange(DAY)) for _ in range(400)]
     path.write_text("user_id,item_id,timestamp\n" + "".join(f"u{user},i{item},{time}\n" for user, item, time in rows))
     return path
 
@@ -42,8 +40,8 @@ def add(folder: Path, *logs: Path) -> None:
 
 @pytest.mark.slow
 def test_drift_against_the_version_before_stands_in_the_page(tmp_path: Path) -> None:
-    add(tmp_path, *(log(tmp_path / f"{day}.csv", range(60), day, 400) for day in range(3)))
-    add(tmp_path, log(tmp_path / "3.csv", range(1000, 1060), 3, 400))  # nobody who was there before
+    add(tmp_path, *(log(tmp_path / f"{day}.csv", day, range(40)) for day in range(3)))
+    add(tmp_path, log(tmp_path / "3.csv", 3, range(1000, 1040)))  # nothing that was there before
     recipe = tmp_path / "grown.toml"
     recipe.write_text(PIPELINE.format(folder=tmp_path))
     result = run_pipeline(
@@ -52,4 +50,4 @@ def test_drift_against_the_version_before_stands_in_the_page(tmp_path: Path) -> 
     assert result.report is not None
     page = result.report.read_text("utf-8")
     assert "Drift: drift" in page
-    assert "unknown users" in page
+    assert "unknown items" in page

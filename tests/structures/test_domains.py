@@ -31,7 +31,7 @@ def test_every_batch_is_half_of_the_one_and_half_of_the_other() -> None:
 def test_an_epoch_is_every_interaction_of_the_largest_domain_once_and_the_smaller_as_often_as_it_takes() -> None:
     met = log()
     pairs = [
-        (int(b.users[q]), int(b.items[p]))
+        (int(b.users[q % len(b.users)]), int(b.items[p]))
         for b in feed(met, APART).training(generator(1))
         for q, p in zip(b.query, b.positive, strict=True)
     ]
@@ -51,7 +51,7 @@ def test_negatives_are_of_the_positives_domain_and_never_met(sampler: str) -> No
     for batch in feed(met, APART, sampler=sampler).training(generator(1)):
         positives, negatives = batch.items[batch.positive], batch.items[batch.negative]
         assert ((negatives < 20) == (positives < 20)[:, None]).all()
-        users = batch.users[batch.query].tolist()
+        users = batch.users[batch.query % len(batch.users)].tolist()
         assert not any((user, item) in edges for user, row in zip(users, negatives.tolist(), strict=True) for item in row)
         drawn += negatives.numel()
     assert drawn
@@ -114,3 +114,15 @@ def test_people_who_met_a_whole_domain_leave_no_negatives_and_are_refused() -> N
     )
     with pytest.raises(Refused, match="sampler"):
         list(feed(met, APART, sampler="uniform", overlap=0).training(generator(1)))
+
+
+def test_a_query_asks_with_what_its_own_domain_knows_of_the_user() -> None:
+    for batch in feed(log(), APART).training(generator(1)):
+        domain = (batch.items[batch.positive] >= 20).long()
+        assert torch.equal(batch.query // len(batch.users), domain)
+
+
+def test_where_items_are_shared_a_user_is_one_row() -> None:
+    for batch in feed(log(), ONE_SHARED).training(generator(1)):
+        assert int(batch.query.max()) < len(batch.users)
+        assert not batch.source.apart

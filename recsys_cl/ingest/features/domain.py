@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pyarrow as pa
 
 from recsys_cl.core.errors import Refused, nearest
-from recsys_cl.ingest.features._column import Known, column
+from recsys_cl.ingest.features._column import Known, Learned, column
 
 
 class Domain:
@@ -25,7 +23,7 @@ class Domain:
         self.name, self.column, self.domains, self.overlap = name, column or name, domains, overlap
         self._key = f"prepare.features.{name}"
 
-    def fit(self, items: pa.Table) -> Mapping[str, pa.Array]:
+    def fit(self, items: pa.Table) -> Learned:
         """The domains of ``items``.
 
         Raises:
@@ -43,13 +41,13 @@ class Domain:
             raise Refused(f"{self._key}: every item is of '{names[0]}'; column '{self.column}' must tell two domains apart")
         return {"names": pa.array(names, pa.string())}
 
-    def __call__(self, items: pa.Table, learned: Mapping[str, pa.Array] | None = None) -> Known:
-        """The domains of ``items`` [I, D], of those that were ``learned``, or else are there.
+    def __call__(self, items: pa.Table, learned: Learned) -> Known:
+        """The domains of ``items`` [I, D], of those that were ``learned``.
 
         Raises:
             Refused: an item without a domain, or with several though none may.
         """
-        names = (self.fit(items) if learned is None else learned)["names"].to_pylist()
+        names = learned["names"].to_pylist()
         found = self._found(items)
         values = np.zeros((len(found), len(names)), np.float32)
         for row, (words, item) in enumerate(zip(found, items["item_id"].to_pylist(), strict=True)):

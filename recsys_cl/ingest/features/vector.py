@@ -19,15 +19,15 @@ class Vector:
     Args:
         name: of the modality.
         column: of the item table; the modality's name where absent.
-        scale: ``standard`` takes the mean vector away and divides by the one deviation that is left, so that modalities of
-            any size begin alike; ``none`` takes the numbers as they are.
+        scale: ``standard`` takes the mean vector away and divides by the root of the mean squared length that is left, so that
+            vectors of any width begin as long as texts and categories, 1; ``none`` takes the numbers as they are.
     """
 
     def __init__(self, name: str, column: str = "", scale: Literal["standard", "none"] = "standard") -> None:
         self.name, self.column, self.scale = name, column or name, scale
 
     def fit(self, items: pa.Table) -> Learned:
-        """The mean vector and the deviation that is left of ``items``.
+        """The mean vector of ``items``, and the length that is left.
 
         Raises:
             Refused: no such column, not one of vectors of one width, or empty for every item.
@@ -37,11 +37,11 @@ class Vector:
         if len(widths) != 1 or not widths[0]:
             raise Refused(f"{self._where} must hold finite vectors of one width, found widths {sorted(widths)[:5]}")
         vectors = self._flat(found).reshape(-1, widths[0])
-        mean, deviation = np.zeros(widths[0]), 1.0
+        mean, length = np.zeros(widths[0]), 1.0
         if self.scale == "standard":
             mean = vectors.mean(0, dtype=np.float64)
-            deviation = float(np.sqrt(np.square(vectors - mean).mean())) or 1.0
-        return {"mean": pa.array(mean), "deviation": pa.array([deviation])}
+            length = float(np.sqrt(np.square(vectors - mean).sum(1).mean())) or 1.0
+        return {"mean": pa.array(mean), "length": pa.array([length])}
 
     def __call__(self, items: pa.Table, learned: Learned) -> Known:
         """The vectors of ``items`` [I, D], centred and scaled as ``learned`` says.
@@ -49,14 +49,14 @@ class Vector:
         Raises:
             Refused: a vector is of another width than those learned from, or not finite.
         """
-        mean, deviation = learned["mean"].to_numpy(), float(learned["deviation"][0].as_py())
+        mean, length = learned["mean"].to_numpy(), float(learned["length"][0].as_py())
         found = self._lists(column_to_read(items, self.column, pa.list_(pa.float32())))
         present = found.is_valid().to_numpy(zero_copy_only=False)
         widths = pc.unique(pc.list_value_length(found).drop_null()).to_pylist()
         if any(width != len(mean) for width in widths):
             raise Refused(f"{self._where} must hold vectors of {len(mean)} numbers, found widths {sorted(widths)[:5]}")
         values = np.zeros((len(found), len(mean)), np.float32)
-        values[present] = (self._flat(found).reshape(-1, len(mean)) - mean) / deviation
+        values[present] = (self._flat(found).reshape(-1, len(mean)) - mean) / length
         return Known(values, present)
 
     @property

@@ -15,7 +15,7 @@ from recsys_cl.ingest.reading.columns import check_mapping, positions
 from recsys_cl.ingest.reading.described import Described, Names, Paths
 from recsys_cl.ingest.reading.locate import locate
 from recsys_cl.ingest.reading.physical import KINDS, common, convert, text_kind
-from recsys_cl.ingest.reading.tables import parquet_batches, parquet_schema
+from recsys_cl.ingest.reading.tables import coded_columns, parquet_batches, parquet_schema
 from recsys_cl.ingest.source import TEXT, RawLog, row_schema
 
 
@@ -55,14 +55,15 @@ class Parquet:
 
     def _kinds(self, path: Path) -> dict[str, tuple[str, pa.DataType]]:
         """For each of the contract's columns in this file, its name there and its raw type."""
-        schema = parquet_schema(path)
+        schema, coded = parquet_schema(path), coded_columns(path)
         found: dict[str, tuple[str, pa.DataType]] = {}
         for name, position in positions(schema.names, self.columns, path).items():
             field = schema.field(position)
             kind = KINDS[name](field.type)
             if kind is None:
                 raise Refused(f"{path}: column '{field.name}' is of type {field.type}, which no {name} can be")
-            found[name] = (field.name, TEXT if KINDS[name] is text_kind and types.is_string(field.type) else kind)
+            codes = field.name in coded and types.is_string(field.type) and KINDS[name] is text_kind
+            found[name] = (field.name, TEXT if codes else kind)
         return found
 
 

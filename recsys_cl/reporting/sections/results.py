@@ -25,6 +25,10 @@ def results(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:
             "be told from chance. "
             "The best of a column is in bold."
         )
+        untested = _untested(evidence)
+        lead += (
+            f" One number of all lists together, which no test over users compares: {', '.join(untested)}." if untested else ""
+        )
     return Section(
         "results",
         "Results",
@@ -37,6 +41,12 @@ def results(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:
         notes=list(evidence.conventions.items()),
         charts_first=False,
     )
+
+
+def _untested(evidence: Evidence) -> list[str]:
+    """Metrics of which nobody has an interval."""
+    known = {name for trial in evidence.trials for name in trial.intervals}
+    return list(dict.fromkeys(name.partition("@")[0] for name in evidence.metrics if known and name not in known))
 
 
 def _differences(evidence: Evidence) -> Chart | None:

@@ -14,7 +14,8 @@ from recsys_cl.core.settings import Component
 def known(values: list, **settings: object) -> np.ndarray:
     items = pa.table({"item_id": [f"i{at}" for at in range(len(values))], "shop": values})
     component = Component(use="domain", column="shop", **settings)
-    found = build("ingest.features", component, "prepare.features.domain", name="domain")(items)
+    reading = build("ingest.features", component, "prepare.features.domain", name="domain")
+    found = reading(items, reading.fit(items))
     assert found.present.all()
     return found.values
 

@@ -49,12 +49,13 @@ def test_the_same_file_twice_adds_nothing_under_any_name(keeper: Keeper) -> None
 
 def test_a_data_set_among_its_logs_is_no_log(keeper: Keeper) -> None:
     keeper.log("a.csv", A)
-    first = keeper.add(keeper.logs, into="logs/set")
+    keeper.set = keeper.logs / "set"
+    first = keeper.add(keeper.logs)
     keeper.log("b.csv", B)
-    second = keeper.add(keeper.logs, into="logs/set")
+    second = keeper.add(keeper.logs)
     assert (first["rows"], second["rows"], second["rows_in"], second["version"]) == (3, 4, 5, 2)
     with pytest.raises(Refused, match="nothing is to be read but the data set itself"):
-        keeper.add(keeper.logs / "set", into="logs/set")
+        keeper.add(keeper.set)
 
 
 @pytest.mark.slow

@@ -1,0 +1,51 @@
+"""Runs one function in several real processes that meet over gloo; what each returns comes back as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+_MAIN = """
+import datetime, importlib.util, json, os, sys
+import torch, torch.distributed as dist
+from recsys_cl.ops.ranks import Ranks
+torch.set_num_threads(1)
+dist.init_process_group("gloo", timeout=datetime.timedelta(seconds=float(sys.argv[4])))
+spec = importlib.util.spec_from_file_location("acts", sys.argv[1])
+acts = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(acts)
+answer = getattr(acts, sys.argv[2])(Ranks(dist.get_rank(), dist.get_world_size()))
+open(sys.argv[3] + os.environ["RANK"], "w").write(json.dumps(answer))
+dist.destroy_process_group()
+"""
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def environment(rank: int, size: int, port: int) -> dict[str, str]:
+    """What torchrun would set."""
+    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size), "RANK": str(rank)}
+    return {**os.environ, **meet, "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+
+def in_processes(file: str, function: str, folder: Path, *, size: int = 2, timeout: float = 60) -> list:
+    """Call ``function(ranks)`` of ``file`` in ``size`` processes; their answers, by rank."""
+    port = free_port()
+    command = [sys.executable, "-W", "error", "-c", _MAIN, file, function, str(folder / "answer"), str(timeout)]
+    started = [
+        subprocess.Popen(command, env=environment(rank, size, port), stderr=subprocess.PIPE, text=True) for rank in range(size)
+    ]
+    said = [one.communicate()[1] for one in started]
+    assert [one.returncode for one in started] == [0] * size, "\n".join(said)
+    return [json.loads((folder / f"answer{rank}").read_text("utf-8")) for rank in range(size)]
