@@ -21,7 +21,7 @@ class RawLog:
 
     Every batch has the columns of ``schema``, which holds
 
-    * ``user_id``, ``item_id``: text (here and below perhaps as ``TEXT``);
+    * ``user_id``, ``item_id``: text;
     * ``timestamp``: text (epoch digits or ISO 8601), int64 (epoch), or timestamp[us] without a zone (UTC);
     * of ``rating``, ``event``, ``weight``, ``part`` those the log has: the first and third text or float64, the others text;
     * ``file`` (int32, an index into ``files``) and ``line`` (int64: a physical line from 1, or a Parquet row from 0);
@@ -53,10 +53,6 @@ class Source(Protocol):
             Refused: the log as a whole cannot be used. Single bad rows are never a reason.
         """
         ...
-
-
-TEXT = pa.dictionary(pa.int32(), pa.string())
-"""Text that comes with each batch's distinct values; to an engine it is a column of text like any other, read faster."""
 
 
 def row_schema(columns: dict[str, pa.DataType], *, faults: bool = False) -> pa.Schema:

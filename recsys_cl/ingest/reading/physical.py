@@ -8,8 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from recsys_cl.ingest.source import TEXT
-
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _FAR = 1 << 62  # beyond it a time in microseconds does not fit
 
@@ -63,9 +61,6 @@ def convert(values: pa.Array, kind: pa.DataType, raw: pa.DataType) -> pa.Array:
     Raises:
         pa.ArrowInvalid: text that is not UTF-8.
     """
-    if kind == TEXT:
-        values.dictionary.validate(full=True)
-        return values if raw == TEXT else values.cast(raw)
     if types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     if types.is_timestamp(kind):

@@ -24,26 +24,14 @@ def parquet_schema(path: Path) -> pa.Schema:
         return schema
 
 
-def coded_columns(path: Path) -> set[str]:
-    """The columns that the file holds as dictionaries and indices everywhere, or plainly where a dictionary grew too large."""
+def parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The file's rows in order, ``columns`` only."""
     with _opened(path) as file:
-        found, groups = file.metadata, range(file.metadata.num_row_groups)
-        columns = [[found.row_group(group).column(number) for group in groups] for number in range(found.num_columns)]
-        return {chunks[0].path_in_schema for chunks in columns if chunks and all(_is_coded(chunk) for chunk in chunks)}
-
-
-def _is_coded(chunk: pq.ColumnChunkMetaData) -> bool:
-    return chunk.has_dictionary_page and not any("DELTA" in name or "SPLIT" in name for name in chunk.encodings)
-
-
-def parquet_batches(path: Path, columns: Sequence[str], coded: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
-    """The file's rows in order, ``columns`` only; those in ``coded`` as each batch's distinct values and indices to them."""
-    with _opened(path, coded) as file:
         yield from file.iter_batches(batch_size=ROWS, columns=list(columns), use_threads=False)
 
 
 @contextmanager
-def _opened(path: Path, coded: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         if path.stat().st_size == 0:
             raise Refused(f"{path}: the file is empty")
@@ -54,7 +42,6 @@ def _opened(path: Path, coded: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
             coerce_int96_timestamp_unit="us",
             pre_buffer=False,
             buffer_size=_BUFFER,
-            read_dictionary=list(coded),
         ) as file:
             yield file
     except OSError as error:

@@ -7,16 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import types
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.batches import row_batch
 from recsys_cl.ingest.reading.columns import check_mapping, positions
 from recsys_cl.ingest.reading.described import Described, Names, Paths
 from recsys_cl.ingest.reading.locate import locate
-from recsys_cl.ingest.reading.physical import KINDS, common, convert, text_kind
-from recsys_cl.ingest.reading.tables import coded_columns, parquet_batches, parquet_schema
-from recsys_cl.ingest.source import TEXT, RawLog, row_schema
+from recsys_cl.ingest.reading.physical import KINDS, common, convert
+from recsys_cl.ingest.reading.tables import parquet_batches, parquet_schema
+from recsys_cl.ingest.source import RawLog, row_schema
 
 
 class Parquet:
@@ -55,22 +54,20 @@ class Parquet:
 
     def _kinds(self, path: Path) -> dict[str, tuple[str, pa.DataType]]:
         """For each of the contract's columns in this file, its name there and its raw type."""
-        schema, coded = parquet_schema(path), coded_columns(path)
+        schema = parquet_schema(path)
         found: dict[str, tuple[str, pa.DataType]] = {}
         for name, position in positions(schema.names, self.columns, path).items():
             field = schema.field(position)
             kind = KINDS[name](field.type)
             if kind is None:
                 raise Refused(f"{path}: column '{field.name}' is of type {field.type}, which no {name} can be")
-            codes = field.name in coded and types.is_string(field.type) and KINDS[name] is text_kind
-            found[name] = (field.name, TEXT if codes else kind)
+            found[name] = (field.name, kind)
         return found
 
 
 def _batches(schema: pa.Schema, file: int, path: Path, kinds: dict[str, tuple[str, pa.DataType]]) -> Iterator[pa.RecordBatch]:
     row = 0
-    coded = [column for column, kind in kinds.values() if kind == TEXT]
-    for batch in parquet_batches(path, [column for column, _ in kinds.values()], coded):
+    for batch in parquet_batches(path, [column for column, _ in kinds.values()]):
         values = {}
         for name, (column, kind) in kinds.items():
             try:

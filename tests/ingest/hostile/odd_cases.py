@@ -141,7 +141,7 @@ LINES = [
     _raw("an id that is an object", _line(user_id={"$oid": "v"}), bad=[(2, "user_id", "object")]),
     _raw("escapes of every kind in an id", '{"user_id":"\\u0076","item_id":"\\u006A","timestamp":2}\n', OTHER),
     _raw("a wrong escape", '{"user_id":"\\v","item_id":"j","timestamp":2}\n', bad=[(2, "record", "not JSON")]),
-    _raw("zeros after the last line", "\0" * 100, refused="line 2: the file is cut off"),
+    jsonl("zeros after the last line", _line() + "\0" * 100, refused="line 2: the file is cut off"),
     _raw("true for one in a word", _line().replace("2}", "True}"), bad=[(2, "record", "not JSON")]),
     jsonl("an array at the top, in one line", json.dumps([{"user_id": "u", "item_id": "i", "timestamp": 1}]) + "\n", refused="not a JSON object"),
     jsonl("no key is ours", '{"uid":"u","sku":"i","at":1}\n' * 3, refused="no column 'user_id'"),
