@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,7 +15,10 @@ from recsys_cl.core.values import Batch, Interactions, Ragged, Shape
 from recsys_cl.ops.ragged import offsets_of, owners, spans
 from recsys_cl.ops.rows import distinct
 from recsys_cl.structures._buckets import bucketed
+from recsys_cl.structures._join import join
 from recsys_cl.structures._part import part_of
+
+__all__ = ["SequenceFeed", "Sequences", "join"]
 
 BLOCK, GPU_BLOCK = 1 << 14, 1 << 17
 """Tokens of one inference block at most: what the states of a block fill stays in a CPU's cache, and keeps a GPU busy."""
@@ -64,26 +67,6 @@ class Sequences:
         """Rows of ``lengths`` [R'] made of the tokens at ``at`` [N'], with their times, read out at the last position."""
         times = None if self.times is None else self.times[at]
         return replace(self, tokens=self.tokens[at], offsets=offsets_of(lengths), times=times).at_the_end()
-
-
-def join(sources: Sequence[Sequences]) -> Sequences:
-    """All rows and readouts of ``sources`` as one value, in order."""
-    if len(sources) == 1:
-        return sources[0]
-    counts = sources[0].offsets.new_tensor([source.tokens.numel() for source in sources])
-    starts = offsets_of(counts)
-    users = [source.users for source in sources if source.users is not None]
-    times = [source.times for source in sources if source.times is not None]
-    return Sequences(
-        sources[0].shape,
-        torch.cat([source.tokens for source in sources]),
-        torch.cat([*(s.offsets[:-1] + start for s, start in zip(sources, starts, strict=False)), starts[-1:]]),
-        torch.cat([s.readout + start for s, start in zip(sources, starts, strict=False)]),
-        max(source.longest for source in sources),
-        torch.cat(users) if len(users) == len(sources) else None,
-        sources[0].causal,
-        torch.cat(times) if len(times) == len(sources) else None,
-    )
 
 
 class SequenceFeed:

@@ -168,7 +168,7 @@ def mlflow_server(folder: Path, database: str, keys: Mapping[str, str]) -> Itera
             process.wait()
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 300) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 900) -> None:
     """Until ``url`` answers."""
     pause = Event()
     for _ in range(int(seconds * 2)):
