@@ -70,7 +70,7 @@ def ours(path: Path, folder: Path, limit: str) -> dict[str, Any]:
     source = Component.model_validate({"use": path.suffix[1:], "path": str(path)})
     counts = dict(IngestStage(Ingest(source=source, memory_limit=limit)).run(jobs["ingest"]))
     seconds["ingest"] = time.perf_counter() - began
-    reads = {name: jobs["ingest"].out(name) for name in ("interactions", "items", "drift")}
+    reads = {name: jobs["ingest"].out(name) for name in PrepareStage.reads}
     job = Job(reads=reads, scratch=jobs["prepare"].scratch, fingerprint="prepare")
     counts |= PrepareStage(Prepare(kcore=KCore(users=5, items=5), memory_limit=limit)).run(job)
     seconds["prepare"] = time.perf_counter() - began - seconds["ingest"]

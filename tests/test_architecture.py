@@ -27,7 +27,19 @@ SLOTS = {
 }
 COMPONENTS = sorted(p for slot in SLOTS for p in (PACKAGE / slot).glob("*.py") if not p.name.startswith("_"))
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-BASES = {"Module", "NamedTuple", "Protocol", "Generic", "BaseModel", "Settings", "Exception", "Function", "PythonModel"}
+# What has nothing of ours to inherit; Mapping is an interface of the standard library.
+BASES = {
+    "Mapping",
+    "Module",
+    "NamedTuple",
+    "Protocol",
+    "Generic",
+    "BaseModel",
+    "Settings",
+    "Exception",
+    "Function",
+    "PythonModel",
+}
 
 
 def _name(path: Path) -> str:

@@ -161,9 +161,12 @@ def test_a_failed_commit_leaves_the_old_version_and_the_next_try_finishes(keeper
 
 def test_a_folder_of_something_else_is_left_alone(keeper: Keeper) -> None:
     a = keeper.log("a.csv", A)
+    other = keeper.logs.with_name("other")
+    other.mkdir()
+    (other / "letter.txt").write_text("dear")
     with pytest.raises(Refused, match="neither empty nor a data set"):
-        keeper.add(a, into="logs")
-    assert list(keeper.logs.iterdir()) == [a]
+        keeper.add(a, into="other")
+    assert [path.name for path in other.iterdir()] == ["letter.txt"]
 
 
 def test_a_file_that_grows_while_it_is_read_is_refused(keeper: Keeper) -> None:
