@@ -13,6 +13,7 @@ from recsys_cl.stages.decision import Decision, conclude
 from recsys_cl.stages.gates import Gate, coverage_gate, difference_gate, drift_gate, latency_gate, leakage_gate
 from recsys_cl.stages.measured import read_measured, refuse_unlike, refuse_unmeasured
 from recsys_cl.stages.reference import evaluation_of
+from recsys_cl.stages.register import AUDIT
 
 if TYPE_CHECKING:
     from recsys_cl.serving.bundle import Bundle
@@ -87,7 +88,7 @@ def _gates(store: Store, name: str, ours: int, theirs: int, rule: Promotion) -> 
             raise Refused(f"{error}; {again}") from error
         for each in (mine, other):
             refuse_unmeasured(rule.metric, each)
-        audit = _fetched(store, name, ours, "audit/audit", Path(scratch))
+        audit = _fetched(store, name, ours, AUDIT, Path(scratch))
         report = _fetched(store, name, ours, "report/report.json", Path(scratch))
     drift = ((report or {}).get("data") or {}).get("drift")
     limit = rule.latency_ms

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 EVIDENCE = ("metrics.json", "per_user.parquet", "segments.json", "per_segment.parquet", "representation.json")
 """What a run keeps of its evaluation: all that is needed to compare it with another."""
+AUDIT = "leakage/audit"
+"""Where a run keeps its audit: a server takes a file that is called like its folder for the folder, and lists nothing."""
 TRAINING = ("recipe.json", "summary.json", "history.jsonl", COST)
 """What a run keeps of its training, weights apart: those of the best are in the model."""
 
@@ -41,7 +43,7 @@ class RegisterStage:
     tracking: Tracking = field(repr=False)
 
     name: ClassVar[str] = "register"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     writes: ClassVar[tuple[str, ...]] = ("registration",)
 
     @property
@@ -116,7 +118,7 @@ class RegisterStage:
         for kept in (evaluation / name for name in EVIDENCE):
             if kept.exists():
                 run.attach(kept, "evaluation")
-        run.attach(job.reads["audit"], "audit")
+        run.attach(job.reads["audit"], AUDIT.rpartition("/")[0])
         run.attach(job.reads["report"], "report")
         return run.run_id
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -148,9 +149,9 @@ class Deployment:
     def until(self, look: Callable[[], T], what: str, seconds: float = 600) -> T:
         """What ``look`` sees as soon as it is true."""
         for _ in range(int(seconds * 2)):
-            found = look()
-            if found:
-                return found
+            with suppress(OSError):  # a page that does not answer now is asked again
+                if found := look():
+                    return found
             self._pause.wait(0.5)
         raise AssertionError(f"not after {seconds} s: {what}\n{(self.root / 'log').read_text()[-4000:]}")
 

@@ -37,7 +37,7 @@ metric = "ndcg@10"
 recipe = "mf-bpr"
 set.encoder.dim = 16
 set.source.batch_size = 64
-set.training = { epochs = 1, learning_rate = 2e-2, select = "ndcg@10" }
+set.training = { learning_rate = 2e-2, select = "ndcg@10" }
 """
 
 
@@ -58,12 +58,13 @@ def test_runs_and_versions_are_rows_of_postgres_and_files_are_objects_of_s3(team
     assert [answer["model"]["version"] for answer in versions] == [1, 2]
     assert versions[1]["model"]["aliases"] == ["challenger"]
     finished = {run_id for (run_id,) in team.rows("SELECT run_uuid FROM runs WHERE status = 'FINISHED'")}
-    assert {row["run_id"] for answer in versions for row in answer["experiments"]} == finished
+    trained = {row["run_id"] for answer in versions for row in answer["experiments"]}
+    assert trained | {str(answer["model"]["parent"]) for answer in versions} == finished
     assert team.rows("SELECT count(*) FROM runs WHERE status <> 'FINISHED'") == [(0,)]
     assert team.rows("SELECT name, version FROM model_versions ORDER BY version") == [("team-shop", 1), ("team-shop", 2)]
     kept = team.objects()
     assert sum(name.endswith("MLmodel") for name in kept) == 2
-    assert sum(name.endswith("evaluation/per_user.parquet") for name in kept) == len(finished)
+    assert sum(name.endswith("evaluation/per_user.parquet") for name in kept) == len(trained)
     assert not (team.folder / "mlruns").exists(), "nothing of the store lies on this machine"
 
 
@@ -132,7 +133,7 @@ def test_a_password_in_an_address_is_never_said(team: Team, versions: list[dict]
     nowhere = team.database.replace("/mlflow", "/nothing")
     wrong = team.database.replace(spelt, f"{spelt}x")
     for address, code in ((team.database, 0), (nowhere, 3), (wrong, 3)):
-        for command in (["doctor"], ["models", "list"]):
+        for command in (["doctor"], ["models", "list"])[: 2 if code == 0 else 1]:  # MLflow tries a database for a minute or two
             ended = team.run(*command, "--tracking-uri", address)
             said = re.sub(r"[\s│]", "", ended.stdout + ended.stderr)
             assert ended.returncode == code, said[-2000:]

@@ -13,6 +13,7 @@ from recsys_cl.core.files import write_json
 from recsys_cl.serving.load import SHA256
 from recsys_cl.serving.manifest import digest_folder
 from recsys_cl.stages.promote import promote_model
+from recsys_cl.stages.register import AUDIT
 from recsys_cl.tracking.experiment import PROCESS, open_experiment, reap
 from recsys_cl.tracking.process import here
 from recsys_cl.tracking.promotion import aliases, catalogue, promote, rollback
@@ -46,7 +47,7 @@ def add(store, folder, label, *, gain=0.0, digest="a" * 64, users=USERS, audit="
     for file in evaluation.iterdir():
         run.attach(file, "evaluation")
     write_json(evaluation / "audit", {"verdict": audit, "checks": [{"name": "overlap", "verdict": audit}]})
-    run.attach(evaluation / "audit", "audit")
+    run.attach(evaluation / "audit", AUDIT.rpartition("/")[0])
     write_json(evaluation / "report.json", {"data": {"drift": {"verdict": drift, "checks": []}}})
     run.attach(evaluation / "report.json", "report")
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import signal
@@ -183,6 +184,38 @@ def test_a_store_that_is_not_there_is_unavailable(experiment, monkeypatch):
     monkeypatch.setattr(type(experiment.store.client), "search_runs", fail)
     with pytest.raises(Unavailable, match="no route"):
         experiment.find("f")
+
+
+class Counting:
+    """A client that counts what it is asked."""
+
+    def __init__(self, client):
+        self.client, self.asked = client, []
+
+    def __getattr__(self, name):
+        def call(*arguments, **options):
+            self.asked.append((name, {key: len(value) for key, value in options.items() if isinstance(value, list)}))
+            return getattr(self.client, name)(*arguments, **options)
+
+        return call
+
+
+def test_what_is_told_at_once_is_sent_at_once(experiment):
+    """MLflow takes 100 parameters or 1,000 metrics in one request; no metric or parameter travels alone."""
+    tracker = experiment.ensure("f", "recipe", lambda _: None)
+    counting = Counting(tracker.store.client)
+    tracker.store = dataclasses.replace(tracker.store, client=counting)
+    tracker.log({f"metric/{n}": float(n) for n in range(1500)}, 1)
+    tracker.note({f"key.{n}": str(n) for n in range(150)})
+    assert [each for each in counting.asked if each[0] != "log_batch" or each[1] != {"tags": 0}] == [
+        ("log_batch", {"metrics": 1000}),
+        ("log_batch", {"metrics": 500}),
+        ("log_batch", {"params": 100}),
+        ("log_batch", {"params": 50}),
+    ]
+    run = only_run(experiment)
+    assert run.data.metrics["metric/1499"] == 1499.0
+    assert len(run.data.params) == 150
 
 
 @pytest.mark.parametrize("length", [500, 501, 6000, 6001])
