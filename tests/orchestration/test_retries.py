@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -124,10 +125,11 @@ def test_a_tick_leaves_the_work_to_whoever_is_at_it(folder: Path) -> None:
 
     defs = definitions(folder / "pipelines", folder / "data")
     schedule = defs.resolve_schedule_def("patient_schedule")
-    with dagster.DagsterInstance.ephemeral() as instance:
+    (folder / "home").mkdir()
+    with dagster.DagsterInstance.local_temp(str(folder / "home")) as instance:
 
         def tick() -> Any:
-            context = dagster.build_schedule_context(instance, scheduled_execution_time=dagster._time.get_current_datetime())
+            context = dagster.build_schedule_context(instance, scheduled_execution_time=datetime.now(UTC))
             return schedule.evaluate_tick(context)
 
         assert len(tick().run_requests) == 1
@@ -137,7 +139,7 @@ def test_a_tick_leaves_the_work_to_whoever_is_at_it(folder: Path) -> None:
         assert "is being run by process" in held.skip_message
         queued = instance.create_run_for_job(
             defs.resolve_job_def("patient"),
-            status=dagster.DagsterRunStatus.QUEUED,
+            status=dagster.DagsterRunStatus.STARTING,
             run_id="0" * 8 + "-0000-4000-8000-" + "0" * 12,
         )
         waiting = tick()
