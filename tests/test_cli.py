@@ -48,7 +48,7 @@ def test_help_names_every_command_and_the_exit_codes(tmp_path: Path) -> None:
         assert word in done.stdout
 
 
-def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     for word in words:
@@ -67,7 +67,7 @@ def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
     ],
 )
 def test_a_mistake_is_one_message_and_exit_2(folder: Path, arguments: list[str], words: list[str]) -> None:
-    refused(cli(*arguments, folder=folder), *words)
+    assert_refused(cli(*arguments, folder=folder), *words)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_mistake_is_one_message_and_exit_2(folder: Path, arguments: list[str],
 )
 def test_a_bad_log_is_one_sentence_exit_2_and_commits_nothing(folder: Path, content: bytes, words: list[str]) -> None:
     (folder / "log.csv").write_bytes(content)
-    refused(cli("prepare", "small.toml", folder=folder), *words)
+    assert_refused(cli("prepare", "small.toml", folder=folder), *words)
     assert not list((folder / "data" / "small").glob("prepare/*"))
 
 
@@ -122,5 +122,5 @@ def test_doctor_finds_the_machine_fit(tmp_path: Path) -> None:
 
 
 def test_an_unknown_model_is_refused(tmp_path: Path) -> None:
-    refused(cli("recommend", "--model", "models:/nothing@champion", "--out", "x.parquet", folder=tmp_path), "nothing")
+    assert_refused(cli("recommend", "--model", "models:/nothing@champion", "--out", "x.parquet", folder=tmp_path), "nothing")
     assert not (tmp_path / "x.parquet").exists()

@@ -138,15 +138,15 @@ def encoder(case: Case, seed: int = 0) -> nn.Module:
     return module.double().eval()
 
 
-def same(one: Encoding, other: Encoding) -> None:
+def assert_same(one: Encoding, other: Encoding) -> None:
     """Equal vectors; exactly equal ones would forbid kernels that sum in another order for other batch shapes."""
     assert torch.allclose(one.users, other.users, rtol=0, atol=1e-12)
     assert torch.allclose(one.items, other.items, rtol=0, atol=1e-12)
     for layer, same_layer in zip(one.layers, other.layers, strict=True):
-        same(layer, same_layer)
+        assert_same(layer, same_layer)
     assert one.parts.keys() == other.parts.keys()
     for name, part in one.parts.items():
-        same(part, other.parts[name])
+        assert_same(part, other.parts[name])
 
 
 def test_every_encoder_has_a_case() -> None:
@@ -172,7 +172,7 @@ def test_no_items_means_the_whole_catalogue(case: Case) -> None:
     [whole] = module([source], USERS)
     [some] = module([source], USERS, ITEMS)
     assert whole.items.shape[0] == SHAPE.items
-    same(Encoding(whole.users, whole.items[ITEMS]), Encoding(some.users, some.items))
+    assert_same(Encoding(whole.users, whole.items[ITEMS]), Encoding(some.users, some.items))
 
 
 @every_case
@@ -180,7 +180,7 @@ def test_rows_follow_the_order_of_the_users(case: Case) -> None:
     module, order = encoder(case), torch.tensor([2, 0, 3, 1])
     [one] = module(case.sources(USERS)[:1], USERS, ITEMS)
     [other] = module(case.sources(USERS[order])[:1], USERS[order], ITEMS)
-    same(Encoding(one.users[order], one.items), Encoding(other.users, other.items))
+    assert_same(Encoding(one.users[order], one.items), Encoding(other.users, other.items))
 
 
 @every_case
@@ -189,7 +189,7 @@ def test_encoding_together_is_encoding_alone(case: Case) -> None:
     together = module(sources, USERS, ITEMS)
     for source, expected in zip(sources, together, strict=True):
         [alone] = module([source], USERS, ITEMS)
-        same(alone, expected)
+        assert_same(alone, expected)
 
 
 @every_learner
@@ -219,7 +219,7 @@ def test_without_gradients_the_vectors_are_the_same(case: Case) -> None:
         [quiet] = module(sources, USERS, ITEMS)
     [loud] = module(sources, USERS, ITEMS)
     assert not quiet.users.requires_grad
-    same(quiet, loud)
+    assert_same(quiet, loud)
 
 
 @every_learner

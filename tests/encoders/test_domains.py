@@ -99,7 +99,7 @@ def test_the_fitted_map_reads_shared_people_only() -> None:
 def test_without_people_in_both_a_fitted_crossing_is_none() -> None:
     met = without_people_in_both(log())
     [alone], [crossed] = made(met)([source(met)], EVERYONE), made(met, "fitted")([source(met)], EVERYONE)
-    same(alone, crossed)
+    assert_same(alone, crossed)
 
 
 def test_without_people_in_both_no_map_is_learned() -> None:
@@ -111,7 +111,7 @@ def test_without_people_in_both_no_map_is_learned() -> None:
     assert not built.crossing.maps.grad.any(), "nobody is there to learn a map from"
 
 
-def same(one: Encoding, other: Encoding) -> None:
+def assert_same(one: Encoding, other: Encoding) -> None:
     torch.testing.assert_close(one.users, other.users)
     torch.testing.assert_close(one.items, other.items)
 

@@ -24,10 +24,10 @@ HEADER = "user_id,item_id,timestamp\n"
 NEXT = HEADER + "".join(f"u{n % 3},new{n},{1_600_100_000 + n}\n" for n in range(20)) + "u0,bad,never\n"
 INGEST = ("ingest", "--out", "shop", "--threads", "1", "--json", "--input")
 COMMANDS = {
-    "begin": ((*INGEST, "log.csv"), "empty", 16),
-    "append": ((*INGEST, "next.csv"), "one", 24),
+    "begin": ((*INGEST, "log.csv"), "empty", 10),
+    "append": ((*INGEST, "next.csv"), "one", 16),
     "verify": (("data", "verify", "shop"), "two", 4),
-    "gc": (("data", "gc", "shop", "--keep", "1"), "strewn", 12),
+    "gc": (("data", "gc", "shop", "--keep", "1"), "strewn", 8),
 }
 """By name: the command, the state it finds, and how many of its operations the sample meets."""
 

@@ -27,7 +27,7 @@ MODULES = (
     "recsys_cl.stages.fitting",
     "recsys_cl.stages.pipeline",
 )
-SAMPLES = {"ingest": 40, "prepare": 6, "train": 4, "evaluate": 5, "report": 3, "register": 4}
+SAMPLES = {"ingest": 24, "prepare": 6, "train": 4, "evaluate": 5, "report": 3, "register": 4}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(100_000 if ALL else 1800)]
 
