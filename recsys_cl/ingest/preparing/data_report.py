@@ -79,12 +79,24 @@ def _tied(parts: tuple[Part, ...], shape: Shape) -> list[int]:
     users, times = (np.concatenate([getattr(part, name) for part in parts]) for name in ("users", "times"))
     part = np.repeat(np.arange(len(parts)), [len(each.users) for each in parts])
     known = users < shape.users
-    users, times, part = users[known], times[known], part[known]
+    some = np.flatnonzero(known)[_perhaps_repeated(users[known], times[known])]
+    users, times, part = users[some], times[some], part[some]
     order = np.lexsort((times, users))
     same = (users[order][1:] == users[order][:-1]) & (times[order][1:] == times[order][:-1])
     crowded = np.append(False, same) | np.append(same, False)
     crowded = crowded[: len(users)]  # of nothing at all, nothing is
     return [int(count) for count in np.bincount(part[order][crowded], minlength=len(parts))]
+
+
+def _perhaps_repeated(users: NDArray[Any], times: NDArray[Any]) -> NDArray[np.bool_]:
+    """Every row whose user and time stand in another row too, and few others: sorting one number a row is ten times as fast."""
+    key = users.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + times.astype(np.uint64)  # wraps; equal pairs stay equal
+    ordered = np.sort(key)
+    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(repeated):
+        return np.zeros(len(key), dtype=bool)
+    found: NDArray[np.bool_] = repeated[np.searchsorted(repeated, key).clip(max=len(repeated) - 1)] == key
+    return found
 
 
 def _tail(counts: NDArray[np.int64]) -> dict[str, Any]:
