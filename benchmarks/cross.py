@@ -12,17 +12,14 @@ import argparse
 import json
 import platform
 import statistics
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
-from benchmarks.graph_step import Laps
-from recsys_cl.config import Recipe, load_recipe
-from recsys_cl.core.chance import generator
+from benchmarks.graph_step import Laps, ours
+from recsys_cl.config import load_recipe
 from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Shape
-from recsys_cl.stages.assemble import assemble
 
 USERS, SHARED, ITEMS, EVENTS = (25_025, 19_457), 1_736, (12_319, 8_751), 155_000
 OUT = Path(__file__).parent / "results" / "cross.json"
@@ -49,20 +46,6 @@ def together(one: Interactions, other: Interactions) -> tuple[Interactions, Item
     return Interactions(shape, users, items, torch.zeros_like(users)), ItemFeatures({"domain": told})
 
 
-def steps(recipe: Recipe, data: Interactions, features: ItemFeatures | None) -> Iterator[None]:
-    """The project's own path: feed, views, encoder, objectives, fused optimiser; forever."""
-    built = assemble(recipe, data, seed=1, device=torch.device("cpu"), features=features)
-    optimizer = torch.optim.Adam(built.method.module.parameters(), lr=1e-3, fused=True)
-    rng = generator(1, "training")
-    while True:
-        for batch in built.feed.training(rng):
-            loss = sum(built.method.losses(batch, rng).values(), start=torch.zeros(()))
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            yield
-
-
 def measure(laps: int, count: int, batch: int) -> dict[str, float]:
     """Medians over ``laps`` of ``count`` steps each, alternating."""
     torch.set_num_threads(1)
@@ -70,7 +53,7 @@ def measure(laps: int, count: int, batch: int) -> dict[str, float]:
     whole, features = together(*parts)
     alone = load_recipe("pooled", {"source": {"batch_size": batch}})
     both = load_recipe("cross-domain-nce", {"source": {"batch_size": 2 * batch}})
-    running = [steps(both, whole, features), *(steps(alone, part, None) for part in parts)]
+    running = [ours(both, whole, features), *(ours(alone, part, None) for part in parts)]
     timed = [Laps() for _ in running]
     for each in running:
         next(each)

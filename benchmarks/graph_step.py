@@ -20,7 +20,7 @@ from benchmarks.graph_reference import Reference, Setup
 from benchmarks.graphs import real
 from recsys_cl.config import Recipe, load_recipe
 from recsys_cl.core.chance import generator
-from recsys_cl.core.values import Interactions
+from recsys_cl.core.values import Interactions, ItemFeatures
 from recsys_cl.stages.assemble import assemble
 from recsys_cl.training import heap
 
@@ -48,9 +48,9 @@ class Laps:
         self.cpu.append((time.process_time() - cpu) * 1e3 / count)
 
 
-def ours(recipe: Recipe, data: Interactions) -> Iterator[None]:
+def ours(recipe: Recipe, data: Interactions, features: ItemFeatures | None = None) -> Iterator[None]:
     """The project's own path: feed, views, encoder, objectives, fused optimiser; forever."""
-    built = assemble(recipe, data, seed=1, device=torch.device("cpu"))
+    built = assemble(recipe, data, seed=1, device=torch.device("cpu"), features=features)
     optimizer = torch.optim.Adam(built.method.module.parameters(), lr=1e-3, fused=True)
     rng = generator(1, "training")
     while True:

@@ -22,9 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from benchmarks.graph_step import ours
 from benchmarks.measure import keep, peak_mib
 from recsys_cl.config import Recipe, load_recipe
-from recsys_cl.core.chance import generator
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Shape
 from recsys_cl.ingest.features.vector import Vector
@@ -47,7 +47,7 @@ def steps() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, recipe in {"lightgcn": _plain(load_recipe("mmgcl")), "xsimgcl": load_recipe("clip-align")}.items():
         same = load_recipe(name, {"encoder": {"layers": 2}})
-        sides = [_steps(same, data, None), _steps(recipe, data, features)]
+        sides = [ours(same, data), ours(recipe, data, features)]
         laps: list[list[float]] = [[], []]
         for lap in range(4):
             for side, running in enumerate(sides):
@@ -114,18 +114,6 @@ def _plain(recipe: Recipe) -> Recipe:
     """The recipe without its views and their contrast: LightGCN's training, with content in the graph."""
     kept = {name: part for name, part in recipe.objectives.items() if name != "contrast"}
     return recipe.model_copy(update={"views": (), "objectives": kept})
-
-
-def _steps(recipe: Recipe, data: Interactions, features: ItemFeatures | None) -> Iterator[None]:
-    built = assemble(recipe, data, 1, torch.device("cpu"), features)
-    optimizer, rng = torch.optim.Adam(built.method.module.parameters(), lr=1e-3, fused=True), generator(1, "training")
-    while True:
-        for batch in built.feed.training(rng):
-            loss = sum(built.method.losses(batch, rng).values(), start=torch.zeros(()))
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            yield
 
 
 def _spent(running: Iterator[None]) -> float:
