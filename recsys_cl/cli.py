@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import traceback
-from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -15,6 +13,7 @@ from recsys_cl import __version__
 from recsys_cl.commands import data, evidence, export, looking, pipeline, protocols, registry, report, serving, tune
 from recsys_cl.core.errors import RecsysError
 from recsys_cl.core.logs import say, structured
+from recsys_cl.core.stopping import listen
 
 app = typer.Typer(
     name="recsys-cl",
@@ -26,6 +25,8 @@ app = typer.Typer(
     "Start with [bold]recsys-cl run pipelines/demo.toml[/bold]; point a copy of that file at your own logs next.",
     epilog="Exit codes: 0 done, 2 input or configuration refused, 3 environment (disk, lock, store), 1 internal error.",
 )
+
+_STOPPED = 130
 
 
 def _version(asked: bool) -> None:
@@ -49,7 +50,7 @@ for _room in (pipeline, data, tune, protocols, report, evidence, serving, export
 
 def main() -> NoReturn:
     """Entry point. A user's mistake is one message and an exit code, never a traceback."""
-    signal.signal(signal.SIGTERM, _stop)
+    listen()
     try:
         code: Any = app(prog_name="recsys-cl", standalone_mode=False)
     except RecsysError as error:
@@ -57,9 +58,11 @@ def main() -> NoReturn:
     except typer.Exit as stop:
         code = stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        code = _fail("stopped; the same command goes on from here", 130)
+        code = _STOPPED
     except Exception as error:
         code = _usage(error)
+    if code == _STOPPED:  # Typer makes an exit code of an interrupt, or hands it on, by its version
+        _fail("stopped; the same command goes on from here", _STOPPED)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -79,7 +82,3 @@ def _fail(message: str, code: int) -> int:
     else:
         print(f"recsys-cl: {message}", file=sys.stderr)
     return code
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt

@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from recsys_cl.core.protocols import Feed, Method, Tracker
+from recsys_cl.core.stopping import heed
 from recsys_cl.training.checkpoint import Folder, Keeper
 from recsys_cl.training.plan import Plan
 from recsys_cl.training.run import Run
@@ -76,6 +77,7 @@ def _one_epoch(run: Run[S], feed: Feed[S], clip: float | None) -> dict[str, floa
     tally = Tally(run.epoch)
 
     for batch in feed.training(run.rng):
+        heed()
         terms = run.method.losses(batch, run.rng)
 
         run.optimizer.zero_grad(set_to_none=True)
