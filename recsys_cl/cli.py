@@ -12,7 +12,7 @@ import typer
 from recsys_cl import __version__
 from recsys_cl.commands import data, evidence, export, looking, pipeline, protocols, registry, report, serving, tune
 from recsys_cl.core.errors import RecsysError
-from recsys_cl.core.logs import say, structured
+from recsys_cl.core.logs import say, set_up_by_environment, structured
 from recsys_cl.core.stopping import listen
 
 app = typer.Typer(
@@ -52,6 +52,7 @@ def main() -> NoReturn:
     """Entry point. A user's mistake is one message and an exit code, never a traceback."""
     listen()
     try:
+        set_up_by_environment()
         code: Any = app(prog_name="recsys-cl", standalone_mode=False)
     except RecsysError as error:
         code = _fail(str(error), error.exit_code)

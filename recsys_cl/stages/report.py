@@ -39,7 +39,7 @@ class ReportStage:
     commands: tuple[str, ...] = ()
 
     name: ClassVar[str] = "report"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     writes: ClassVar[tuple[str, ...]] = ("report",)
 
     @property
