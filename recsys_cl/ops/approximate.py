@@ -100,7 +100,7 @@ class Halves:
         score = reached.view(torch.bfloat16).float()
         lowest = (score * (1 - _UNIT) - 2 * error) * (1 - 2 * _UNIT)
         cut = (lowest.view(torch.int32) >> 16).to(torch.int16)  # towards zero, so never above
-        return torch.where((reached > 0) & lowest.isfinite() & (cut > 0), cut, _NOBODY)
+        return torch.where(lowest.isfinite() & (cut > 0), cut, _NOBODY)  # a negative number's cut is negative
 
     def exact(self, block: slice, rows: Tensor, items: Tensor, scores: Tensor) -> Tensor:  # noqa: ARG002 - a slot of the protocol
         """See `Approximation`."""

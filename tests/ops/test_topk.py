@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Ragged
 from recsys_cl.ops import topk
-from recsys_cl.ops.approximate import Halves
+from recsys_cl.ops.approximate import Halves, Plain
+from recsys_cl.ops.shortlist import Plan, alone, shortlist
 from recsys_cl.ops.topk import least_budget, top_k
 
 
@@ -40,7 +42,7 @@ def some_seen(rng, users, items, count):
     )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=160, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     users=st.integers(1, 9),
@@ -48,13 +50,15 @@ def some_seen(rng, users, items, count):
     k=st.integers(1, 90),
     seen=st.integers(0, 600),
     dim=st.integers(1, 3),
+    pays=st.booleans(),
 )
-def test_equals_a_full_sort_however_many_scores_tie(seed, users, items, k, seen, dim):
+def test_equals_a_full_sort_however_many_scores_tie(seed, users, items, k, seen, dim, pays):
     rng = torch.Generator().manual_seed(seed)
     asking, offered = whole_numbers(rng, users, dim), whole_numbers(rng, items, dim)
     exclude = some_seen(rng, users, items, seen)
 
-    top = top_k(asking, offered, k, exclude)
+    with patch.object(topk, "half_precision_pays", lambda users, items: pays):
+        top = top_k(asking, offered, k, exclude)
 
     found, values = by_sorting(asking, offered, k, exclude)
     assert torch.equal(top.items, found)
@@ -108,11 +112,42 @@ def test_vectors_that_half_precision_cannot_tell_apart(kind, pays, monkeypatch):
     else:
         asking = asking * {"tiny": 1e-30, "huge": 1e30}[kind]
         offered = offered * {"tiny": 1e-9, "huge": 1e7}[kind]
+    exclude = some_seen(rng, 70, 2100, 9000)
     scores = (asking.double() @ offered.double().T).float()
+    scores[torch.arange(70).repeat_interleave(exclude.lengths), exclude.values] = -torch.inf
     values, found = scores.sort(dim=1, descending=True, stable=True)
-    top = top_k(asking, offered, 20)
+    top = top_k(asking, offered, 20, exclude)
     assert torch.equal(top.scores, values[:, :20])
     assert torch.equal(top.items, found[:, :20])
+
+
+def test_an_item_that_half_precision_puts_last_comes_first_where_it_belongs(monkeypatch):
+    """Components just below and just above the middle of two bfloat16 numbers are rounded apart by a whole step."""
+    monkeypatch.setattr(topk, "half_precision_pays", lambda users, items: True)
+    below, above = 1 + 0.98 * 2**-8, 1 + 1.02 * 2**-8  # rounded to 1 and to 1 + 2**-7
+    signs = torch.tensor([1.0] * 32 + [-1.0] * 32)
+    best = torch.cat((torch.tensor([1.0]), torch.where(signs > 0, below, above)))
+    good = torch.cat((torch.tensor([0.9]), torch.where(signs > 0, above, below)))
+    offered = torch.zeros(2000, 65)
+    offered[5:1500:50], offered[777] = good, best
+    asking = torch.cat((torch.tensor([1.0]), signs)).expand(70, -1)
+    assert (asking[0] @ best.bfloat16().float()) < (asking[0] @ good.bfloat16().float())
+    assert top_k(asking, offered, 2).items.tolist() == [[777, 5]] * 70
+
+
+@pytest.mark.parametrize("spans", [73, 40], ids=["in many spans", "in few"])
+def test_who_has_too_many_candidates_is_looked_after_alone(spans):
+    plan = Plan(5000, 20)
+    tied = (torch.arange(5000) % plan.spans < spans).float()
+    asking, offered = torch.tensor([[0.0, 1.0], [1.0, 0.0]]), torch.stack((tied, torch.arange(5000) / 5e3), 1)
+    plain, scores = Plain.of(asking, offered), torch.full((2, plan.columns), -torch.inf)
+    plain.fill(slice(0, 2), scores)
+    items, values, crowded = shortlist(plain, slice(0, 2), scores, plan)
+    assert tied.sum() > plan.most
+    assert crowded.tolist() == [1]
+    assert values[1].eq(-torch.inf).all()
+    assert items[0].tolist() == list(range(4999, 4979, -1))
+    assert torch.equal(alone(plain, slice(0, 2), 1, scores, 20)[0], tied.nonzero().flatten()[:20])
 
 
 @settings(max_examples=40, deadline=None)
@@ -134,9 +169,18 @@ def test_the_best_k_reach_what_half_precision_asks_of_them(seed, users, items, d
     least = halves.least(block, keys.topk(k).values[:, -1])
     exact = asking.double() @ offered.double().T
     theirs = keys.gather(1, exact.topk(k).indices)
-    decided = least < torch.iinfo(torch.int16).max
-    assert (theirs >= least[:, None])[decided].all()
-    assert decided.any() or not (exact.topk(k).values[:, -1] > exact.abs().amax(1) / 4).any()
+    assert ((theirs >= least[:, None]) | (least == torch.iinfo(torch.int16).max)[:, None]).all()
+
+
+def test_half_precision_decides_ordinary_vectors_with_few_candidates():
+    rng = torch.Generator().manual_seed(8)
+    asking, offered = torch.randn(100, 64, generator=rng), torch.randn(10_240, 64, generator=rng)
+    halves, plan, block = Halves.of(asking, offered, 10_240), Plan(10_240, 20), slice(0, 100)
+    scores = torch.empty(100, plan.columns, dtype=torch.bfloat16)
+    halves.fill(block, scores)
+    reached = halves.order(scores).topk(20).values[:, -1]
+    assert not shortlist(halves, block, scores, plan)[2].numel()
+    assert (halves.order(scores) >= halves.least(block, reached)[:, None]).sum(1).max() <= 40
 
 
 def test_all_scores_equal_gives_the_smallest_ids():
