@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import logging
+import os
 import signal
 import sys
 import traceback
@@ -15,6 +18,8 @@ from recsys_cl import __version__
 from recsys_cl.commands import data, evidence, export, looking, pipeline, protocols, registry, report, serving, tune
 from recsys_cl.core.errors import RecsysError
 from recsys_cl.core.logs import say, structured
+
+_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EPIPE)
 
 app = typer.Typer(
     name="recsys-cl",
@@ -50,14 +55,22 @@ for _room in (pipeline, data, tune, protocols, report, evidence, serving, export
 def main() -> NoReturn:
     """Entry point. A user's mistake is one message and an exit code, never a traceback."""
     signal.signal(signal.SIGTERM, _stop)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path may be any bytes, and a terminal may know ASCII alone
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code: Any = app(prog_name="recsys-cl", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # at exit the interpreter would swallow what goes wrong
     except RecsysError as error:
         code = _fail(str(error), error.exit_code)
     except typer.Exit as stop:
         code = stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = _fail("stopped; the same command goes on from here", 130)
+    except SystemExit:  # typer's own way to end where nobody reads on
+        code = 3
+    except OSError as error:
+        code = _unheard(error) if error.filename is None and error.errno in _OUTPUT else _usage(error)
     except Exception as error:
         code = _usage(error)
     sys.exit(code if isinstance(code, int) else 0)
@@ -71,6 +84,12 @@ def _usage(error: Exception) -> int:
         return 2
     traceback.print_exception(error)
     return _fail("internal error; please report it with the lines above", 1)
+
+
+def _unheard(error: OSError) -> int:
+    """Standard output is full or closed: what was done is done, and nothing more is written there."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _fail(f"cannot write to standard output: {error.strerror}", 3)
 
 
 def _fail(message: str, code: int) -> int:
