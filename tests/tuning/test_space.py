@@ -142,9 +142,9 @@ def test_a_fragment_reads_as_the_change_it_was_made_from():
         "views": [{"use": "edge_drop", "rate": 0.1}, {"use": "one_of", "of": [{"use": "crop"}]}],
         "encoder": {"dim": 32},
     }
-    text = fragment("found\nhere", made)
+    text = fragment("found\nhere", 12, made)
     assert text.startswith("# found\n# here\n")
-    assert parse(text, "best.toml") == {"set": made}
+    assert parse(text, "best.toml") == {"trials": 12, "set": made}
     assert parse(f'[[experiments]]\nrecipe = "sgl"\n{text}', "x")["experiments"][0]["set"] == made, "it can be pasted"
 
 
