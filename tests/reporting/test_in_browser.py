@@ -127,6 +127,12 @@ def test_on_a_phone_the_page_does_not_scroll_sideways(browser: Browser, whole: E
     assert browser.ask("document.documentElement.scrollWidth") <= 390
 
 
+def test_a_long_text_in_a_table_stays_readable_on_a_phone(browser: Browser, whole: Evidence) -> None:
+    check = {"name": "overlap", "verdict": "ok", "count": 0, "what": "interactions (user, item, time) " * 3, "examples": []}
+    browser.show(render(replace(whole, audit={"verdict": "ok", "checks": [check]})), width=390)
+    assert browser.ask("document.querySelector('#audit td.long').offsetWidth") >= 250
+
+
 def test_in_print_nothing_is_cut_and_nothing_asks_to_be_clicked(browser: Browser, whole: Evidence) -> None:
     metrics = [
         f"{name}@{k}" for name in ("recall", "ndcg", "precision", "hit_rate", "mrr", "map", "coverage") for k in (10, 20)
