@@ -54,7 +54,7 @@ def gather(
         metrics: which to show, in this order; empty: all.
         facts: more provenance.
         commands: what makes the report again.
-        searched: trials of the search that found an experiment's settings.
+        searched: trials of the search that found an experiment's settings; none are known of one that is not there.
 
     Raises:
         Refused: the evaluations do not stand on the same data, or lack a metric.
@@ -64,7 +64,7 @@ def gather(
     files = sources.files
     popularity = _popularity(files)
     trials = [
-        replace(read_trial(name, sources.models.get(name), folder, metrics, popularity), searched=(searched or {}).get(name, 0))
+        replace(read_trial(name, sources.models.get(name), folder, metrics, popularity), searched=(searched or {}).get(name))
         for name, folder in sources.evaluations.items()
     ]
     measured = _json(next(iter(sources.evaluations.values())) / "metrics.json")

@@ -27,7 +27,7 @@ class ReportStage:
         extra: artifacts of other stages that have a section of their own, such as ``audit``.
         protocols: a file beside the artifacts that ``compare-protocols`` writes; it may be absent.
         commands: what makes the report again; shown, and deciding nothing.
-        searched: for each experiment whose settings were searched for, how many trials that took.
+        searched: for each experiment, how many trials the search of its settings took; 0: none was made.
     """
 
     pipeline: str
@@ -71,7 +71,9 @@ class ReportStage:
             {name: job.reads[f"{kind}/{name}"] for name in self.experiments} for kind in ("evaluation", "model")
         )
         sources = Sources(evaluations, models, files)
-        evidence = gather(sources, self.pipeline, self.metric, self.metrics, dict(self.facts), self.commands, dict(self.searched))
+        evidence = gather(
+            sources, self.pipeline, self.metric, self.metrics, dict(self.facts), self.commands, dict(self.searched)
+        )
         size = write_report(evidence, job.out("report"))
         return {"experiments": len(self.experiments), "bytes": size}
 

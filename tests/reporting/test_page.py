@@ -76,6 +76,8 @@ def test_the_page_says_how_settings_were_found(whole: Evidence) -> None:
     assert "12 trials each; popular as written." in Nodes(render(whole)).text
     unequal = replace(whole, trials=[trials[0], replace(trials[1], searched=40), trials[2]])
     assert "unequal budgets, 12 to 40 trials; popular as written." in Nodes(render(unequal)).text
+    unknown = replace(whole, trials=[replace(trial, searched=None) for trial in trials])
+    assert "Whether settings were searched for is not on record." in Nodes(render(unknown)).text
     none = replace(whole, trials=[replace(trial, searched=0) for trial in trials])
     assert "No settings were searched for: every recipe stands as it is written." in Nodes(render(none)).text
 

@@ -207,7 +207,9 @@ def test_a_refit_trains_afresh_on_train_and_valid_for_the_selected_epochs(job_in
     train_steps, both_steps = -(-USERS * (EACH - 1) // 64), -(-USERS * EACH // 64)
     assert seen[:2] == [(train_steps, False, 3, 3), (both_steps, True, best, best)]
     assert summary["refit"]
-    assert json.loads((folder / "cost.json").read_text())["seconds"] == pytest.approx(sum(run.seconds for run in runs[:2]), abs=1e-3)
+    assert json.loads((folder / "cost.json").read_text())["seconds"] == pytest.approx(
+        sum(run.seconds for run in runs[:2]), abs=1e-3
+    )
     assert summary["valid"] == json.loads((alone / "summary.json").read_text())["valid"]
     assert (folder / "weights.safetensors").read_bytes() != (alone / "weights.safetensors").read_bytes()
 

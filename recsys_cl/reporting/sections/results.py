@@ -17,7 +17,9 @@ from recsys_cl.reporting.text import ABSENT, between, duration, figure, finite
 def results(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:
     """Means with intervals and marks, and the differences that carry the headline."""
     compared = evidence.comparison
-    lead = "Exact ranking of the whole catalogue for every user of the test part; recipes and epochs were chosen on validation. "
+    lead = (
+        "Exact ranking of the whole catalogue for every user of the test part; recipes and epochs were chosen on validation. "
+    )
     lead += budget(evidence.trials)
     if compared and compared.baseline:
         lead += (
@@ -98,6 +100,8 @@ def _row(trial: Trial, evidence: Evidence, best: Mapping[str, float | None]) -> 
 
 def budget(trials: Sequence[Trial]) -> str:
     """How settings were found: with one budget for all that were searched for, with several, or not at all."""
+    if all(trial.searched is None for trial in trials):
+        return "Whether settings were searched for is not on record."
     counts = sorted({trial.searched for trial in trials if trial.searched})
     if not counts:
         return "No settings were searched for: every recipe stands as it is written."
