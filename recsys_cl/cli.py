@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import logging
+import os
 import sys
 import traceback
 from typing import Annotated, Any, NoReturn
@@ -14,6 +17,8 @@ from recsys_cl.commands import data, evidence, export, looking, pipeline, protoc
 from recsys_cl.core.errors import RecsysError
 from recsys_cl.core.logs import say, set_up_by_environment, structured
 from recsys_cl.core.stopping import listen
+
+_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EPIPE)
 
 app = typer.Typer(
     name="recsys-cl",
@@ -51,20 +56,32 @@ for _room in (pipeline, data, tune, protocols, report, evidence, serving, export
 def main() -> NoReturn:
     """Entry point. A user's mistake is one message and an exit code, never a traceback."""
     listen()
-    try:
-        set_up_by_environment()
-        code: Any = app(prog_name="recsys-cl", standalone_mode=False)
-    except RecsysError as error:
-        code = _fail(str(error), error.exit_code)
-    except typer.Exit as stop:
-        code = stop.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        code = _STOPPED
-    except Exception as error:
-        code = _usage(error)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path may be any bytes, and a terminal may know ASCII alone
+        sys.stdout.reconfigure(errors="backslashreplace")
+    code = _answered()
     if code == _STOPPED:  # Typer makes an exit code of an interrupt, or hands it on, by its version
         _fail("stopped; the same command goes on from here", _STOPPED)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _answered() -> Any:
+    try:
+        set_up_by_environment()
+        code: Any = app(prog_name="recsys-cl", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # at exit the interpreter would swallow what goes wrong
+    except RecsysError as error:
+        return _fail(str(error), error.exit_code)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return _STOPPED
+    except SystemExit:  # typer's own way to end where nobody reads on
+        return 3
+    except Exception as error:
+        unheard = isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT
+        return _unheard(error) if unheard else _usage(error)
+    return code
 
 
 def _usage(error: Exception) -> int:
@@ -75,6 +92,12 @@ def _usage(error: Exception) -> int:
         return 2
     traceback.print_exception(error)
     return _fail("internal error; please report it with the lines above", 1)
+
+
+def _unheard(error: Exception) -> int:
+    """Standard output is full or closed: what was done is done, and nothing more is written there."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _fail(f"cannot write to standard output: {error}", 3)
 
 
 def _fail(message: str, code: int) -> int:
