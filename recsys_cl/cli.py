@@ -55,12 +55,10 @@ for _room in (pipeline, data, tune, protocols, report, evidence, serving, export
 def main() -> NoReturn:
     """Entry point. A user's mistake is one message and an exit code, never a traceback."""
     signal.signal(signal.SIGTERM, _stop)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a path may be any bytes, and a terminal may know ASCII alone
-        sys.stdout.reconfigure(errors="backslashreplace")
+    _say_anything()
     try:
         code: Any = app(prog_name="recsys-cl", standalone_mode=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # at exit the interpreter would swallow what goes wrong
+        print(end="", flush=True)  # at exit the interpreter would swallow what goes wrong
     except RecsysError as error:
         code = _fail(str(error), error.exit_code)
     except typer.Exit as stop:
@@ -69,10 +67,8 @@ def main() -> NoReturn:
         code = _fail("stopped; the same command goes on from here", 130)
     except SystemExit:  # typer's own way to end where nobody reads on
         code = 3
-    except OSError as error:
-        code = _unheard(error) if error.filename is None and error.errno in _OUTPUT else _usage(error)
     except Exception as error:
-        code = _usage(error)
+        code = _unheard(error) or _usage(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -86,8 +82,16 @@ def _usage(error: Exception) -> int:
     return _fail("internal error; please report it with the lines above", 1)
 
 
-def _unheard(error: OSError) -> int:
-    """Standard output is full or closed: what was done is done, and nothing more is written there."""
+def _say_anything() -> None:
+    """A path may be any bytes, and a terminal may know ASCII alone: what it does not know is escaped."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _unheard(error: Exception) -> int:
+    """Exit 3 where standard output is full or closed: what was done is done, and nothing more is written; else 0."""
+    if not isinstance(error, OSError) or error.filename is not None or error.errno not in _OUTPUT:
+        return 0
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return _fail(f"cannot write to standard output: {error.strerror}", 3)
 

@@ -16,6 +16,7 @@ from recsys_cl.core.files import digest_file, digest_json, read_fault
 from recsys_cl.core.settings import Component
 from recsys_cl.ingest.reading.locate import locate
 from recsys_cl.ingest.reading.physical import common, convert
+from recsys_cl.ingest.reading.text import BOM, opening
 from recsys_cl.ingest.settings import Ingest
 from recsys_cl.ingest.source import OPTIONAL, REQUIRED, RawLog, Source, row_schema
 
@@ -121,16 +122,15 @@ def _conformed(batch: pa.RecordBatch, schema: pa.Schema, files_before: int) -> p
 
 
 def _format(path: Path) -> str:
-    """The format by the name, and where the name says nothing by the first byte that does."""
+    """The format by the name, and where the name says nothing by the first byte that does, unpacked where it is packed."""
     name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
     for form, endings in ENDINGS.items():
         if name.endswith(endings):
             return form
-    with path.open("rb") as stream:
-        head = stream.read(1 << 12)
+    head = opening(path)
     if head.startswith(b"PAR1"):
         return "parquet"
-    return "jsonl" if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") else "csv"
+    return "jsonl" if head.removeprefix(BOM).lstrip().startswith((b"{", b"[")) else "csv"
 
 
 def _state(path: Path) -> tuple[int, int, int]:
