@@ -15,7 +15,7 @@ import typer
 from recsys_cl import __version__
 from recsys_cl.commands import data, evidence, export, looking, pipeline, protocols, registry, report, serving, tune
 from recsys_cl.core.errors import RecsysError
-from recsys_cl.core.logs import say, structured
+from recsys_cl.core.logs import say, set_up_by_environment, structured
 from recsys_cl.core.stopping import listen
 
 _OUTPUT = (errno.ENOSPC, errno.EIO, errno.EPIPE)
@@ -65,6 +65,7 @@ def main() -> NoReturn:
 
 def _answered() -> Any:
     try:
+        set_up_by_environment()
         code: Any = app(prog_name="recsys-cl", standalone_mode=False)
         print(end="", flush=True)  # at exit the interpreter would swallow what goes wrong
     except RecsysError as error:
