@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import logging
-import signal
+import os
 import sys
 import traceback
-from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -15,6 +16,9 @@ from recsys_cl import __version__
 from recsys_cl.commands import data, evidence, export, looking, pipeline, protocols, registry, report, serving, tune
 from recsys_cl.core.errors import RecsysError
 from recsys_cl.core.logs import say, structured
+from recsys_cl.core.stopping import listen
+
+_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EPIPE)
 
 app = typer.Typer(
     name="recsys-cl",
@@ -26,6 +30,8 @@ app = typer.Typer(
     "Start with [bold]recsys-cl run pipelines/demo.toml[/bold]; point a copy of that file at your own logs next.",
     epilog="Exit codes: 0 done, 2 input or configuration refused, 3 environment (disk, lock, store), 1 internal error.",
 )
+
+_STOPPED = 130
 
 
 def _version(asked: bool) -> None:
@@ -49,18 +55,32 @@ for _room in (pipeline, data, tune, protocols, report, evidence, serving, export
 
 def main() -> NoReturn:
     """Entry point. A user's mistake is one message and an exit code, never a traceback."""
-    signal.signal(signal.SIGTERM, _stop)
+    listen()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path may be any bytes, and a terminal may know ASCII alone
+        sys.stdout.reconfigure(errors="backslashreplace")
+    code = _answered()
+    if code == _STOPPED:  # Typer makes an exit code of an interrupt, or hands it on, by its version
+        _fail("stopped; the same command goes on from here", _STOPPED)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _answered() -> Any:
     try:
         code: Any = app(prog_name="recsys-cl", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # at exit the interpreter would swallow what goes wrong
     except RecsysError as error:
-        code = _fail(str(error), error.exit_code)
+        return _fail(str(error), error.exit_code)
     except typer.Exit as stop:
-        code = stop.exit_code
+        return stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        code = _fail("stopped; the same command goes on from here", 130)
+        return _STOPPED
+    except SystemExit:  # typer's own way to end where nobody reads on
+        return 3
     except Exception as error:
-        code = _usage(error)
-    sys.exit(code if isinstance(code, int) else 0)
+        unheard = isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT
+        return _unheard(error) if unheard else _usage(error)
+    return code
 
 
 def _usage(error: Exception) -> int:
@@ -73,13 +93,15 @@ def _usage(error: Exception) -> int:
     return _fail("internal error; please report it with the lines above", 1)
 
 
+def _unheard(error: Exception) -> int:
+    """Standard output is full or closed: what was done is done, and nothing more is written there."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _fail(f"cannot write to standard output: {error}", 3)
+
+
 def _fail(message: str, code: int) -> int:
     if structured():
         say("end", logging.ERROR if code else logging.INFO, message=message, exit_code=code)
     else:
         print(f"recsys-cl: {message}", file=sys.stderr)
     return code
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt

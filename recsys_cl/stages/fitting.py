@@ -21,6 +21,7 @@ from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.evaluation.judge import Judge
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 from recsys_cl.ops.ranks import ALONE, Ranks
+from recsys_cl.ops.sharded import unshard
 from recsys_cl.stages.assemble import assemble, device_of, penalties
 from recsys_cl.tracking.tee import Tee
 from recsys_cl.training import heap
@@ -106,9 +107,9 @@ class Fitting:
         """One fit of a fresh method; the same seed gives the same initial weights and the same chance in both phases."""
         device = known.users.device
         with heap.kept(), seeded(derive(self.seed, "globals")):
-            gather = self.runtime.gather_negatives
             began = perf_counter()
-            assembly = assemble(self.recipe, known, self.seed, device, self.features, self.ranks, gather=gather)
+            shared = {"gather": self.runtime.gather_negatives, "shards": self.runtime.shard_tables}
+            assembly = assemble(self.recipe, known, self.seed, device, self.features, self.ranks, **shared)
             solved = perf_counter() - began
             method = Bfloat16(assembly.method) if self.runtime.precision == "bf16" else assembly.method
             method, feed, keeper = in_step(method, assembly.feed, Folder(self.checkpoints / phase), self.ranks)
@@ -122,5 +123,6 @@ class Fitting:
                     encode = partial(encode_all, assembly.method, assembly.feed, some)
                     method = told = Symptoms(method, Tee(track, watched), encode, penalties(self.recipe), self.label)
                 run = fit(method, watched, judge, plan, told, rng, keeper)
+            unshard(assembly.method.module)
         run.seconds += solved
         return run
