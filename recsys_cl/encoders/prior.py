@@ -44,4 +44,4 @@ class Prior(nn.Module):
     def forward(self, sources: Sequence[Sequences], users: Tensor, items: Tensor | None = None) -> tuple[Encoding, ...]:  # noqa: ARG002
         """The prior for every readout, [Q, D]; item rows are the same for all sources."""
         readouts = sum(source.readout.numel() for source in sources)
-        return encodings(self.user.expand(readouts, -1), sources, with_content(self.items, self.content), items)
+        return encodings(self.user.repeat(readouts, 1), sources, with_content(self.items, self.content), items)

@@ -33,10 +33,8 @@ class Meta(nn.Module):
     A score is the dot product of a task's vector with an item's, and items are ranked for everybody: whatever the items'
     vectors are made of is learned in the outer loop alone. Adapted is all else of encoder and head (``maml``, ``reptile``), or
     the head alone (``anil``), where the encoder runs once for all tasks. Tasks are batched by ``torch.func``.
-
-    ``reptile`` descends on support and query together, and its term ``reptile`` draws the start to where that led; items
-    learn from the outer objectives, at the adapted weights. ``prototype`` takes no steps: somebody is the mean of the
-    encoder's state for nobody and of the support's items.
+    ``reptile`` descends on support and query together; its term ``reptile`` draws the start to where that led, and items learn
+    from the outer objectives there. ``prototype`` takes no steps: the mean of the state for nobody and of the support's items.
 
     Args:
         encoder: reads histories.
@@ -138,7 +136,7 @@ class Meta(nn.Module):
             self._fast = fast_weights(encoder, tasks)
         start |= {f"encoder.{name}": encoder.get_parameter(name) for name in self._fast}
         if not start:
-            raise Refused("method.head: the encoder has nothing but what items are made of; a head is needed to adapt")
+            raise Refused("method.head: all of the encoder is what items are made of; without a head nothing can adapt")
         return start
 
     @property
