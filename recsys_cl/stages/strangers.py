@@ -2,7 +2,7 @@
 
 Each is asked for as a service would be asked: a history, and the whole catalogue ranked. The first items of a stranger are the
 support, as many as the largest of ``[evaluation] shots``; what follows is asked for, the same for every number of shots. Of the
-support the newest n are told, and none of it is recommended.
+support the newest n that the catalogue knows are told, and none of it is recommended.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ VALUES, MEANS = "per_stranger.parquet", "strangers.json"
 
 
 def write_strangers(verdict: Verdict, name: str, reads: Mapping[str, Path], evaluation: Evaluation, folder: Path) -> None:
-    """Write ``per_stranger.parquet``: ``user_id``, ``shots``, ``held_out``, a column a metric; and ``strangers.json``, its means.
+    """Write ``per_stranger.parquet`` (``user_id``, ``shots``, ``held_out``, metrics) and ``strangers.json``, the means.
 
     Args:
         verdict: of the model on the test part.
