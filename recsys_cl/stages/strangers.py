@@ -53,7 +53,7 @@ def write_strangers(verdict: Verdict, name: str, reads: Mapping[str, Path], eval
         raise Refused('evaluation.shots: the test part tells of no strangers; hold some out with prepare.split = "user_cold"')
     bundle = bundle_of(name, reads, vectors_of(verdict.encoding, verdict.fold), known, verdict.means())
     metrics = [metric for metric in build_metrics(evaluation) if set(metric.reads) <= {"popularity"}]
-    asked, held_out = _asked(strangers, max(evaluation.shots), known, exclude_seen=evaluation.exclude_seen)
+    asked, held_out = asked_of(strangers, max(evaluation.shots), known, exclude_seen=evaluation.exclude_seen)
     ids = [strangers.ids[user] for user in asked.tolist()]
     tables, means = [], {}
     for shots in sorted(set(evaluation.shots)):
@@ -85,7 +85,7 @@ def ask(
     return measure(as_served(bundle, ids, told), held_out, metrics, budget, name).values
 
 
-def _asked(strangers: Strangers, support: int, known: Interactions, *, exclude_seen: bool) -> tuple[Tensor, HeldOut]:
+def asked_of(strangers: Strangers, support: int, known: Interactions, *, exclude_seen: bool) -> tuple[Tensor, HeldOut]:
     """The strangers with more than ``support`` items, and what is told and asked of each; popularity is that of ``known``."""
     met = strangers.met
     lengths = torch.bincount(met.users, minlength=met.shape.users)

@@ -27,7 +27,7 @@ from recsys_cl.serving.bundle import Bundle, assemble
 from recsys_cl.serving.reader import ByRule
 from recsys_cl.stages.evaluate import EvaluateStage
 from recsys_cl.stages.prepare import PrepareStage
-from recsys_cl.stages.strangers import _asked, ask
+from recsys_cl.stages.strangers import ask, asked_of
 from recsys_cl.stages.train import TrainStage
 from tests.ingest.coded import write_log
 
@@ -137,10 +137,10 @@ def strangers() -> tuple[list[str], Strangers]:
         (3, [0.5, 1.0]),  # 0, 2, 4 -> 1, 3, 5; 6, 1 -> 2, 7
     ],
 )
-def test_the_newest_of_the_support_are_told_and_what_follows_is_asked(shots: int, hits: list[float]) -> None:
+def test_the_newest_of_the_support_are_told_and_what_follows_isasked_of(shots: int, hits: list[float]) -> None:
     ids, people = strangers()
     known = Interactions(Shape(1, 10), *(torch.zeros(0, dtype=torch.int64),) * 3)
-    rows, held_out = _asked(people, 3, known, exclude_seen=True)
+    rows, held_out = asked_of(people, 3, known, exclude_seen=True)
     assert rows.tolist() == [0, 1]
     assert held_out.truth.values.tolist() == [5, 9, 2, 7]
     assert held_out.history.values.tolist() == [0, 2, 4, 6, 1]
@@ -153,7 +153,7 @@ def test_the_newest_of_the_support_are_told_and_what_follows_is_asked(shots: int
 def test_a_model_that_reads_no_histories_gives_strangers_what_is_popular() -> None:
     ids, people = strangers()
     known = Interactions(Shape(1, 10), *(torch.zeros(0, dtype=torch.int64),) * 3)
-    _, held_out = _asked(people, 3, known, exclude_seen=True)
+    _, held_out = asked_of(people, 3, known, exclude_seen=True)
     metrics = build_metrics(Evaluation(metrics=("recall",), ks=(2,)))
     values = [ask(planted(reader=False), ids, held_out, shots, metrics, 2**24, "planted")["recall@2"] for shots in (0, 3)]
     assert np.array_equal(values[0], values[1])
