@@ -6,10 +6,8 @@ import errno
 import io
 import logging
 import os
-import signal
 import sys
 import traceback
-from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -17,7 +15,8 @@ import typer
 from recsys_cl import __version__
 from recsys_cl.commands import data, evidence, export, looking, pipeline, protocols, registry, report, serving, tune
 from recsys_cl.core.errors import RecsysError
-from recsys_cl.core.logs import say, structured
+from recsys_cl.core.logs import say, set_up_by_environment, structured
+from recsys_cl.core.stopping import listen
 
 _OUTPUT = (errno.ENOSPC, errno.EIO, errno.EPIPE)
 
@@ -31,6 +30,8 @@ app = typer.Typer(
     "Start with [bold]recsys-cl run pipelines/demo.toml[/bold]; point a copy of that file at your own logs next.",
     epilog="Exit codes: 0 done, 2 input or configuration refused, 3 environment (disk, lock, store), 1 internal error.",
 )
+
+_STOPPED = 130
 
 
 def _version(asked: bool) -> None:
@@ -54,22 +55,30 @@ for _room in (pipeline, data, tune, protocols, report, evidence, serving, export
 
 def main() -> NoReturn:
     """Entry point. A user's mistake is one message and an exit code, never a traceback."""
-    signal.signal(signal.SIGTERM, _stop)
+    listen()
     _say_anything()
+    code = _answered()
+    if code == _STOPPED:  # Typer makes an exit code of an interrupt, or hands it on, by its version
+        _fail("stopped; the same command goes on from here", _STOPPED)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _answered() -> Any:
     try:
+        set_up_by_environment()
         code: Any = app(prog_name="recsys-cl", standalone_mode=False)
         print(end="", flush=True)  # at exit the interpreter would swallow what goes wrong
     except RecsysError as error:
-        code = _fail(str(error), error.exit_code)
+        return _fail(str(error), error.exit_code)
     except typer.Exit as stop:
-        code = stop.exit_code
+        return stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        code = _fail("stopped; the same command goes on from here", 130)
+        return _STOPPED
     except SystemExit:  # typer's own way to end where nobody reads on
-        code = 3
+        return 3
     except Exception as error:
-        code = _unheard(error) or _usage(error)
-    sys.exit(code if isinstance(code, int) else 0)
+        return _unheard(error) or _usage(error)
+    return code
 
 
 def _usage(error: Exception) -> int:
@@ -93,7 +102,7 @@ def _unheard(error: Exception) -> int:
     if not isinstance(error, OSError) or error.filename is not None or error.errno not in _OUTPUT:
         return 0
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return _fail(f"cannot write to standard output: {error.strerror}", 3)
+    return _fail(f"cannot write to standard output: {error}", 3)
 
 
 def _fail(message: str, code: int) -> int:
@@ -102,7 +111,3 @@ def _fail(message: str, code: int) -> int:
     else:
         print(f"recsys-cl: {message}", file=sys.stderr)
     return code
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt

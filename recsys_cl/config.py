@@ -17,6 +17,7 @@ from recsys_cl.core.runtime import Runtime
 from recsys_cl.core.schedule import Schedule
 from recsys_cl.core.settings import Component, Settings
 from recsys_cl.core.toml import assignment, merge, parse, read_text, validate
+from recsys_cl.core.weighted import weight_of, without_weight
 from recsys_cl.evaluation.settings import Evaluation, build_metrics, is_sampled
 from recsys_cl.ingest.prepare import Prepare
 from recsys_cl.ingest.protocols import Protocols
@@ -159,19 +160,6 @@ def _smallest() -> dict[str, Any]:
     return {"shape": shape, "interactions": met, "features": features, "rng": torch.Generator()}
 
 
-def without_weight(objective: Component) -> Component:
-    """An objective's own settings; its ``weight`` is the method's business."""
-    return Component.model_validate({k: v for k, v in objective.model_dump().items() if k != "weight"})
-
-
-def weight_of(objective: Component, key: str) -> float:
-    """What an objective counts for, 1 unless it says otherwise; finite and not negative."""
-    weight = objective.arguments.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
-        raise Refused(f"{key}.weight: should be a number of 0 or more, got {weight!r}")
-    return float(weight)
-
-
 class Experiment(Settings):
     """One recipe of a pipeline, with its own changes."""
 
@@ -179,6 +167,7 @@ class Experiment(Settings):
     name: str = Field("", pattern=r"^[\w.\-]*$")
     set: dict[str, Any] = Field(default_factory=dict)
     tuned: str = ""  # path of the best.toml of `recsys-cl tune`; laid over `set`
+    trials: int = Field(0, ge=0)  # how many the search took that found `set`; 0: `tuned` says it, or nothing was searched for
 
     @property
     def label(self) -> str:
@@ -187,16 +176,22 @@ class Experiment(Settings):
 
     def changes(self) -> tuple[Mapping[str, Any], ...]:
         """What is laid over the recipe, in order."""
+        return self.set, self.found.set
+
+    @property
+    def found(self) -> Tuned:
+        """What tuning found for it, nothing where it was not asked."""
         if not self.tuned:
-            return (self.set,)
+            return Tuned(set={}, trials=self.trials)
         text = read_text(Path(self.tuned))
-        return self.set, validate(Tuned, parse(text, self.tuned), self.tuned, text).set
+        return validate(Tuned, parse(text, self.tuned), self.tuned, text)
 
 
 class Tuned(Settings):
     """What tuning found for one recipe."""
 
     set: dict[str, Any] = Field(default_factory=dict)
+    trials: int = Field(0, ge=0)
 
 
 class Registry(Settings):

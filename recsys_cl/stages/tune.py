@@ -54,7 +54,7 @@ class TuneStage:
     tracking: Tracking | None = None
     tell: Callable[[str], None] = field(default=lambda _: None, repr=False)
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[str, ...]] = ("train", "valid", "vocabulary")
 
     @property
@@ -79,7 +79,7 @@ class TuneStage:
             "recipe": self.recipe.settings(),
             "space": {key: each.model_dump(mode="json") for key, each in self.space.items()},
             "tune": self.tune.model_dump(mode="json", exclude={"trials", "space"}),
-            "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib"}),
+            "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib", "shots"}),
             "runtime": self.runtime.decides(),
             "seed": self.seed,
         }

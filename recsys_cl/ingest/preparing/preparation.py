@@ -21,7 +21,7 @@ from recsys_cl.core.values import Shape
 from recsys_cl.ingest.engine import engine
 from recsys_cl.ingest.prepare import Prepare
 from recsys_cl.ingest.preparing.behaviours import behaviour_columns, summed_weights
-from recsys_cl.ingest.preparing.coded_log import NOWHERE, PARTS, TRAIN, CodedLog
+from recsys_cl.ingest.preparing.coded_log import NOWHERE, PARTS, STRANGER, TEST, TRAIN, CodedLog
 from recsys_cl.ingest.preparing.coding import code
 from recsys_cl.ingest.preparing.content import Content, content_of
 from recsys_cl.ingest.preparing.kcore import kcore
@@ -81,7 +81,8 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path, items: Path | 
     if items is not None and settings.features:
         met = log.item_ids.take(pa.array(np.unique(log.items[kept])))
         content = content_of(met, items, settings.features, cold=settings.cold_items == "features")
-    return replace(_renumbered(log, parts, kept, counts, content), repeated=settings.repeats == "keep")
+    made = replace(_renumbered(log, parts, kept, counts, content), repeated=settings.repeats == "keep")
+    return _named(made, log, parts) if getattr(split, "strangers", False) else made
 
 
 def _divided(interactions: Path, settings: Prepare, scratch: Path) -> tuple[CodedLog, NDArray[np.int8], dict[str, int]]:
@@ -131,6 +132,14 @@ def _renumbered(
     made[0] = replace(made[0], columns={**made[0].columns, **behaviour_columns(log, train)})
     counts |= {name: len(r) for name, r in zip(PARTS, rows, strict=True)}
     return Prepared((made[0], made[1], made[2]), user_ids, item_ids, counts, content)
+
+
+def _named(prepared: Prepared, log: CodedLog, parts: NDArray[np.int8]) -> Prepared:
+    """With the strangers of the test part told apart."""
+    train, valid, test = prepared.parts
+    codes = pa.array(log.users[parts == TEST], mask=test.users < prepared.shape.users)
+    told = {**test.columns, STRANGER: log.user_ids.take(codes).dictionary_encode()}
+    return replace(prepared, parts=(train, valid, replace(test, columns=told)))
 
 
 def _columns(log: CodedLog, rows: NDArray[np.int64]) -> dict[str, pa.Array]:
