@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -68,7 +69,8 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path, items: Path | 
     Raises:
         Refused: a step leaves nothing, a part has no interactions, or the log lacks what a setting names.
     """
-    log, parts, counts = _divided(interactions, settings, scratch)
+    split = build("ingest.splits", settings.split, "prepare.split")
+    log, parts, counts = _divided(interactions, settings, split, scratch)
     train = np.flatnonzero(parts == TRAIN)
     left_out = int((parts == NOWHERE).sum())
     core = kcore(log.users[train], log.items[train], settings.kcore, repeated=settings.repeats == "keep")
@@ -85,12 +87,13 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path, items: Path | 
     return _named(made, log, parts) if getattr(split, "strangers", False) else made
 
 
-def _divided(interactions: Path, settings: Prepare, scratch: Path) -> tuple[CodedLog, NDArray[np.int8], dict[str, int]]:
+def _divided(
+    interactions: Path, settings: Prepare, split: Any, scratch: Path
+) -> tuple[CodedLog, NDArray[np.int8], dict[str, int]]:
     """What repeats leave of the log, and the part of each row; the log before that, and its clock, are let go of."""
     with engine(scratch, settings.memory_limit, settings.threads, settings.engine) as run:
         whole, counts = code(run, interactions, settings)
     log, removed = _collapsed(whole, settings)
-    split = build("ingest.splits", settings.split, "prepare.split")
     parts = split(log)
     _need_every_part(parts, settings.split.use, PARTS if getattr(split, "test", True) else PARTS[:-1])
     if settings.repeats == "sum" and log.weights is not None:
