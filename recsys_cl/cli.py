@@ -15,7 +15,7 @@ import typer
 from recsys_cl import __version__
 from recsys_cl.commands import data, evidence, export, looking, pipeline, protocols, registry, report, serving, tune
 from recsys_cl.core.errors import RecsysError
-from recsys_cl.core.logs import say, structured
+from recsys_cl.core.logs import say, set_up_by_environment, structured
 from recsys_cl.core.stopping import listen
 
 _OUTPUT = (errno.ENOSPC, errno.EIO, errno.EPIPE)
@@ -56,8 +56,7 @@ for _room in (pipeline, data, tune, protocols, report, evidence, serving, export
 def main() -> NoReturn:
     """Entry point. A user's mistake is one message and an exit code, never a traceback."""
     listen()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a path may be any bytes, and a terminal may know ASCII alone
-        sys.stdout.reconfigure(errors="backslashreplace")
+    _say_anything()
     code = _answered()
     if code == _STOPPED:  # Typer makes an exit code of an interrupt, or hands it on, by its version
         _fail("stopped; the same command goes on from here", _STOPPED)
@@ -66,9 +65,9 @@ def main() -> NoReturn:
 
 def _answered() -> Any:
     try:
+        set_up_by_environment()
         code: Any = app(prog_name="recsys-cl", standalone_mode=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # at exit the interpreter would swallow what goes wrong
+        print(end="", flush=True)  # at exit the interpreter would swallow what goes wrong
     except RecsysError as error:
         return _fail(str(error), error.exit_code)
     except typer.Exit as stop:
@@ -78,8 +77,7 @@ def _answered() -> Any:
     except SystemExit:  # typer's own way to end where nobody reads on
         return 3
     except Exception as error:
-        unheard = isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT
-        return _unheard(error) if unheard else _usage(error)
+        return _unheard(error) or _usage(error)
     return code
 
 
@@ -93,8 +91,16 @@ def _usage(error: Exception) -> int:
     return _fail("internal error; please report it with the lines above", 1)
 
 
+def _say_anything() -> None:
+    """A path may be any bytes, and a terminal may know ASCII alone: what it does not know is escaped."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def _unheard(error: Exception) -> int:
-    """Standard output is full or closed: what was done is done, and nothing more is written there."""
+    """Exit 3 where standard output is full or closed: what was done is done, and nothing more is written; else 0."""
+    if not isinstance(error, OSError) or error.filename is not None or error.errno not in _OUTPUT:
+        return 0
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return _fail(f"cannot write to standard output: {error}", 3)
 

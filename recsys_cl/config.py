@@ -17,6 +17,7 @@ from recsys_cl.core.runtime import Runtime
 from recsys_cl.core.schedule import Schedule
 from recsys_cl.core.settings import Component, Settings
 from recsys_cl.core.toml import assignment, merge, parse, read_text, validate
+from recsys_cl.core.weighted import weight_of, without_weight
 from recsys_cl.evaluation.settings import Evaluation, build_metrics, is_sampled
 from recsys_cl.ingest.prepare import Prepare
 from recsys_cl.ingest.protocols import Protocols
@@ -157,19 +158,6 @@ def _smallest() -> dict[str, Any]:
     features = ItemFeatures(defaultdict(lambda: some, some=some))  # whatever a component asks for by name
     met = Interactions(shape, one, one, one)
     return {"shape": shape, "interactions": met, "features": features, "rng": torch.Generator()}
-
-
-def without_weight(objective: Component) -> Component:
-    """An objective's own settings; its ``weight`` is the method's business."""
-    return Component.model_validate({k: v for k, v in objective.model_dump().items() if k != "weight"})
-
-
-def weight_of(objective: Component, key: str) -> float:
-    """What an objective counts for, 1 unless it says otherwise; finite and not negative."""
-    weight = objective.arguments.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
-        raise Refused(f"{key}.weight: should be a number of 0 or more, got {weight!r}")
-    return float(weight)
 
 
 class Experiment(Settings):

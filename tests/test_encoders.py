@@ -112,6 +112,7 @@ CASES = [
     Case("domains", several_domains, {"dim": 4, "layers": 1, "by": "audio", "crossing": "fitted"}),
     Case("domains", several_domains, {"dim": 4, "layers": 2, "by": "audio", "crossing": "none"}),
     Case("domains", several_domains, {"dim": 4, "layers": 2, "by": "audio", "crossing": "learned", "spread": True}),
+    Case("prior", histories, {"dim": 4}),
     Case("transformer", histories, {"dim": 4, "layers": 2, "heads": 2, "feedforward": 8, "max_length": 6}),
     Case("gru", histories, {"dim": 4, "width": 5, "layers": 2}),
     Case("cnn", histories, {"dim": 4, "kernel": 2, "dilations": [1, 2]}),

@@ -123,6 +123,29 @@ class Divisible(Protocol):
         ...
 
 
+class Tasks(Protocol):
+    """A source of T tasks of one size: n items each to learn from, and q to be asked for where they are known."""
+
+    @property
+    def support(self) -> Tensor:
+        """Item ids [T, n]."""
+        ...
+
+    @property
+    def query(self) -> Tensor:
+        """Item ids [T, q]."""
+        ...
+
+    @property
+    def tokens(self) -> Tensor:
+        """What is read, [T, L]; place t asks for item t of support and query, or for what nobody knows yet."""
+        ...
+
+    def rows(self, tokens: Tensor) -> Any:
+        """What an encoder reads of histories [R, L], read out at every place, [R * L]."""
+        ...
+
+
 @runtime_checkable
 class KnowsContent(Protocol):
     """What an encoder or a method may do besides: know items that nobody met by their content alone."""

@@ -16,8 +16,9 @@ _wished = Event()
 
 def listen() -> None:
     """Let SIGTERM and SIGINT interrupt this process; the second one of a kind ends it as if nobody listened."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell starts what runs in the background
+            signal.signal(number, _interrupt)
 
 
 def heed() -> None:

@@ -169,6 +169,7 @@ class Encoding:
     )  # what the same rows are made of, by name, where an encoder says; without users, the part has items only
     present: Tensor | None = None  # [M] bool: items whose row says something; None: all
     members: Tensor | None = None  # [Q] bool: users whose row says something; None: all
+    steps: Tensor | None = None  # [Q] int64: gradient steps it took to know each user, where a method adapts to them
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,6 +13,7 @@ from recsys_cl.encoders._items import linear, normal
 from recsys_cl.ops.dropout import Dropout
 from recsys_cl.ops.gaps import buckets
 from recsys_cl.ops.lookback import running_sum
+from recsys_cl.ops.norm import LayerNorm
 from recsys_cl.ops.ragged import padded
 from recsys_cl.ops.rotary import rotated
 from recsys_cl.structures.sequences import Sequences
@@ -72,7 +73,7 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.heads = heads
-        self.before_attention, self.before_network = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.before_attention, self.before_network = LayerNorm(dim), LayerNorm(dim)
         self.projections, self.mix = linear(dim, 3 * dim, rng), linear(dim, dim, rng)
         self.widen, self.narrow = linear(dim, feedforward, rng), linear(feedforward, dim, rng)
         self.drop = Dropout(dropout)

@@ -14,6 +14,7 @@ from recsys_cl.encoders._content import content_of, with_content
 from recsys_cl.encoders._items import encodings, linear, normal, read
 from recsys_cl.ops.dropout import Dropout
 from recsys_cl.ops.lookback import taps
+from recsys_cl.ops.norm import LayerNorm
 from recsys_cl.structures.sequences import Sequences, join
 
 
@@ -70,7 +71,7 @@ class _Convolution(nn.Module):
     def __init__(self, dim: int, kernel: int, step: int, rng: Generator) -> None:
         super().__init__()
         self.back = [step * tap for tap in range(kernel)]
-        self.weigh, self.norm = linear(kernel * dim, dim, rng), nn.LayerNorm(dim)
+        self.weigh, self.norm = linear(kernel * dim, dim, rng), LayerNorm(dim)
 
     def forward(self, states: Tensor, place: Tensor) -> Tensor:
         """New states of the tokens, [N, D]."""

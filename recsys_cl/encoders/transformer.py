@@ -21,6 +21,7 @@ from recsys_cl.encoders._content import content_of, with_content
 from recsys_cl.encoders._items import encodings, normal, read
 from recsys_cl.ops.dropout import Dropout
 from recsys_cl.ops.gaps import BUCKETS
+from recsys_cl.ops.norm import LayerNorm
 from recsys_cl.ops.rotary import angles
 from recsys_cl.structures.sequences import Sequences, join
 
@@ -85,7 +86,7 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(
             Block(dim, heads, feedforward or dim, dropout, rng, smooth=smooth, decay=decay) for _ in range(layers)
         )
-        self.norm = nn.LayerNorm(dim)
+        self.norm = LayerNorm(dim)
         self.drop = Dropout(dropout)
         self.gaps = nn.Parameter(self.items.new_zeros(BUCKETS, heads)) if gaps else None  # at first no time matters
         self.content = content_of(features, dim, rng, wanted=content)

@@ -48,6 +48,7 @@ def _encode(method: Method[Any], feed: Feed[Any], users: Tensor) -> Encoding:
     row[users] = torch.arange(len(users), device=users.device)
     vectors: Tensor | None = None
     items: Tensor | None = None
+    steps: Tensor | None = None
     sparse: list[Tensor] = []
     order: list[Tensor] = []
     for source, served in feed.inference(users):
@@ -61,8 +62,11 @@ def _encode(method: Method[Any], feed: Feed[Any], users: Tensor) -> Encoding:
         if vectors is None:
             vectors = part.users.new_empty((len(users), part.users.shape[1]))
         vectors[row[served]] = part.users
+        if part.steps is not None:
+            steps = torch.zeros_like(users) if steps is None else steps
+            steps[row[served]] = part.steps
     if sparse:
         vectors = take(stack(sparse), torch.cat(order).argsort())
     if vectors is None or items is None:
         raise ValueError("nobody to encode")
-    return Encoding(vectors, items)
+    return Encoding(vectors, items, steps=steps)

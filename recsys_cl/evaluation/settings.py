@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from recsys_cl.core.build import build
 from recsys_cl.core.settings import Component, Settings
@@ -29,6 +29,7 @@ class Evaluation(Settings):
     segments: tuple[str, ...] = ()  # columns of the item or user table
     candidates: dict[str, str] = Field(default_factory=dict)  # only items with these values of their columns are ranked
     history: Literal["train", "train+valid"] = "train+valid"  # what is known when the test part is asked
+    shots: tuple[NonNegativeInt, ...] = ()  # how many items strangers are known by; see stages/strangers.py
 
     @property
     def budget(self) -> int:

@@ -73,7 +73,9 @@ def engine(scratch: Path, memory_limit: str, threads: int | None, kind: Kind = "
     try:
         str(scratch.absolute()).encode()
     except UnicodeEncodeError as error:
-        raise Refused(f"{scratch.parent}: its name is no UTF-8 text; engines cannot work in it") from error
+        raise Refused(
+            f"{scratch.parent}: its name is no UTF-8 text, which no engine can work in; choose another folder"
+        ) from error
     opened: AbstractContextManager[Engine] = import_module(f"recsys_cl.ingest.engines.{kind}").opened(
         scratch, memory_limit, threads
     )

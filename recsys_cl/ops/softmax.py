@@ -16,6 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from recsys_cl.ops.precision import full_precision
 from recsys_cl.ops.similarity import Similarity, lift
+from recsys_cl.ops.twice import must_be_twice_differentiable
 
 _CPU_BLOCK = 2**21  # logits at hand at once, 8 MiB of fp32: of fewer rows, candidates would be read more often than caches gain
 _GPU_BLOCK = 2**26
@@ -42,10 +43,13 @@ def softmax(
         similarity: see ``Similarity``.
 
     Returns:
-        A scalar; its second derivative is not available.
+        A scalar; its second derivative is available only within `ops.twice`.
     """
     queries, candidates = lift(queries, candidates, similarity)
     queries = queries / temperature
+    if must_be_twice_differentiable():
+        logits = queries @ candidates.T
+        return (logits.logsumexp(-1) - logits.gather(-1, target[:, None]).squeeze(-1)).mean()
     bound = 1 / temperature if similarity == "cosine" else _bound(queries, candidates)
     loss: Tensor = _BlockSoftmax.apply(queries, candidates, target, None, None, None, bound)  # type: ignore[no-untyped-call]
     return loss

@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from recsys_cl.ops.precision import full_precision
 from recsys_cl.ops.similarity import Similarity, lift
+from recsys_cl.ops.twice import must_be_twice_differentiable
 
 _BLOCK = 2**19  # logits worked on at once: 2 MiB of fp32 stay in the cache between the passes over them
 _HELD = 2**23  # logits kept for the second pass; of more they are computed again
@@ -22,9 +23,13 @@ def two_sided_softmax(one: Tensor, other: Tensor, *, temperature: float, similar
     """Mean of ``-log softmax_j(s(a_i, b_j) / tau)[i]`` over both directions, ``one`` [N, D] asking and ``other`` [N, D] asking.
 
     The normalisers of both are known after one pass over the logits; the second turns them into probabilities and, as
-    in ``ops/softmax.py``, at once into the gradient, which backward only scales. A second derivative is not available.
+    in ``ops/softmax.py``, at once into the gradient, which backward only scales. A second derivative is available only
+    within `ops.twice`.
     """
     asking, answering = lift(one, other, similarity)
+    if must_be_twice_differentiable():
+        logits = asking @ answering.T / temperature
+        return (logits.logsumexp(-1) + logits.logsumexp(-2) - 2 * logits.diagonal()).mean() / 2
     loss: Tensor = _TwoSided.apply(asking / temperature, answering, 1 / temperature if similarity == "cosine" else math.inf)  # type: ignore[no-untyped-call]
     return loss
 

@@ -49,7 +49,8 @@ def recommend(
 
     Returns:
         One row per user and rank: ``user_id``, ``rank`` (from 1), ``item_id``, ``score``, ``source`` (personal | history |
-        popular); with ``histories`` also ``row`` (which of ``users``, from 0) and ``unknown_items`` (how many were skipped).
+        popular); with ``histories`` also ``row`` (which of ``users``, from 0) and ``unknown_items`` (how many were skipped),
+        and ``steps`` (how many it took to adapt to the history) where the model does so.
 
     Raises:
         Refused: ``k``, an id or a history cannot be used.
@@ -79,7 +80,10 @@ def table_of(bundle: Bundle, asked: Asked, top: Top) -> pyarrow.Table:
     if asked.unknown is None:
         return table
     counted = pa.array(asked.unknown.numpy()[row], pa.int32())
-    return table.append_column("row", pa.array(row, pa.int64())).append_column("unknown_items", counted)
+    table = table.append_column("row", pa.array(row, pa.int64())).append_column("unknown_items", counted)
+    if asked.steps is None:
+        return table
+    return table.append_column("steps", pa.array(asked.steps.numpy()[row], pa.int32()))
 
 
 def frame_of(table: pyarrow.Table) -> pandas.DataFrame:

@@ -35,6 +35,7 @@ class Asked:
     vectors: Tensor  # [m, D]
     seen: Ragged  # m rows: what they have met
     unknown: Tensor | None  # [n] items of each history that the model does not know; None: histories were not given
+    steps: Tensor | None = None  # [n] gradient steps taken to know each; None: no history was adapted to
 
 
 def remembered(bundle: Bundle, rows: Tensor) -> Asked:
@@ -60,7 +61,8 @@ def ask(bundle: Bundle, users: Iterable[object], histories: Iterable[Iterable[ob
     past, unknown = _past(bundle, histories, len(ids))
     read = (past.lengths > 0) if bundle.reader is not None else torch.zeros(len(ids), dtype=torch.bool)
     source[read] = SOURCES.index(HISTORY)
-    return Asked(ids, source, *_vectors(bundle, rows, past, read), unknown)
+    vectors, met, steps = _vectors(bundle, rows, past, read)
+    return Asked(ids, source, vectors, met, unknown, steps)
 
 
 def id_text(value: object, name: str = "user_id") -> str:
@@ -105,14 +107,17 @@ def _listed(history: Iterable[object]) -> Iterable[object]:
     return history
 
 
-def _vectors(bundle: Bundle, rows: Tensor, past: Ragged, read: Tensor) -> tuple[Tensor, Ragged]:
-    """Vectors and what was met, of all who are read or remembered, in the order they ask."""
+def _vectors(bundle: Bundle, rows: Tensor, past: Ragged, read: Tensor) -> tuple[Tensor, Ragged, Tensor | None]:
+    """Vectors and what was met, of all who are read or remembered, in the order they ask; and everybody's steps."""
+    steps: Tensor | None = None
     remembered, mine = (rows >= 0) & ~read, read.nonzero().flatten()
     parts, met = [bundle.users[rows[remembered]]], [take(bundle.seen, rows[remembered])]
     if bundle.reader is not None and mine.numel():
-        parts.append(bundle.reader.vectors(take(past, mine)).to(bundle.users.dtype))
+        found = bundle.reader.read(take(past, mine))
+        parts.append(found.vectors.to(bundle.users.dtype))
+        steps = None if found.steps is None else torch.zeros_like(rows).index_copy_(0, mine, found.steps)
         met.append(take(past, mine))
     order = torch.argsort(torch.cat((remembered.nonzero().flatten(), mine)))
     values = torch.cat([part.values for part in met])
     everyone = Ragged(values, offsets_of(torch.cat([part.lengths for part in met])))
-    return torch.cat(parts)[order], take(everyone, order)
+    return torch.cat(parts)[order], take(everyone, order), steps

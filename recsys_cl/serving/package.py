@@ -54,6 +54,7 @@ def signature(k: int = DEFAULT_K) -> Any:
                 ColSpec("string", "source"),
                 ColSpec("long", "row", required=False),
                 ColSpec("integer", "unknown_items", required=False),
+                ColSpec("integer", "steps", required=False),
             ]
         ),
         params=ParamSchema([ParamSpec("k", "integer", k), ParamSpec("new_items", "string", "")]),

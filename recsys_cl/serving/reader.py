@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -22,11 +22,22 @@ from recsys_cl.encoders._content import kept_features
 from recsys_cl.ops.ragged import owners
 
 
+class Read(NamedTuple):
+    """What was made of R histories."""
+
+    vectors: Tensor  # [R, D]
+    steps: Tensor | None = None  # [R] int64: gradient steps taken for each, where the model adapts to histories
+
+
 class Reader(Protocol):
     """Turns histories into the vectors of whoever has them."""
 
+    def read(self, histories: Ragged) -> Read:
+        """One vector a row; rows are item ids, oldest first, none empty."""
+        ...
+
     def vectors(self, histories: Ragged) -> Tensor:
-        """One vector a row [R, D]; rows are item ids, oldest first, none empty."""
+        """The vectors alone, [R, D]."""
         ...
 
     def state(self) -> dict[str, Tensor]:
@@ -39,6 +50,10 @@ class ByRule:
     """By a rule that is linear in what was met, whatever the order (see `Fold`)."""
 
     fold: Fold
+
+    def read(self, histories: Ragged) -> Read:
+        """Vectors; nothing is adapted."""
+        return Read(self.vectors(histories))
 
     def vectors(self, histories: Ragged) -> Tensor:
         """Sums over the distinct items of each row."""
@@ -70,7 +85,11 @@ class ByEncoder:
     _building: Lock = field(default_factory=Lock)
 
     def vectors(self, histories: Ragged) -> Tensor:
-        """The encoder's states of the histories."""
+        """The encoder's states of the histories, adapted to them where the method does so."""
+        return self.read(histories).vectors
+
+    def read(self, histories: Ragged) -> Read:
+        """Vectors, and the steps taken for each by a method that adapts."""
         from recsys_cl.evaluation.encode import encode_all
 
         guests = Shape(len(histories), self.shape.items)
@@ -80,7 +99,8 @@ class ByEncoder:
         feed: Feed[Any] = build(
             "structures", self.recipe.source, "source", shape=guests, interactions=read, sampler=None, rng=rng
         )
-        return encode_all(self.trained(), feed, torch.arange(guests.users)).users.float()
+        found = encode_all(self.trained(), feed, torch.arange(guests.users))
+        return Read(found.users.float(), found.steps)
 
     def state(self) -> dict[str, Tensor]:
         """The weights."""

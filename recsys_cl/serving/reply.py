@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from recsys_cl.serving.answer import similar, valid_k
-from recsys_cl.serving.asked import SOURCES, ask
+from recsys_cl.serving.asked import SOURCES, Asked, ask
 from recsys_cl.serving.bundle import Bundle
 from recsys_cl.serving.filters import NO_FILTERS, Choice, Filters
 from recsys_cl.serving.live import Served
@@ -21,7 +21,8 @@ Entry = dict[str, Any]
 def lists(served: Served, questions: Sequence[Question]) -> list[Entry]:
     """`recommend`, for each question: ``{"model", "users": [{"user_id", "source", "items": [{"item_id", "score"}]}]}``.
 
-    With histories each entry also says how many ``unknown_items`` were skipped. Who has met every item has an empty list.
+    With histories each entry also says how many ``unknown_items`` were skipped, and how many ``steps`` it took to adapt
+    to it, where the model does so. Who has met every item has an empty list.
     Several questions are answered as one: a shorter list is the beginning of a longer one.
 
     Raises:
@@ -36,8 +37,8 @@ def lists(served: Served, questions: Sequence[Question]) -> list[Entry]:
     rows = zip(asked.ids, asked.source.tolist(), top.items.tolist(), top.scores.tolist(), strict=True)
     names = iter(bundle.item_ids.take(_array(top.items[top.items >= 0])).to_pylist())
     entries = (_entry(user, source, items, scores, names) for user, source, items, scores in rows)
-    unknown = iter([0] * len(people) if asked.unknown is None else asked.unknown.tolist())
-    return [{"model": served.model, "users": _cut(question, entries, unknown)} for question in questions]
+    told = iter(_told(asked))
+    return [{"model": served.model, "users": _cut(question, entries, told)} for question in questions]
 
 
 def alike(served: Served, questions: Sequence[Question]) -> list[Entry]:
@@ -51,12 +52,20 @@ def _entry(user: str | None, source: int, items: list[int], scores: list[float],
     return {"user_id": user, "source": SOURCES[source], "items": best}
 
 
-def _cut(question: Question, entries: Iterator[Entry], unknown: Iterator[int]) -> list[Entry]:
+def _told(asked: Asked) -> list[Entry]:
+    """What is said of each history."""
+    unknown = [0] * len(asked.ids) if asked.unknown is None else asked.unknown.tolist()
+    if asked.steps is None:
+        return [{"unknown_items": skipped} for skipped in unknown]
+    return [{"unknown_items": skipped, "steps": took} for skipped, took in zip(unknown, asked.steps.tolist(), strict=True)]
+
+
+def _cut(question: Question, entries: Iterator[Entry], told: Iterator[Entry]) -> list[Entry]:
     """The entries of one question, its lists as long as it asked."""
     mine = []
-    for entry, skipped in zip(islice(entries, len(question.ids)), islice(unknown, len(question.ids)), strict=True):
+    for entry, said in zip(islice(entries, len(question.ids)), islice(told, len(question.ids)), strict=True):
         entry["items"] = entry["items"][: question.k]
-        mine.append(entry if question.histories is None else {**entry, "unknown_items": skipped})
+        mine.append(entry if question.histories is None else {**entry, **said})
     return mine
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from recsys_cl.config import Recipe, weight_of, without_weight
+from recsys_cl.config import Recipe
 from recsys_cl.core.build import build, resolve
 from recsys_cl.core.chance import generator
 from recsys_cl.core.errors import Unavailable
@@ -15,6 +15,7 @@ from recsys_cl.core.protocols import Feed, Method
 from recsys_cl.core.runtime import Runtime
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Interactions, ItemFeatures
+from recsys_cl.core.weighted import weight_of, without_weight
 from recsys_cl.ops.ranks import ALONE, Ranks
 from recsys_cl.training.own_share import divide_encoder, own_share, shard_tables
 

@@ -85,6 +85,7 @@ class EvaluateStage:
         """
         from recsys_cl.ingest.dataset import load_users
         from recsys_cl.stages.segmenting import segments_of, write_segments
+        from recsys_cl.stages.strangers import write_strangers
         from recsys_cl.stages.verdict import count_rows, write_representation, write_verdict
 
         began = perf_counter()
@@ -115,6 +116,8 @@ class EvaluateStage:
         write_verdict(verdict, user_ids, folder, facts)
         write_segments(segments, verdict, user_ids, folder)
         write_representation(verdict, known, categories, self.seed, folder)
+        if self.evaluation.shots:
+            write_strangers(verdict, self.experiment, job.reads, self.evaluation, folder)
         write_json(folder / COST, {"seconds": round(perf_counter() - began, 3), "device": str(test.users.device)})
         return {"users": len(verdict.held_out.users), **verdict.means()}
 

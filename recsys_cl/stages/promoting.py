@@ -58,7 +58,7 @@ class PromoteStage:
     @property
     def settings(self) -> Mapping[str, Any]:
         """The rule, and how the champion is measured."""
-        measured = self.evaluation.model_dump(mode="json", exclude={"memory_mib", "segments"})
+        measured = self.evaluation.model_dump(mode="json", exclude={"memory_mib", "segments", "shots"})
         return {"rule": self.rule.model_dump(mode="json", exclude={"automatic"}), "evaluation": measured}
 
     def outside(self) -> Mapping[str, str]:

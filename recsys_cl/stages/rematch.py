@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from recsys_cl.core.errors import Refused, nearest
-from recsys_cl.core.values import Encoding, Interactions, Ragged, Shape
-from recsys_cl.evaluation.held_out import HeldOut, hold_out
+from recsys_cl.core.values import Interactions, Shape
+from recsys_cl.evaluation.held_out import hold_out
 from recsys_cl.evaluation.measure import measure
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
-from recsys_cl.ops.ragged import offsets_of
+from recsys_cl.stages.as_served import as_served
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +52,9 @@ def remeasure(bundle: Bundle, reads: Mapping[str, Path], evaluation: Evaluation,
     held_out = hold_out(truth, known, exclude_seen=evaluation.exclude_seen)
     names = load_users(reads["vocabulary"])["user_id"]
     ids = [str(names[user]) for user in held_out.users.tolist()]
-    values = measure(_asked(bundle, ids, held_out), held_out, [known_metrics[metric]], evaluation.budget, name).values
+    values = measure(
+        as_served(bundle, ids, held_out.history), held_out, [known_metrics[metric]], evaluation.budget, name
+    ).values
     return pd.Series(values[metric].numpy(), index=pd.Index(ids, name="user_id"), dtype="float64").sort_index()
 
 
@@ -82,23 +83,3 @@ def _translated(bundle: Bundle, reads: Mapping[str, Path]) -> tuple[Interactions
     met = number[known.items]
     kept = met < shape.items
     return truth, Interactions(shape, known.users[kept], met[kept], known.times[kept])
-
-
-def _asked(bundle: Bundle, ids: list[str], held_out: HeldOut) -> Encoding:
-    """Vectors with one more coordinate: popularity for items, one for strangers, so that these get the popular list."""
-    from recsys_cl.serving.asked import places
-
-    rows, lengths = places(bundle.user_ids, ids), held_out.history.lengths
-    dim = bundle.users.shape[1]
-    users = torch.zeros(len(ids), dim + 1)
-    remembered = rows >= 0
-    users[remembered, :dim] = bundle.users[rows[remembered]]
-    read = (lengths > 0) if bundle.reader is not None else torch.zeros_like(remembered)
-    if bundle.reader is not None and bool(read.any()):
-        users[read, :dim] = bundle.reader.vectors(_without_empty(held_out.history, read)).float()
-    users[~remembered & ~read, dim] = 1.0
-    return Encoding(users, torch.cat((bundle.items, bundle.counts.float()[:, None]), dim=1))
-
-
-def _without_empty(history: Ragged, read: Tensor) -> Ragged:
-    return Ragged(history.values, offsets_of(history.lengths[read]))

@@ -68,7 +68,7 @@ class TrainStage:
         """All that decides the weights and what is said of them; memory and threads do not."""
         return {
             "recipe": self.recipe.settings(),
-            "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib", "segments", "history"}),
+            "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib", "segments", "history", "shots"}),
             "runtime": self.runtime.decides(),
             "seed": self.seed,
         }

@@ -79,7 +79,7 @@ class TuneStage:
             "recipe": self.recipe.settings(),
             "space": {key: each.model_dump(mode="json") for key, each in self.space.items()},
             "tune": self.tune.model_dump(mode="json", exclude={"trials", "space"}),
-            "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib"}),
+            "evaluation": self.evaluation.model_dump(mode="json", exclude={"memory_mib", "shots"}),
             "runtime": self.runtime.decides(),
             "seed": self.seed,
         }

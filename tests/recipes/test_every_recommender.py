@@ -1,4 +1,4 @@
-"""What every recipe keeps, whatever it is made of: one suite, one row a recipe of the sequence and graph families."""
+"""What every recipe keeps, whatever it is made of: one suite, one row a recipe of the sequence, few-shot and graph families."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from recsys_cl.training.randomness import seeded
 from recsys_cl.training.weights import save_weights
 
 SHAPE = Shape(users=14, items=12)
-SMALL = {"sequence": {"source": {"batch_size": 5}, "encoder": {"dim": 8}}, "graph": {"encoder": {"dim": 8}}}
-SEQUENCE = [name for name in recipe_names() if load_recipe(name).family == "sequence"]
+READING = {"source": {"batch_size": 5}, "encoder": {"dim": 8}}
+SMALL = {"sequence": READING, "few-shot": READING, "graph": {"encoder": {"dim": 8}}}
+FEW_SHOT = ["meta-mf", "anil-sasrec", "proto-cold"]  # meta-content reads content, which this log has not
+SEQUENCE = [*FEW_SHOT, *(name for name in recipe_names() if load_recipe(name).family == "sequence")]
 NAMES = SEQUENCE + [name for name in recipe_names() if load_recipe(name).family == "graph"]
 EVERYONE = torch.arange(SHAPE.users)
 

@@ -22,6 +22,7 @@ from recsys_cl.serving.portable import write_encoder
 from recsys_cl.serving.question import Limits, read_question
 from recsys_cl.serving.reader import reader_of
 from recsys_cl.serving.recommend import recommend_to
+from recsys_cl.serving.reply import lists as replied
 from recsys_cl.stages import assemble as bring_to_life
 from recsys_cl.stages.verdict import vectors_of
 from recsys_cl.training.weights import save_weights
@@ -29,7 +30,9 @@ from tests.graphs import features
 
 SHAPE = Shape(users=12, items=25)
 SMALL = {"sequence": {"source": {"batch_size": 8}, "encoder": {"dim": 16}}, "graph": {"encoder": {"dim": 8}}, "baseline": {}}
-READING = [name for name in recipe_names() if load_recipe(name).family == "sequence"]
+ADAPTING = ["meta-mf", "anil-sasrec", "proto-cold"]
+SMALL["few-shot"] = SMALL["sequence"]
+READING = [*ADAPTING, *(name for name in recipe_names() if load_recipe(name).family == "sequence")]
 FOLDING = ["lightgcn", "xsimgcl", "ncl", "puresvd", "item-knn", "ease"]
 
 
@@ -111,7 +114,25 @@ def test_graphs_fold_a_stranger_in_by_their_own_propagation(name, with_table, tm
     torch.testing.assert_close(found[0].double(), expected, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", ["sasrec-softmax", "gru4rec", "bert4rec", "lightgcn", "ease"])
+@pytest.mark.parametrize(("name", "steps"), [("meta-mf", 5), ("anil-sasrec", 3), ("proto-cold", 0)])
+def test_a_model_that_adapts_says_how_many_steps_it_took(name, steps, tmp_path):
+    """Read back from disk; of who is remembered or popular nobody adapts to anything."""
+    write_bundle(made(name, tmp_path), tmp_path / "bundle")
+    bundle = read_bundle(tmp_path / "bundle")
+    people, histories = [None, "u03", "nobody"], [past_of(0), None, ["unknown"]]
+    answer = recommend(bundle, people, 3, histories)
+    assert answer["steps"].to_pylist() == [steps] * 3 + [0] * 6
+    question = read_question(json.dumps({"histories": [past_of(0)], "k": 3}).encode(), "user_id", Limits())
+    (entry,) = replied(SimpleNamespace(bundle=bundle, model="m"), [question])[0]["users"]
+    assert (entry["steps"], entry["source"], entry["unknown_items"]) == (steps, "history", 0)
+    assert [item["item_id"] for item in entry["items"]] == answer["item_id"].to_pylist()[:3]
+
+
+def test_a_model_that_does_not_adapt_says_nothing_of_steps(sasrec):
+    assert "steps" not in recommend(sasrec, [None], 3, [past_of(0)]).column_names
+
+
+@pytest.mark.parametrize("name", ["sasrec-softmax", "gru4rec", "bert4rec", "lightgcn", "ease", *ADAPTING])
 def test_who_else_asks_does_not_matter(name, tmp_path):
     bundle = made(name, tmp_path)
     people, histories = [None, "u03", "nobody", None], [past_of(0), None, None, past_of(7)[:1]]

@@ -14,6 +14,8 @@ PARTS = ("train", "valid", "test")
 """Part ``p`` is named ``PARTS[p]``, in splits, files and reports alike."""
 NOWHERE = -1
 """The part of what a split leaves out: in a gap, or after the window that is looked at."""
+STRANGER = "stranger"
+"""A column of held-out parts where a split holds out whole users: their text, null for those in the vocabulary."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -124,11 +124,14 @@ def _columns(batches: Iterator[pa.RecordBatch]) -> Columns:
 
 
 def _pieces(batches: Iterator[pa.RecordBatch]) -> Pieces:
-    """Each column as an array a batch; times as microseconds since 1970 UTC, weights as floats (some dialects: decimals)."""
+    """Each column as an array a batch; times as microseconds since 1970 UTC, weights as floats (some dialects: decimals).
+
+    Copied, because a view of one column would keep the whole batch of the engine's, ids and all.
+    """
     found: Pieces = {}
     for batch in batches:
         for name, values in zip(batch.schema.names, batch.columns, strict=True):
-            found.setdefault(name, []).append(_NUMBERS.get(name, lambda same: same)(values).to_numpy())
+            found.setdefault(name, []).append(np.array(_NUMBERS.get(name, lambda same: same)(values)))
     return found
 
 

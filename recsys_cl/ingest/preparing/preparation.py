@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ from recsys_cl.core.values import Shape
 from recsys_cl.ingest.engine import engine
 from recsys_cl.ingest.prepare import Prepare
 from recsys_cl.ingest.preparing.behaviours import behaviour_columns, summed_weights
-from recsys_cl.ingest.preparing.coded_log import NOWHERE, PARTS, TRAIN, CodedLog
+from recsys_cl.ingest.preparing.coded_log import NOWHERE, PARTS, STRANGER, TEST, TRAIN, CodedLog
 from recsys_cl.ingest.preparing.coding import code
 from recsys_cl.ingest.preparing.content import Content, content_of
 from recsys_cl.ingest.preparing.kcore import kcore
@@ -68,7 +69,8 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path, items: Path | 
     Raises:
         Refused: a step leaves nothing, a part has no interactions, or the log lacks what a setting names.
     """
-    log, parts, counts = _divided(interactions, settings, scratch)
+    split = build("ingest.splits", settings.split, "prepare.split")
+    log, parts, counts = _divided(interactions, settings, split, scratch)
     train = np.flatnonzero(parts == TRAIN)
     left_out = int((parts == NOWHERE).sum())
     core = kcore(log.users[train], log.items[train], settings.kcore, repeated=settings.repeats == "keep")
@@ -81,15 +83,17 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path, items: Path | 
     if items is not None and settings.features:
         met = log.item_ids.take(pa.array(np.unique(log.items[kept])))
         content = content_of(met, items, settings.features, cold=settings.cold_items == "features")
-    return replace(_renumbered(log, parts, kept, counts, content), repeated=settings.repeats == "keep")
+    made = replace(_renumbered(log, parts, kept, counts, content), repeated=settings.repeats == "keep")
+    return _named(made, log, parts) if getattr(split, "strangers", False) else made
 
 
-def _divided(interactions: Path, settings: Prepare, scratch: Path) -> tuple[CodedLog, NDArray[np.int8], dict[str, int]]:
+def _divided(
+    interactions: Path, settings: Prepare, split: Any, scratch: Path
+) -> tuple[CodedLog, NDArray[np.int8], dict[str, int]]:
     """What repeats leave of the log, and the part of each row; the log before that, and its clock, are let go of."""
     with engine(scratch, settings.memory_limit, settings.threads, settings.engine) as run:
         whole, counts = code(run, interactions, settings)
     log, removed = _collapsed(whole, settings)
-    split = build("ingest.splits", settings.split, "prepare.split")
     parts = split(log)
     _need_every_part(parts, settings.split.use, PARTS if getattr(split, "test", True) else PARTS[:-1])
     if settings.repeats == "sum" and log.weights is not None:
@@ -131,6 +135,14 @@ def _renumbered(
     made[0] = replace(made[0], columns={**made[0].columns, **behaviour_columns(log, train)})
     counts |= {name: len(r) for name, r in zip(PARTS, rows, strict=True)}
     return Prepared((made[0], made[1], made[2]), user_ids, item_ids, counts, content)
+
+
+def _named(prepared: Prepared, log: CodedLog, parts: NDArray[np.int8]) -> Prepared:
+    """With the strangers of the test part told apart."""
+    train, valid, test = prepared.parts
+    codes = pa.array(log.users[parts == TEST], mask=test.users < prepared.shape.users)
+    told = {**test.columns, STRANGER: log.user_ids.take(codes).dictionary_encode()}
+    return replace(prepared, parts=(train, valid, replace(test, columns=told)))
 
 
 def _columns(log: CodedLog, rows: NDArray[np.int64]) -> dict[str, pa.Array]:

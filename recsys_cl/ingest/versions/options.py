@@ -14,6 +14,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
 from recsys_cl.ingest.contract import END
 from recsys_cl.ingest.reading.columns import check_mapping
+from recsys_cl.ingest.reading.records import check_delimiter
 from recsys_cl.ingest.settings import Ingest
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -46,8 +47,13 @@ def mapping(given: Sequence[str]) -> dict[str, str]:
         if ours in named:
             raise Refused(f"--columns {pair}: {ours} is '{named[ours]}' already")
         named[ours] = theirs
-    check_mapping(named)
+    check_mapping(named, key="--columns ")
     return named
+
+
+def delimiter(text: str | None) -> str | None:
+    r"""The character itself; ``\t`` stands for a tab, which few shells let one type."""
+    return None if text is None else check_delimiter("\t" if text == r"\t" else text, "--delimiter")
 
 
 def allowance(text: str) -> int:

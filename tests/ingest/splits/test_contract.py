@@ -22,6 +22,7 @@ SPLITS = [
     Component.model_validate({"use": "time", "valid": 0.2, "test": 0.2, "gap": "0.000002s"}),
     Component(use="rolling"),
     Component.model_validate({"use": "item_cold", "seed": 3}),
+    Component.model_validate({"use": "user_cold", "users": 0.3, "seed": 3}),
     Component.model_validate({"use": "rolling", "window": 2, "windows": 2, "length": "0.000009s", "gap": "0.000003s"}),
 ]
 ROWS = st.permutations(range(40))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.versions.options import allowance, mapping, settings
+from recsys_cl.ingest.versions.options import allowance, delimiter, mapping, settings
 
 from .conftest import HEADER, Keeper
 
@@ -16,6 +16,21 @@ CENTURY = 36_525 * 86_400 * 1_000_000
 def test_columns_that_are_none_or_twice(given: list[str]) -> None:
     with pytest.raises(Refused, match=r"^--columns .*(expected OURS=THEIRS|is 'a' already)"):
         mapping(given)
+
+
+def test_a_column_that_the_contract_lacks_is_named_by_the_option() -> None:
+    with pytest.raises(Refused, match=r"^--columns usr_id: no such column in the contract; did you mean 'user_id'\?"):
+        mapping(["usr_id=x"])
+
+
+@pytest.mark.parametrize("text", ["", "ab", "é", '"', "\n", "\r", "\0", r"\n"])
+def test_what_divides_nothing(text: str) -> None:
+    with pytest.raises(Refused, match=r"^--delimiter: one ASCII character"):
+        delimiter(text)
+
+
+def test_what_divides_fields() -> None:
+    assert [delimiter(text) for text in (None, "^", "\t", r"\t", " ")] == [None, "^", "\t", "\t", " "]
 
 
 @pytest.mark.parametrize("given", [{"memory_limit": text} for text in ("0GB", "0.0MB", "-1GB", "2 GB", "1KB", "GB", "inf")])

@@ -1,0 +1,37 @@
+"""Which weights of an encoder a task may change, and what it reads with weights of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from recsys_cl.core.protocols import Tasks
+from recsys_cl.ops.adapt import Weights
+
+
+def fast_weights(encoder: nn.Module, tasks: Tasks) -> tuple[str, ...]:
+    """Names of the encoder's weights that no item's vector depends on: autograd says so, of any encoder.
+
+    Items are ranked for everybody, so what they are made of is nobody's own.
+    """
+    named = dict(encoder.named_parameters())
+    with torch.enable_grad():
+        (once,) = encoder([tasks.rows(tasks.tokens[:1])], tasks.tokens.new_zeros(1))
+        slopes = torch.autograd.grad(once.items.sum(), list(named.values()), allow_unused=True)
+    return tuple(name for name, slope in zip(named, slopes, strict=True) if slope is None)
+
+
+def own_states(encoder: nn.Module, weights: Weights, tasks: Tasks, tokens: Tensor) -> Tensor:
+    """One task's states [L, D] of its history ``tokens`` [L], by an encoder with ``weights`` of its own."""
+    asked: Any = ([tasks.rows(tokens[None])], tokens.new_zeros(1), tokens.new_zeros(0))  # no item is asked for
+    (own,) = functional_call(encoder, dict(weights), asked)
+    states: Tensor = own.users
+    return states
+
+
+def named(prefix: str, weights: Weights) -> dict[str, Tensor]:
+    """Those of the ``weights`` that begin with ``prefix``, without it."""
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}

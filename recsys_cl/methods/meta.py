@@ -1,0 +1,160 @@
+"""Learning to be adapted: whoever is asked for is a task, known by a few items, and the model is trained to need no more.
+
+MAML and its first-order form (Finn et al., 2017, arXiv:1703.03400), ANIL (Raghu et al., 2020, arXiv:1909.09157), Reptile
+(Nichol et al., 2018, arXiv:1803.02999) and prototypes (Snell et al., 2017, arXiv:1703.05175), as settings of one method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
+
+import torch
+from annotated_types import Ge
+from pydantic import Field, PositiveInt
+from torch import Generator, Tensor, nn
+from torch.func import functional_call, vmap
+from torch.nn.functional import embedding
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.protocols import Encoder, Objective, Tasks, View
+from recsys_cl.core.settings import Component
+from recsys_cl.core.values import Batch, Encoding, Interactions
+from recsys_cl.methods._encode import scored
+from recsys_cl.methods._fast import fast_weights, named, own_states
+from recsys_cl.methods._inner import Head, Inner, Kind
+from recsys_cl.ops.adapt import Weights, adapt
+from recsys_cl.ops.twice import twice_differentiable
+
+
+class Meta(nn.Module):
+    """Adapts to each task's support by ``steps`` of gradient descent on ``inner``; what it asks then is the outer objectives'.
+
+    A score is the dot product of a task's vector with an item's, and items are ranked for everybody: whatever the items'
+    vectors are made of is learned in the outer loop alone. Adapted is all else of encoder and head (``maml``, ``reptile``), or
+    the head alone (``anil``), where the encoder runs once for all tasks. Tasks are batched by ``torch.func``.
+    ``reptile`` descends on support and query together; its term ``reptile`` draws the start to where that led, and items learn
+    from the outer objectives there. ``prototype`` takes no steps: the mean of the state for nobody and of the support's items.
+
+    Args:
+        encoder: reads histories.
+        objectives: of the query, after adaptation; weight and objective by name.
+        inner: objectives of the support, with weights, see ``methods/_inner.py``; the softmax over the catalogue by default.
+        algorithm: see above.
+        first_order: take inner gradients for constants; ``reptile`` always does.
+        inner_rate: of the inner steps.
+        steps: of the inner loop, in training and for whoever is asked for later: the budget.
+        tolerance: whose gradient is no longer than this takes no more steps.
+        head: what is put on the encoder's states.
+        negatives: items drawn once, that stand against every answer of the inner loss; 0: the whole catalogue does.
+        similarity: what a score is: the dot product of the vectors, or their cosine.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder[Any],
+        objectives: Mapping[str, tuple[float, Objective]],
+        interactions: Interactions,
+        rng: Generator,
+        views: Sequence[View[Any]] = (),
+        main_view: View[Any] | None = None,
+        *,
+        inner: dict[str, Component] | None = None,
+        algorithm: Literal["maml", "anil", "reptile", "prototype"] = "maml",
+        first_order: bool = False,
+        inner_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1,
+        steps: PositiveInt = 5,
+        tolerance: Annotated[float, Ge(0)] = 0.0,
+        head: Kind = "none",
+        negatives: Annotated[int, Ge(0)] = 0,
+        similarity: Literal["dot", "cosine"] = "dot",
+    ) -> None:
+        super().__init__()
+        if views or main_view is not None:
+            raise Refused("views: 'meta' contrasts what a task is asked for with all else, and reads no views")
+        if algorithm == "anil" and head == "none":
+            raise Refused("method.head: 'anil' adapts the head alone, and there is none; choose 'shift' or 'affine'")
+        self.encoder, self.objectives, self.similarity = encoder, objectives, similarity
+        self.algorithm, self.rate, self.steps = algorithm, inner_rate, steps
+        self.how: dict[str, Any] = {"first_order": first_order or algorithm == "reptile", "tolerance": tolerance}
+        self.head = Head(head, encoder.dim)
+        self.inner = Inner(inner or {"softmax": Component(use="softmax")}, negatives, encoder.dim, interactions, rng)
+        self.learned = nn.ModuleDict({n: o for n, (_, o) in objectives.items() if isinstance(o, nn.Module)})
+        self._fast: tuple[str, ...] | None = None  # the encoder's weights that tasks adapt; known when the first is seen
+
+    def losses(self, batch: Batch[Any], rng: Generator) -> dict[str, Tensor]:  # noqa: ARG002 - the protocol passes it
+        """Weighted loss terms by name, scalars; their sum is what to minimise."""
+        tasks: Tasks = batch.source
+        found = self._learn(tasks)
+        asks = found.vectors[:, tasks.support.shape[1] :].flatten(0, 1)
+        main = Encoding(asks, found.items if batch.items is None else embedding(batch.items, found.items))
+        terms = {name: weight * objective(main, (), batch) for name, (weight, objective) in self.objectives.items()}
+        return terms if found.drawn is None else {**terms, "reptile": found.drawn}
+
+    def encode(self, source: Tasks, users: Tensor) -> Encoding:  # noqa: ARG002 - tasks are known by what they met
+        """Vectors of the tasks [T, D] after adaptation, of the whole catalogue, and the steps that each took."""
+        found = self._learn(source)
+        encoding = scored(Encoding(found.vectors[:, -1], found.items), self.similarity)
+        return Encoding(encoding.users, encoding.items, steps=found.steps)
+
+    def _learn(self, tasks: Tasks) -> _Learned:
+        """What each task knows after its support, at every place of its history."""
+        tokens, support = tasks.tokens, tasks.support
+        (plain,) = self.encoder([tasks.rows(tokens)], tokens[:, 0])
+        states = plain.users.view(*tokens.shape, -1)
+        if self.algorithm == "prototype":
+            mean = (states[:, 0] + embedding(support, plain.items).sum(1)) / (1 + support.shape[1])
+            return _Learned(plain.items, mean[:, None].expand_as(states), torch.zeros_like(tokens[:, 0]))
+        start, reptile = self._start(tasks), self.algorithm == "reptile"
+        learns_from = torch.cat((support, tasks.query), 1) if reptile else support
+        size = learns_from.shape[1]
+
+        def vectors(weights: Weights, tokens: Tensor, states: Tensor) -> Tensor:
+            """Of one task, [L, D]; with no weights of its own the encoder has said all already."""
+            body = named("encoder.", weights)
+            read = own_states(self.get_submodule("encoder"), body, tasks, tokens) if body else states
+            return functional_call(self.head, named("head.", weights), (read,))  # type: ignore[no-any-return]
+
+        def loss(weights: Weights, tokens: Tensor, states: Tensor, answers: Tensor) -> Tensor:
+            return self.inner(vectors(weights, tokens, states), answers, plain.items)  # type: ignore[no-any-return]
+
+        given = (tokens[:, :size], states[:, :size], learns_from)
+        budget = self.steps if size else 0
+        own, steps = adapt(loss, start, given, rate=self.rate, steps=budget, **self.how)
+        drawn = _distance(start, own) / self.rate if reptile else None
+        own = {name: value.detach() for name, value in own.items()} if reptile else own
+        with twice_differentiable():
+            return _Learned(plain.items, vmap(vectors, randomness="same")(own, tokens, states), steps, drawn)
+
+    def _start(self, tasks: Tasks) -> dict[str, Tensor]:
+        """The weights from which every task begins, by name."""
+        start: dict[str, Tensor] = {f"head.{name}": value for name, value in self.head.named_parameters()}
+        if self.algorithm == "anil":
+            return start
+        encoder = self.get_submodule("encoder")
+        if self._fast is None:
+            self._fast = fast_weights(encoder, tasks)
+        start |= {f"encoder.{name}": encoder.get_parameter(name) for name in self._fast}
+        if not start:
+            raise Refused("method.head: all of the encoder is what items are made of; without a head nothing can adapt")
+        return start
+
+    @property
+    def module(self) -> nn.Module:
+        """Itself."""
+        return self
+
+
+class _Learned(NamedTuple):
+    """T tasks after their supports."""
+
+    items: Tensor  # [I, D]
+    vectors: Tensor  # [T, L, D]
+    steps: Tensor  # [T]
+    drawn: Tensor | None = None  # what draws the start to where the tasks ended
+
+
+def _distance(start: Weights, own: Weights) -> Tensor:
+    """Half the squared distance from where the tasks ended to the start, their mean; draws the start alone."""
+    far = [(start[name] - value.detach()).square().flatten(1).sum(1) for name, value in own.items()]
+    return torch.stack(far).sum(0).mean() / 2
