@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.ingest_logs import made_log
-from benchmarks.measure import Measured, command, keep
+from benchmarks.measure import Measured, command, keep, peak_gb
 
 DAY = 100_000
 TARGETS = {"cold, 1,000 rows": 2.0, "a day appended": 10.0}
@@ -62,7 +62,7 @@ def _ingest(path: Path, out: Path) -> Measured:
 def _told(name: str, run: Measured) -> dict[str, object]:
     counts = {key: run.answer[key] for key in ("rows_in", "rows_kept", "rows", "version")}
     target = {"target_seconds": TARGETS[name]} if name in TARGETS else {}
-    return {"seconds": round(run.seconds, 2), "peak_gib": round(run.peak_mib / 1024, 2), **target, **counts}
+    return {"seconds": round(run.seconds, 2), "peak_gb": peak_gb(run.peak_mib), **target, **counts}
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.ingest`` makes logs in ``--logs`` (kept there), runs each case in a process of its own and writes
 ``benchmarks/results/ingest.json``. A case is FORMAT:ROWS with any of ``:pandas`` and ``:limit=4GB`` behind it;
-``--large`` adds 100 million rows, also under an engine limit of 4 GB.
+``--large`` adds 100 million rows, also under an engine limit of 4 GB. Of cases that are named only those are measured again.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import ROOT, keep, peak_mib
+from benchmarks.measure import RESULTS, ROOT, keep, peak_gb, peak_mib
 
 CASES = ("parquet:1000", "parquet:1M", "parquet:5M", "parquet:20M", "csv:20M", "jsonl:5M", "parquet:20M:pandas")
 LARGE = ("parquet:100M", "parquet:100M:limit=4GB")
-TARGETS = {  # seconds, GiB
+TARGETS = {  # seconds, GB of 10^9 bytes
     "parquet:1000": (2, 0.5),
     "parquet:20M": (20, 2.5),
     "csv:20M": (60, 2.5),
@@ -83,7 +83,7 @@ def run_here(case: Case, path: Path) -> None:
     limit = next((option.partition("=")[2] for option in case.options if option.startswith("limit=")), "2GB")
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         done = _pandas(path, Path(folder)) if "pandas" in case.options else ours(path, Path(folder), limit)
-    print(json.dumps({"peak_gib": round(peak_mib() / 1024, 2), **done}))
+    print(json.dumps({"peak_gb": peak_gb(peak_mib()), **done}))
 
 
 def _pandas(path: Path, folder: Path) -> dict[str, int]:
@@ -111,9 +111,9 @@ def measured(case: Case, logs: Path) -> dict[str, Any]:
         raise SystemExit(f"{case.text} ended with {process.returncode}")
     counted = json.loads(printed.splitlines()[-1])
     cost = {"wall_seconds": wall, "cpu_seconds": usage.ru_utime + usage.ru_stime}
-    target = dict(zip(("seconds", "gib"), TARGETS[case.text], strict=True)) if case.text in TARGETS else {}
+    target = dict(zip(("seconds", "gb"), TARGETS[case.text], strict=True)) if case.text in TARGETS else {}
     record = {**{name: round(value, 2) for name, value in cost.items()}, "target": target, **counted}
-    print(f"{case.text:26} {wall:7.1f} s  {cost['cpu_seconds']:7.1f} CPU s  {counted['peak_gib']:5.2f} GiB  {target}")
+    print(f"{case.text:26} {wall:7.1f} s  {cost['cpu_seconds']:7.1f} CPU s  {counted['peak_gb']:5.2f} GB  {target}")
     return record
 
 
@@ -129,7 +129,7 @@ def summary(results: dict[str, dict[str, Any]]) -> dict[str, float]:
     for text, reference in results.items():
         mine = results.get(text.removesuffix(":pandas"))
         if text.endswith(":pandas") and mine:
-            for cost in ("wall_seconds", "cpu_seconds", "peak_gib"):
+            for cost in ("wall_seconds", "cpu_seconds", "peak_gb"):
                 found[f"pandas_to_ours_{cost}"] = round(reference[cost] / mine[cost], 2)
     return found
 
@@ -148,7 +148,9 @@ def main() -> None:
         return
     asked.logs.mkdir(parents=True, exist_ok=True)
     texts = [*(asked.cases or CASES), *(LARGE if asked.large else ())]
-    results = {text: measured(Case(text), asked.logs) for text in texts}
+    before = RESULTS / f"{asked.name}.json"
+    results = json.loads(before.read_text("utf-8"))["cases"] if asked.cases and before.exists() else {}
+    results |= {text: measured(Case(text), asked.logs) for text in texts}
     keep(asked.name, {"command": "make bench-ingest", "cases": results, "summary": summary(results)})
 
 

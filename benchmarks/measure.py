@@ -49,6 +49,11 @@ def peak_mib() -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 2**10
 
 
+def peak_gb(mib: float) -> float:
+    """GB of 10^9 bytes, as targets are told in."""
+    return round(mib * 2**20 / 1e9, 2)
+
+
 def machine() -> dict[str, Any]:
     """What a figure was measured on."""
     import torch

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import logging
-import signal
+import os
 import sys
 import traceback
-from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -14,7 +15,10 @@ import typer
 from recsys_cl import __version__
 from recsys_cl.commands import data, evidence, export, looking, pipeline, protocols, registry, report, serving, tune
 from recsys_cl.core.errors import RecsysError
-from recsys_cl.core.logs import say, structured
+from recsys_cl.core.logs import say, set_up_by_environment, structured
+from recsys_cl.core.stopping import listen
+
+_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EPIPE)
 
 app = typer.Typer(
     name="recsys-cl",
@@ -26,6 +30,8 @@ app = typer.Typer(
     "Start with [bold]recsys-cl run pipelines/demo.toml[/bold]; point a copy of that file at your own logs next.",
     epilog="Exit codes: 0 done, 2 input or configuration refused, 3 environment (disk, lock, store), 1 internal error.",
 )
+
+_STOPPED = 130
 
 
 def _version(asked: bool) -> None:
@@ -49,18 +55,30 @@ for _room in (pipeline, data, tune, protocols, report, evidence, serving, export
 
 def main() -> NoReturn:
     """Entry point. A user's mistake is one message and an exit code, never a traceback."""
-    signal.signal(signal.SIGTERM, _stop)
-    try:
-        code: Any = app(prog_name="recsys-cl", standalone_mode=False)
-    except RecsysError as error:
-        code = _fail(str(error), error.exit_code)
-    except typer.Exit as stop:
-        code = stop.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        code = _fail("stopped; the same command goes on from here", 130)
-    except Exception as error:
-        code = _usage(error)
+    listen()
+    _say_anything()
+    code = _answered()
+    if code == _STOPPED:  # Typer makes an exit code of an interrupt, or hands it on, by its version
+        _fail("stopped; the same command goes on from here", _STOPPED)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _answered() -> Any:
+    try:
+        set_up_by_environment()
+        code: Any = app(prog_name="recsys-cl", standalone_mode=False)
+        print(end="", flush=True)  # at exit the interpreter would swallow what goes wrong
+    except RecsysError as error:
+        return _fail(str(error), error.exit_code)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return _STOPPED
+    except SystemExit:  # typer's own way to end where nobody reads on
+        return 3
+    except Exception as error:
+        return _unheard(error) or _usage(error)
+    return code
 
 
 def _usage(error: Exception) -> int:
@@ -73,13 +91,23 @@ def _usage(error: Exception) -> int:
     return _fail("internal error; please report it with the lines above", 1)
 
 
+def _say_anything() -> None:
+    """A path may be any bytes, and a terminal may know ASCII alone: what it does not know is escaped."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _unheard(error: Exception) -> int:
+    """Exit 3 where standard output is full or closed: what was done is done, and nothing more is written; else 0."""
+    if not isinstance(error, OSError) or error.filename is not None or error.errno not in _OUTPUT:
+        return 0
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _fail(f"cannot write to standard output: {error}", 3)
+
+
 def _fail(message: str, code: int) -> int:
     if structured():
         say("end", logging.ERROR if code else logging.INFO, message=message, exit_code=code)
     else:
         print(f"recsys-cl: {message}", file=sys.stderr)
     return code
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt

@@ -167,6 +167,7 @@ class Experiment(Settings):
     name: str = Field("", pattern=r"^[\w.\-]*$")
     set: dict[str, Any] = Field(default_factory=dict)
     tuned: str = ""  # path of the best.toml of `recsys-cl tune`; laid over `set`
+    trials: int = Field(0, ge=0)  # how many the search took that found `set`; 0: `tuned` says it, or nothing was searched for
 
     @property
     def label(self) -> str:
@@ -175,16 +176,22 @@ class Experiment(Settings):
 
     def changes(self) -> tuple[Mapping[str, Any], ...]:
         """What is laid over the recipe, in order."""
+        return self.set, self.found.set
+
+    @property
+    def found(self) -> Tuned:
+        """What tuning found for it, nothing where it was not asked."""
         if not self.tuned:
-            return (self.set,)
+            return Tuned(set={}, trials=self.trials)
         text = read_text(Path(self.tuned))
-        return self.set, validate(Tuned, parse(text, self.tuned), self.tuned, text).set
+        return validate(Tuned, parse(text, self.tuned), self.tuned, text)
 
 
 class Tuned(Settings):
     """What tuning found for one recipe."""
 
     set: dict[str, Any] = Field(default_factory=dict)
+    trials: int = Field(0, ge=0)
 
 
 class Registry(Settings):

@@ -25,6 +25,8 @@ FLOORS = {
 SAFE_TAR = {(3, 11): 13, (3, 12): 11, (3, 13): 4}
 """First Python patch level whose tar extraction filter holds (CVE-2025-4517)."""
 
+_CHOOSE = "check --tracking-uri or MLFLOW_TRACKING_URI"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -44,7 +46,7 @@ def examine(data_dir: Path, tracking_uri: str | None) -> list[Finding]:
         _device(),
         _memory(),
         _disk(data_dir),
-        _writable(data_dir, "data folder"),
+        _writable(data_dir, "data folder", "choose another with --data-dir"),
         _store(tracking_uri),
     ]
 
@@ -98,13 +100,13 @@ def _disk(folder: Path) -> Finding:
     return Finding("error" if low else "ok", "disk", f"{free:.1f} GiB free at {there}", "make room" if low else "")
 
 
-def _writable(folder: Path, what: str) -> Finding:
+def _writable(folder: Path, what: str, advice: str) -> Finding:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder):
             return Finding("ok", what, f"{folder} can be written")
     except OSError as error:
-        return Finding("error", what, f"{folder}: {error.strerror}", "choose another with --data-dir")
+        return Finding("error", what, f"{folder}: {error.strerror}", advice)
 
 
 def _store(tracking_uri: str | None) -> Finding:
@@ -115,11 +117,11 @@ def _store(tracking_uri: str | None) -> Finding:
 
     path = sqlite_path(address(Path(), tracking_uri))
     if path is not None and not path.exists():
-        return _writable(path.parent, "tracking store")
+        return _writable(path.parent, "tracking store", _CHOOSE)
     try:
         store = open_store(Path(), tracking_uri)
         with store.explained():
             store.client.search_experiments(max_results=1)
     except RecsysError as error:
-        return Finding("error", "tracking store", str(error), "check --tracking-uri or MLFLOW_TRACKING_URI")
+        return Finding("error", "tracking store", str(error), _CHOOSE)
     return Finding("ok", "tracking store", f"{store.name} answers")

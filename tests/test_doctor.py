@@ -71,3 +71,9 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file is in the way")
     assert found("data folder", tmp_path).level == "error"
     assert doctor.FLOORS["mlflow"][0] == "3.17.2"
+
+
+def test_a_store_that_cannot_be_made_is_mended_where_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    finding = found("tracking store", tmp_path, f"sqlite:///{tmp_path}/file/mlflow.db")
+    assert (finding.level, finding.advice) == ("error", "check --tracking-uri or MLFLOW_TRACKING_URI")

@@ -13,6 +13,7 @@ from threading import Event
 import pytest
 
 ROOT = Path(__file__).parent.parent
+SAID = "recsys-cl: stopped; the same command goes on from here"
 PIPELINE = """
 name = "small"
 [ingest.source]
@@ -73,6 +74,7 @@ def test_sigterm_and_sigkill_in_training_change_no_byte(tmp_path: Path) -> None:
         _, said = stopped.communicate()
         assert stopped.returncode == code, said
         assert "Traceback" not in said
+        assert code != 130 or said.splitlines()[-1] == SAID
         kept.append(newest(folder))
     assert 0 < kept[1] < kept[2] < 100, "each went on where the one before was stopped"
     last = start(folder)
@@ -80,3 +82,57 @@ def test_sigterm_and_sigkill_in_training_change_no_byte(tmp_path: Path) -> None:
     assert model(folder) == model(tmp_path / "peace")
     assert {"weights.safetensors", "summary.json", "history.jsonl"} < model(folder).keys()
     assert not checkpoints(folder)
+
+
+LOST = """
+import gc, signal, sys
+from pathlib import Path
+
+def collected(phase, info):
+    if any(Path("data/small/.scratch").glob("train-mf-bpr-*/checkpoint/*/*.json")):
+        gc.callbacks.remove(collected)
+        signal.raise_signal(signal.SIGTERM)
+
+gc.callbacks.append(collected)
+from recsys_cl.cli import main
+sys.argv = ["recsys-cl", "run", "small.toml", "--until", "train"]
+main()
+"""
+
+
+@pytest.mark.slow
+def test_a_signal_whose_exception_is_lost_in_the_garbage_collector_stops_it_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(PIPELINE)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+    command = [sys.executable, "-c", LOST]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert "Exception ignored in" in ended.stderr, "the exception came through: this proves nothing"
+    assert ended.returncode == 130, ended.stderr
+    assert ended.stderr.splitlines()[-1] == SAID
+    assert 0 < newest(tmp_path) < 100
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+def test_the_second_signal_ends_a_process_that_clings_on(kind: signal.Signals) -> None:
+    program = f"""
+import signal
+from recsys_cl.core.stopping import heed, listen
+listen()
+heed()
+for _ in range(2):
+    try:
+        signal.raise_signal({int(kind)})
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+try:
+    heed()
+except KeyboardInterrupt:
+    print("remembered", flush=True)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    said = ended.stdout.split()
+    if kind == signal.SIGTERM:
+        assert (said, ended.returncode) == (["interrupted"], -signal.SIGTERM)
+    else:
+        assert (said, ended.returncode) == (["interrupted", "interrupted", "remembered"], 0)

@@ -23,6 +23,9 @@ Columns = Annotated[
     list[str] | None,
     typer.Option(metavar="OURS=THEIRS,…", help="Names in the logs, where they differ: user_id=customer,item_id=sku."),
 ]
+Delimiter = Annotated[
+    str | None, typer.Option(metavar="CHARACTER", help="Of delimited text; by default the one that fits each file's header.")
+]
 Watermark = Annotated[str, typer.Option(metavar="2d", help="An event so much older than the newest is not yet late.")]
 Memory = Annotated[str, typer.Option(metavar="2GB", help="Of the engine, which goes on to disk beyond it.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="By default every core.")]
@@ -42,6 +45,7 @@ def ingest(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The data set to begin or to add to.")] = None,
     form: Format = "auto",
     columns: Columns = None,
+    delimiter: Delimiter = None,
     timestamp_unit: Unit = "s",
     as_of: AsOf = None,
     max_bad_fraction: MaxBad = 0.2,
@@ -71,7 +75,7 @@ def ingest(
 
     contract = {"timestamp_unit": timestamp_unit, "as_of": as_of, "max_bad_fraction": max_bad_fraction}
     contract |= {"memory_limit": memory_limit, "threads": threads}
-    asked = _request(paths, form, columns, watermark, contract)
+    asked = _request(paths, form, columns, delimiter, watermark, contract)
     with progress() as seen:
         _say(append(out, asked, seen, wait=wait), as_json)
 
@@ -90,6 +94,7 @@ def check(
     *,
     form: Format = "auto",
     columns: Columns = None,
+    delimiter: Delimiter = None,
     timestamp_unit: Unit = "s",
     as_of: AsOf = None,
     max_bad_fraction: MaxBad = 0.2,
@@ -103,7 +108,7 @@ def check(
 
     contract = {"timestamp_unit": timestamp_unit, "as_of": as_of, "max_bad_fraction": max_bad_fraction}
     contract |= {"memory_limit": memory_limit, "threads": threads}
-    asked = _request(paths, form, columns, "0s", contract)
+    asked = _request(paths, form, columns, delimiter, "0s", contract)
     with progress() as seen:
         _say(examine(asked, seen), as_json)
 
@@ -152,19 +157,25 @@ def attach(app: typer.Typer) -> None:
     app.add_typer(data, name="data")
 
 
-def _request(paths: list[str], form: str, columns: list[str] | None, watermark: str, contract: dict[str, Any]) -> Request:
+def _request(
+    paths: list[str], form: str, columns: list[str] | None, delimiter: str | None, watermark: str, contract: dict[str, Any]
+) -> Request:
+    from recsys_cl.ingest.versions import options
     from recsys_cl.ingest.versions.append import Request
     from recsys_cl.ingest.versions.inputs import find
-    from recsys_cl.ingest.versions.options import allowance, mapping, settings
 
-    chosen, named = settings(contract), mapping(columns or [])
-    return Request(find(paths, form, named, chosen), named, chosen, allowance(watermark))
+    chosen, named, divided = options.settings(contract), options.mapping(columns or []), options.delimiter(delimiter)
+    return Request(find(paths, form, named, chosen, divided), named, chosen, divided, options.allowance(watermark))
 
 
 def _say(summary: dict[str, Any], as_json: bool) -> None:
+    from recsys_cl.ingest.reading.layouts import told
+
     if as_json:
         print(json.dumps(summary, allow_nan=False))
         return
+    for layout in summary.pop("layouts"):
+        print(f"{'read as':<18} {told(layout)}")
     for name, value in summary.items():
         shown = value["verdict"] if name == "drift" else value
         print(f"{name:<18} {shown:,}" if isinstance(shown, int) else f"{name:<18} {shown}")

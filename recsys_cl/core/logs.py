@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
+import warnings
 from datetime import UTC, datetime
 from typing import Any
 
 from recsys_cl.core.errors import Refused, nearest
 
 FORMATS = ("text", "json")
+VARIABLE = "RECSYS_CL_LOG_FORMAT"
 _NAME = "recsys_cl"
 
 
@@ -45,6 +48,23 @@ def set_up(form: str) -> bool:
     root.addHandler(handler)
     logging.getLogger(_NAME).setLevel(logging.INFO)
     return True
+
+
+def set_up_by_environment() -> None:
+    """`set_up` as the variable ``RECSYS_CL_LOG_FORMAT`` says; from here on warnings are logged, by their message alone.
+
+    Raises:
+        Refused: there is no such format.
+    """
+    warnings.showwarning = _log_warning  # type: ignore[assignment]  # where it was raised is nobody's business here
+    try:
+        set_up(os.environ.get(VARIABLE) or "text")
+    except Refused as error:
+        raise Refused(f"{VARIABLE}: {error}") from error
+
+
+def _log_warning(message: Warning | str, category: type[Warning], *_where: object) -> None:
+    logging.getLogger(_NAME).warning("%s: %s", category.__name__, message)
 
 
 def structured() -> bool:

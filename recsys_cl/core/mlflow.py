@@ -30,6 +30,9 @@ _ENVIRONMENT = {
 
 
 SQLITE = "sqlite:///"
+_DATABASES = ("postgresql", "mysql", "mssql")
+_TIMED = re.compile(r"(postgresql(\+psycopg2?)?|mysql(\+(pymysql|mysqldb))?):")
+"""Drivers that can be told for how many seconds to try."""
 _PASSWORD = re.compile(r"(?<=password=)[^&]+", re.IGNORECASE)
 """In the query of an address, as database drivers take it."""
 
@@ -50,9 +53,22 @@ def connect(uri: str) -> MlflowClient:
     """A client of the store at ``uri`` and of the registry that belongs to it; no global state is set."""
     set_environment()
     with explained(uri):
+        if uri.startswith(_DATABASES):
+            _ask(uri)
         from mlflow import MlflowClient
 
         return MlflowClient(tracking_uri=uri)
+
+
+def _ask(uri: str) -> None:
+    """Connect to a database once. MLflow would try for 100 s, whether it is away for a moment or refuses the password."""
+    from sqlalchemy import create_engine
+
+    engine = create_engine(uri, connect_args={"connect_timeout": 10} if _TIMED.match(uri) else {})
+    try:
+        engine.connect().close()
+    finally:
+        engine.dispose()
 
 
 def set_environment() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:  # torch is slow to import, and stages without a model share this file
     from torch import Generator, Tensor, nn
@@ -153,6 +153,16 @@ class KnowsContent(Protocol):
     def by_content(self, features: ItemFeatures) -> Tensor:
         """Vectors [N, D] of N items; each depends on its own content only."""
         ...
+
+
+@runtime_checkable
+class Shardable(Protocol):
+    """What an encoder may say besides: which of its parameters are tables that several processes may keep some rows each of.
+
+    It reads them through `ops.sharded` alone.
+    """
+
+    tables: ClassVar[tuple[str, ...]]
 
 
 class Metric(Protocol):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from zoneinfo import ZoneInfo
+from difflib import get_close_matches
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, field_validator
 
@@ -110,5 +111,6 @@ class Schedule(Settings):
         try:
             ZoneInfo(name)
         except (KeyError, ValueError, OSError) as error:
-            raise ValueError(f"'{name}' is no time zone, such as Europe/Berlin") from error
+            near = [*get_close_matches(name, available_timezones(), n=1), "Europe/Berlin"]
+            raise ValueError(f"'{name}' is no time zone; did you mean '{near[0]}'?") from error
         return name

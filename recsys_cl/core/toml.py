@@ -79,6 +79,8 @@ def _explain(model: type[BaseModel], problem: Any, text: str) -> str:
         return f"{place}: unknown key; {nearest(where[-1], _fields_at(model, where[:-1]))}"
     if problem["type"] == "missing":
         return f"{place}: is needed"
+    if problem["type"] == "value_error":  # in a validator's own words
+        return f"{place}: {problem['ctx']['error']}"
     return f"{place}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
 
 

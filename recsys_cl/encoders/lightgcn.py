@@ -7,7 +7,7 @@ With graphs of fewer edges it is SGL (arXiv:2010.10783), with layer noise SimGCL
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import PositiveInt
@@ -17,6 +17,7 @@ from recsys_cl.core.values import Encoding, Fold, Shape
 from recsys_cl.encoders._fold import along_edges
 from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, shares, table
 from recsys_cl.ops.layers import Request, layered
+from recsys_cl.ops.sharded import whole_of
 from recsys_cl.structures.graph import Graph
 
 
@@ -31,6 +32,8 @@ class LightGCN(nn.Module):
         combine: ``mean`` of the layers, or their ``sum`` (LightGCL), whose vectors are as many times as long.
         init: how the table begins, see ``encoders/_table.py``.
     """
+
+    tables: ClassVar[tuple[str, ...]] = ("table",)
 
     def __init__(
         self,
@@ -54,7 +57,7 @@ class LightGCN(nn.Module):
     def forward(self, sources: Sequence[Graph], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
         """One encoding a source; ``layers`` holds the table's rows, then those after each propagation."""
         flows = [source.flow(self.layers) for source in sources]
-        results = layered(self.table, flows, Request(nodes(self.shape, users, items), self.shares))
+        results = layered(whole_of(self.table), flows, Request(nodes(self.shape, users, items), self.shares))
         return [_encoding(result, users.numel()) for result in results]
 
     def fold_in(self, source: Graph) -> Fold:

@@ -6,12 +6,14 @@ Koren et al., 2009, doi:10.1109/MC.2009.263; with `bpr`, Rendle et al., 2009, ar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from pydantic import PositiveInt
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.values import Encoding, Shape
 from recsys_cl.encoders._table import Init, nodes, table
+from recsys_cl.ops.sharded import rows_of
 
 
 class MatrixFactorisation(nn.Module):
@@ -22,6 +24,8 @@ class MatrixFactorisation(nn.Module):
         init: how the table begins, see ``encoders/_table.py``.
     """
 
+    tables: ClassVar[tuple[str, ...]] = ("table",)
+
     def __init__(self, shape: Shape, rng: Generator, dim: PositiveInt = 64, init: Init = "xavier") -> None:
         super().__init__()
         self.dim = dim
@@ -30,6 +34,6 @@ class MatrixFactorisation(nn.Module):
 
     def forward(self, sources: Sequence[object], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
         """The same rows of the table for every source; they are also the one layer."""
-        found = self.table.index_select(0, nodes(self.shape, users, items))
+        found = rows_of(self.table, nodes(self.shape, users, items))
         rows = Encoding(found[: users.numel()], found[users.numel() :])
         return [Encoding(rows.users, rows.items, layers=(rows,))] * len(sources)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recsys_cl.ingest.engine import byte_length
-from recsys_cl.ingest.times import microseconds
+from recsys_cl.ingest.times import timed
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -37,9 +37,9 @@ def judge(raw: ir.Table, unit: str, as_of: int | None) -> tuple[ir.Table, list[t
     """
     import ibis
 
-    time = microseconds(raw.timestamp, unit)
-    numbers = {name: _number(raw[name]) for name in ("rating", "weight") if name in raw.columns}
-    typed = raw.mutate(time=time, **{f"{name}_value": value for name, value in numbers.items()})
+    rows = timed(raw, unit)
+    numbers = {name: _number(rows[name]) for name in ("rating", "weight") if name in raw.columns}
+    typed = rows.mutate(**{f"{name}_value": value for name, value in numbers.items()})
     rules = [*_id_rules(typed, "user_id"), *_id_rules(typed, "item_id"), *_time_rules(typed, as_of)]
     for name in numbers:
         rules.extend(_number_rules(typed, name))

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from recsys_cl.core.errors import RecsysError
+from recsys_cl.core.errors import RecsysError, Refused
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -67,8 +67,15 @@ def engine(scratch: Path, memory_limit: str, threads: int | None, kind: Kind = "
         kind: which engine, by the name of its file.
 
     Raises:
+        Refused: a name of the folder that is no text.
         Unavailable: the engine is not installed.
     """
+    try:
+        str(scratch.absolute()).encode()
+    except UnicodeEncodeError as error:
+        raise Refused(
+            f"{scratch.parent}: its name is no UTF-8 text, which no engine can work in; choose another folder"
+        ) from error
     opened: AbstractContextManager[Engine] = import_module(f"recsys_cl.ingest.engines.{kind}").opened(
         scratch, memory_limit, threads
     )

@@ -10,6 +10,7 @@ from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component, Settings
 from recsys_cl.ingest.engine import Kind
+from recsys_cl.ingest.settings import Memory, Threads
 
 Repeats = Literal["first", "last", "keep", "sum"]
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -43,8 +44,8 @@ class Prepare(Settings):
     )  # the items' content, by modality
     cold_items: Literal["miss", "features"] = "miss"  # of no use, or known by their content where the item table has some
     engine: Kind = "duckdb"  # what runs the relational half; the result does not depend on it
-    memory_limit: str = Field(default="2GB", pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$")  # beyond it the engine spills
-    threads: int | None = Field(default=None, ge=1)  # None: every core; the result does not depend on it
+    memory_limit: Memory = "2GB"  # beyond it the engine spills
+    threads: Threads | None = None  # None: every core; the result does not depend on it
 
     @model_validator(mode="after")
     def _check(self) -> Self:

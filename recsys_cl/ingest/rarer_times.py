@@ -24,11 +24,20 @@ Basic and extended format are not mixed but for the offset. Digits alone are nev
 """
 
 
-def midnight(text: ir.StringValue) -> ir.IntegerValue:
+def day(text: ir.StringValue) -> ir.StringValue:
+    """The date of a text of the form ``RARER``, without hyphens."""
+    return text.re_extract(r"^([0-9W-]+)", 1).replace("-", "")
+
+
+def clock(text: ir.StringValue) -> ir.StringValue:
+    """Its time of day and offset; empty where there is none."""
+    return text.re_extract(r"[Tt ](.*)", 1)
+
+
+def midnight(day: ir.StringValue) -> ir.IntegerValue:
     """The first microsecond of the day in UTC, as if there were no offset; null where the calendar has no such day."""
     import ibis
 
-    day = text.re_extract(r"^([0-9W-]+)", 1).replace("-", "")
     year, rest = day.left(4).try_cast("int64"), day.substr(4)
     week, place = rest.substr(1, 2).try_cast("int64"), rest.substr(3, 1).try_cast("int64")
     monday, following = _first_monday(year), _first_monday(year + 1)
@@ -41,11 +50,10 @@ def midnight(text: ir.StringValue) -> ir.IntegerValue:
     )
 
 
-def clock(text: ir.StringValue) -> ir.StringValue:
+def on_the_clock(time: ir.StringValue) -> ir.StringValue:
     """The time of day in extended format with an offset, as it would follow ``1970-01-01``; empty where there is none."""
     import ibis
 
-    time = text.re_extract(r"[Tt ](.*)", 1)
     digits = time.re_extract(r"^([0-9:]+)", 1)
     rest, bare = time.substr(digits.length()), digits.replace(":", "")
     minutes, seconds = bare.substr(2, 2), bare.substr(4, 2)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from recsys_cl.core.settings import Component, Settings
 from recsys_cl.ingest.engine import Kind
+
+Memory = Annotated[str, Field(pattern=r"^([1-9][0-9]*(\.[0-9]+)?|0?\.[0-9]*[1-9][0-9]*)(MB|GB|MiB|GiB)$")]
+Threads = Annotated[int, Field(ge=1, le=1024)]  # the engine would really start a hundred thousand
 
 
 class Ingest(Settings):
@@ -24,7 +27,5 @@ class Ingest(Settings):
     max_bad_fraction: float = Field(default=0.2, ge=0, le=1)  # more bad rows than this and the input is refused
     as_of: datetime | None = None  # rows later than this are bad; without an offset it is UTC
     engine: Kind = "duckdb"  # what runs the relational half; the result does not depend on it
-    memory_limit: str = Field(
-        default="2GB", pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$"
-    )  # above it the engine spills to disk
-    threads: int | None = Field(default=None, ge=1)  # None: every core; the result does not depend on it
+    memory_limit: Memory = "2GB"  # above it the engine spills to disk
+    threads: Threads | None = None  # None: every core; the result does not depend on it

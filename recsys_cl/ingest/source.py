@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +29,7 @@ class RawLog:
     * optionally ``field`` and ``reason`` (text): not null where the reader itself found the row bad.
 
     ``items`` is the item table, if the source has one: ``item_id`` as text, any other columns, no order promised.
+    ``layouts`` says of each of ``files`` how it was found to be laid out (``reading/layouts.py``), where files have layouts.
     ``drift`` is the source's own judgement of whether its newest rows are like those before, where it has one.
     """
 
@@ -36,6 +37,7 @@ class RawLog:
     batches: Iterator[pa.RecordBatch]
     files: tuple[str, ...]
     items: pa.Table | None = None
+    layouts: Sequence[Mapping[str, Any]] = ()
     drift: Mapping[str, Any] = field(default_factory=lambda: {"verdict": "ok", "against": None, "checks": []})
 
 

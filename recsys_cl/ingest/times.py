@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recsys_cl.ingest.engine import epoch_microseconds
-from recsys_cl.ingest.rarer_times import RARER, clock, midnight
+from recsys_cl.ingest.rarer_times import RARER, clock, day, midnight, on_the_clock
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -18,26 +18,42 @@ _ISO = (
 )
 
 
-def microseconds(value: ir.Value, unit: str) -> ir.IntegerValue:
-    """The time of each row, int64; null where the text is no time, negative where it cannot be expressed.
+_NUMBER, _CALENDAR, _RARER = 0, 1, 2  # the three forms of a text that may be a time
+
+
+def timed(rows: ir.Table, unit: str) -> ir.Table:
+    """The rows with ``time``, int64 microseconds; null where ``timestamp`` is no time, negative where none can be expressed.
 
     Text is ASCII digits (an epoch number in ``unit``, ``20240131`` too) or ISO 8601: a whole date (``2024-01-31``,
     ``2024-W05-3``, ``2024-031``), alone or with ``T`` or a blank and hours, minutes, seconds, a fraction of a second (point or
     comma, cut off after microseconds) and an offset; in basic format too where a time follows (``20240131T1200Z``).
     No offset means UTC. No months or years alone, no signed years, no fractions of minutes, no hour 24, no second 60.
     """
+    kind = rows.timestamp.type()
+    if kind.is_timestamp():
+        return rows.mutate(time=epoch_microseconds(rows.timestamp))
+    return rows.mutate(time=_scaled(rows.timestamp, unit)) if kind.is_integer() else _read(rows, unit)
+
+
+def _read(rows: ir.Table, unit: str) -> ir.Table:
+    """By steps, each a column for the next: one expression would be three hundred thousand characters of SQL."""
     import ibis
 
-    if value.type().is_timestamp():
-        return epoch_microseconds(value)
-    if value.type().is_integer():
-        return _scaled(value, unit)
-    return ibis.cases(
-        (value.re_search(_DIGITS), _scaled(value.try_cast("int64"), unit)),
-        (value.re_search(_ISO), _iso(value)),
-        (value.re_search(RARER), midnight(value) + _iso("1970-01-01" + clock(value))),
-        else_=ibis.null("int64"),
+    given = rows.timestamp
+    forms = [(given.re_search(_DIGITS), _NUMBER), (given.re_search(_ISO), _CALENDAR), (given.re_search(RARER), _RARER)]
+    steps = rows.mutate(form=ibis.cases(*forms, else_=ibis.null("int8")))
+    rare = steps.form == _RARER
+    steps = steps.mutate(day=rare.ifelse(day(steps.timestamp), None), clock=rare.ifelse(clock(steps.timestamp), None))
+    read = ibis.cases(
+        (steps.form == _CALENDAR, steps.timestamp), (steps.form == _RARER, "1970-01-01" + on_the_clock(steps.clock)), else_=None
     )
+    steps = steps.mutate(iso=read, midnight=ibis.cases((steps.form == _CALENDAR, 0), else_=midnight(steps.day)))
+    steps = steps.mutate(behind=steps.iso.substr(16))
+    steps = steps.mutate(offset=steps.behind.re_extract("[+-].*", 0))
+    number = _scaled(steps.timestamp.try_cast("int64"), unit)
+    moment = steps.midnight + _moment(steps.iso, steps.behind, steps.offset)
+    time = ibis.cases((steps.form == _NUMBER, number), (steps.form.notnull(), moment), else_=ibis.null("int64"))
+    return steps.select(*rows.columns, time=time)
 
 
 def _scaled(number: ir.IntegerValue, unit: str) -> ir.IntegerValue:
@@ -49,21 +65,21 @@ def _scaled(number: ir.IntegerValue, unit: str) -> ir.IntegerValue:
     return ibis.cases((number.isnull(), ibis.null("int64")), (number.between(-far, far), number * factor), else_=-1)
 
 
-def _iso(text: ir.StringValue) -> ir.IntegerValue:
-    """Text that matches the grammar, taken apart by position; null where the calendar has no such time."""
+def _moment(text: ir.StringValue, behind: ir.StringValue, offset: ir.StringValue) -> ir.IntegerValue:
+    """Text of the form ``_ISO``, taken apart by position; null where the calendar has no such time.
+
+    ``behind`` is what follows the minutes: seconds, fraction and ``offset``.
+    """
     import ibis
 
-    rest = text.substr(16)  # seconds and offset
-    seconds = rest.startswith(":")
     date, minute = text.left(10), text.substr(11, 5)
+    seconds = behind.startswith(":")
     clock = ibis.cases(
-        (text.length() == 10, date + " 00:00:00"), (seconds, date + " " + minute + rest.left(3)), else_=date + " " + minute
+        (text.length() == 10, date + " 00:00:00"), (seconds, date + " " + minute + behind.left(3)), else_=date + " " + minute
     )
-    fraction = ibis.cases(
-        (rest.re_search("[.,]"), (rest.re_extract("[.,]([0-9]+)", 1) + "00000").left(6).try_cast("int64")), else_=0
-    )
-    offset = ibis.cases((rest.re_search("[+-]"), _offset(rest.re_extract("[+-].*", 0))), else_=0)
-    return epoch_microseconds(clock.try_cast("timestamp")) - offset + fraction
+    digits = behind.re_extract("[.,]([0-9]+)", 1)
+    fraction = (digits != "").ifelse((digits + "00000").left(6).try_cast("int64"), 0)
+    return epoch_microseconds(clock.try_cast("timestamp")) - (offset != "").ifelse(_offset(offset), 0) + fraction
 
 
 def _offset(text: ir.StringValue) -> ir.IntegerValue:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
+from recsys_cl.core.values import Ragged
+
 
 def owners(lengths: Tensor, total: int | None = None) -> Tensor:
     """The row each flat value belongs to, [N]. ``total`` = N, where known, spares a question to the device."""
@@ -24,6 +26,12 @@ def spans(starts: Tensor, lengths: Tensor, total: int | None = None) -> Tensor:
     shift = starts - offsets_of(lengths)[:-1]
     rows = owners(lengths, total)
     return torch.arange(rows.numel(), device=rows.device) + shift[rows]
+
+
+def take(ragged: Ragged, rows: Tensor) -> Ragged:
+    """Some ``rows`` [Q] of ``ragged``, in the order asked for."""
+    lengths = ragged.lengths[rows]
+    return Ragged(ragged.values[spans(ragged.offsets[rows], lengths)], offsets_of(lengths))
 
 
 def portion(lengths: Tensor, ratio: float) -> Tensor:

@@ -1,8 +1,7 @@
 """The exact top k of every user's full ranking, by blocks of users inside a memory budget.
 
-Selection is a tournament: the best k spans of 64 items by their maximum, inside them the best k spans of 8, inside those the
-best k items. Nothing that belongs to the answer can be lost: where a span is left out, k spans stand before it, and the best
-item of each of these stands before all of its items.
+All items are scored fast and approximately, and those that may belong to the answer exactly: see `ops/approximate.py` for the
+bound that makes nothing get lost, and `ops/shortlist.py` for the search.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from torch import Tensor
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Ragged
-from recsys_cl.ops.csr import spoilt, stored
-from recsys_cl.ops.score import FEWEST_ROWS, score
+from recsys_cl.ops.approximate import Approximation, Halves, Plain, Whole, half_precision_pays
+from recsys_cl.ops.csr import is_sparse, spoilt, stored
+from recsys_cl.ops.ragged import take
+from recsys_cl.ops.shortlist import Plan, alone, shortlist
 
-_SPANS = (64, 8, 1)  # widths of the rounds, each a divisor of the one before
-CPU_ROWS = 256  # more rows at once fall out of the processor's caches and gain nothing
-_LOW = 0xFFFFFFFF
+CPU_ROWS = 192  # more rows at once fall out of the processor's caches and gain nothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,70 +34,73 @@ class Top:
 def top_k(
     users: Tensor, items: Tensor, k: int, exclude: Ragged | None = None, budget: int = 2**30, model: str = "the model"
 ) -> Top:
-    """Rank all items for every user by dot product in fp32 and keep the best ``k``.
+    """Rank all items for every user by dot product and keep the best ``k``.
 
-    A user's list does not depend on who else is asked for, nor on the budget.
+    A score is the dot product of fp32 vectors, added in fp64 and rounded to fp32 (of sparse vectors, added in fp32 in the
+    order of the row), so a list depends on nothing else: not on who else is asked for, nor on the budget, nor on the
+    precision of matrix products.
 
     Args:
         users: vectors [U, D], dense or sparse (see `Encoding`).
         items: vectors [I, D].
         k: length of the lists; where fewer items can be recommended, the rest is -1.
         exclude: for each of the U users the items that must not appear (repeats are harmless).
-        budget: bytes of working memory beside the arguments and the answer.
+        budget: bytes of working memory beside the arguments and the answer, and two more for each number of ``items``.
         model: who made the vectors, for the messages.
 
     Raises:
-        Refused: scores would not be finite, or the budget does not hold the scores of a few users.
+        Refused: scores would not be finite, or the budget does not hold the scores of a user.
     """
     users, items = users.float(), items.float()
     require_finite(users, items, model)
-    columns = math.ceil(items.shape[0] / _SPANS[0]) * _SPANS[0]
-    rows = _rows(items.shape[0], k, exclude, budget, users.device)
     top = Top(
         torch.full((users.shape[0], k), -1, device=users.device),
         torch.full((users.shape[0], k), -torch.inf, device=users.device),
     )
-    height = max(min(rows, users.shape[0]), FEWEST_ROWS)
-    workspace = torch.full((height, columns), -torch.inf, device=users.device)
-    for start in range(0, users.shape[0] if columns else 0, rows):
-        block = slice(start, min(start + rows, users.shape[0]))
-        count = block.stop - start
-        score(users, items, block, workspace[: max(count, FEWEST_ROWS), : items.shape[0]])
-        scores = workspace[:count]
-        if exclude is not None:
-            strike_out(scores, exclude, block)
-        found, values = _select(scores, k)
-        top.items[block, : found.shape[1]] = found.masked_fill_(values == -torch.inf, -1)
-        top.scores[block, : found.shape[1]] = values
+    if not top.items.numel() or not items.shape[0]:
+        return top
+    plan = Plan(items.shape[0], k)
+    if not half_precision_pays(users, items):
+        _rank(_in_full(users, items), plan, exclude, budget, top)
+        return top
+    left = _rank(Halves.of(users, items, plan.columns), plan, exclude, budget, top, decides_all=False)
+    if len(left):
+        rest = Top(top.items[left], top.scores[left])
+        _rank(_in_full(users[left], items), plan, None if exclude is None else take(exclude, left), budget, rest)
+        top.items[left], top.scores[left] = rest.items, rest.scores
     return top
 
 
-def _select(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The tournament over ``scores`` [B, C], C a multiple of the widest span: columns and scores, [B, min(k, C)]."""
-    rows = torch.arange(scores.shape[0], device=scores.device)[:, None]
-    places = torch.arange(scores.shape[1] // _SPANS[0], device=scores.device)
-    maxima = scores.view(scores.shape[0], -1, _SPANS[0]).amax(-1)
-    for span, narrower in zip(_SPANS, (*_SPANS[1:], 0), strict=True):
-        places, maxima = _best(maxima, places, k)
-        if narrower:
-            parts = span // narrower
-            places = (places[:, :, None] * parts + torch.arange(parts, device=scores.device)).flatten(1)
-            spans = scores.view(-1, narrower)
-            maxima = spans[rows * (scores.shape[1] // narrower) + places].amax(-1)
-    return places, maxima
+def _in_full(users: Tensor, items: Tensor) -> Plain | Whole:
+    return Whole(users, items) if is_sparse(users) else Plain.of(users, items)
 
 
-def _best(values: Tensor, places: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The ``k`` greatest ``values`` [B, N], the smaller of ``places`` [N] or [B, N] first among equals.
+def _rank(
+    scorer: Approximation, plan: Plan, exclude: Ragged | None, budget: int, top: Top, *, decides_all: bool = True
+) -> Tensor:
+    """Write into ``top`` the lists of all users; without ``decides_all``, of those who are not crowded. Returns the others."""
+    count = len(top.items)
+    height = _height(plan, exclude, budget, top.items.device)
+    workspace = torch.full((min(height, count), plan.columns), -torch.inf, dtype=scorer.dtype, device=top.items.device)
+    undecided = []
+    for start in range(0, count, height):
+        block = slice(start, min(start + height, count))
+        scores = workspace[: block.stop - start]
+        scorer.fill(block, scores)
+        if exclude is not None:
+            strike_out(scores, exclude, block)
+        items, values, crowded = shortlist(scorer, block, scores, plan)
+        _write(top, torch.arange(block.start, block.stop, device=items.device), items, values)
+        for row in crowded.tolist() if decides_all else ():
+            items, values = alone(scorer, block, row, scores, plan.k)
+            _write(top, crowded.new_tensor([start + row]), items[None], values[None])
+        undecided.append(crowded + start)
+    return torch.cat(undecided)
 
-    Value and place are joined in one integer, whose order is therefore total: a float's bits sort like the float once those
-    of negative numbers are flipped, and they fill the upper half; the place counted backwards fills the lower.
-    """
-    bits = (values + 0.0).view(torch.int32)  # adding zero makes -0.0 equal to 0.0
-    keys = ((bits ^ ((bits >> 31) & 0x7FFFFFFF)).long() << 32) + (_LOW - places)
-    best = keys.topk(min(k, values.shape[1])).values
-    high = (best >> 32).int()
-    return _LOW - (best & _LOW), (high ^ ((high >> 31) & 0x7FFFFFFF)).view(torch.float32)
+
+def _write(top: Top, rows: Tensor, items: Tensor, values: Tensor) -> None:
+    top.items[rows, : items.shape[1]] = items.masked_fill(values == -torch.inf, -1)
+    top.scores[rows, : items.shape[1]] = values
 
 
 def strike_out(scores: Tensor, exclude: Ragged, block: slice) -> None:
@@ -109,22 +111,22 @@ def strike_out(scores: Tensor, exclude: Ragged, block: slice) -> None:
     scores.view(-1).index_fill_(0, exclude.values[first:last] + starts.repeat_interleave(lengths), -torch.inf)
 
 
-def row_bytes(items: int, k: int, longest: int = 0) -> int:
-    """Working memory of one user: how many of ``items`` are ranked, and at most how many (``longest``) are excluded."""
-    spans = math.ceil(items / _SPANS[0])
-    candidates = max(spans, k * _SPANS[0] // _SPANS[1])
-    # Scores; of each candidate its span, value, place and key with the intermediates of these; where to strike out, twice.
-    return 4 * spans * _SPANS[0] + (4 * _SPANS[1] + 48) * candidates + 16 * longest
+def least_budget(items: int, k: int, longest: int = 0, rows: int = 1) -> int:
+    """Working memory for blocks of ``rows`` users: how many of ``items`` are ranked, and at most how many are excluded."""
+    plan = Plan(items, k)
+    return plan.bytes_alone + rows * (plan.row_bytes + 16 * longest)
 
 
-def _rows(items: int, k: int, exclude: Ragged | None, budget: int, device: torch.device) -> int:
-    row = row_bytes(items, k, int(exclude.lengths.max()) if exclude is not None and len(exclude) else 0)
-    if row * FEWEST_ROWS > budget:
+def _height(plan: Plan, exclude: Ragged | None, budget: int, device: torch.device) -> int:
+    longest = int(exclude.lengths.max()) if exclude is not None and len(exclude) else 0
+    least, more = (least_budget(plan.items, plan.k, longest, rows) for rows in (1, 2))
+    if least > budget:
         raise Refused(
-            f"ranking {items} items needs at least {math.ceil(row * FEWEST_ROWS / 2**20)} MiB, "
+            f"ranking {plan.items} items needs at least {math.ceil(least / 2**20)} MiB, "
             f"the memory budget is {budget / 2**20:.4g} MiB"
         )
-    return min(budget // row, CPU_ROWS) if device.type == "cpu" else budget // row
+    rows = 1 + (budget - least) // (more - least)
+    return min(rows, CPU_ROWS) if device.type == "cpu" else rows
 
 
 def require_finite(users: Tensor, items: Tensor, model: str) -> None:

@@ -22,6 +22,7 @@ class Trial:
     valid: Mapping[str, float] = field(default_factory=dict)
     history: Sequence[Mapping[str, float]] = ()  # one record an epoch: "step" and the metrics logged at it
     settings: Mapping[str, Any] = field(default_factory=dict)
+    searched: int | None = None  # trials of the search that found the settings; 0: they stand as written; None: not known
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # metric -> 95 % interval of its mean
     recall: Sequence[float] = ()  # at depths 1, 2, …
     popularity: float | None = None  # mean number of training interactions of what it recommends

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from recsys_cl.core.errors import Refused
+from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.version import VERSION
 from recsys_cl.serving import openapi
 from recsys_cl.serving.live import Live
@@ -126,8 +126,13 @@ def _explain_errors(app: FastAPI) -> None:
         return _say(400, str(error))
 
     @app.exception_handler(HTTPException)
-    async def known(_request: Request, error: HTTPException) -> JSONResponse:
-        return _say(error.status_code, str(error.detail))
+    async def known(request: Request, error: HTTPException) -> JSONResponse:
+        path, detail = request.url.path[:100], str(error.detail)
+        if error.status_code == 404:
+            detail = f"nothing at '{path}'; {nearest(path, PATHS)}"
+        elif error.status_code == 405:
+            detail = f"'{path}' takes {(error.headers or {}).get('Allow', 'GET')}, not {request.method[:10]}"
+        return _say(error.status_code, detail)
 
     @app.exception_handler(Exception)
     async def unknown(_request: Request, _error: Exception) -> JSONResponse:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Ragged
-from recsys_cl.ops.ragged import offsets_of, owners, spans
+from recsys_cl.ops.ragged import offsets_of, owners, take
 from recsys_cl.serving.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -121,9 +121,3 @@ def _vectors(bundle: Bundle, rows: Tensor, past: Ragged, read: Tensor) -> tuple[
     values = torch.cat([part.values for part in met])
     everyone = Ragged(values, offsets_of(torch.cat([part.lengths for part in met])))
     return torch.cat(parts)[order], take(everyone, order), steps
-
-
-def take(ragged: Ragged, rows: Tensor) -> Ragged:
-    """Some rows of ``ragged``, in the order asked for."""
-    lengths = ragged.lengths[rows]
-    return Ragged(ragged.values[spans(ragged.offsets[rows], lengths)], offsets_of(lengths))

@@ -14,9 +14,9 @@ from torch import Tensor
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.files import commit_folder, make_folder, write_json
 from recsys_cl.core.values import Ragged
+from recsys_cl.ops.ragged import take
 from recsys_cl.ops.topk import top_k
 from recsys_cl.serving import nearest_items, portable
-from recsys_cl.serving.asked import take
 from recsys_cl.serving.bundle import Bundle
 from recsys_cl.serving.manifest import write_manifest
 

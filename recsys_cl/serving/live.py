@@ -46,17 +46,18 @@ class Live:
         """Look once where the alias points and follow it; whatever goes wrong, the model in service stays."""
         try:
             model = self._pinned()
+            moved = model != self.served.model
+            if moved:
+                self.served = Served(model, self._load(model))  # requests hold the old one until they are done
             self.trouble = ""
-            if model == self.served.model:
-                return False
-            self.served = Served(model, self._load(model))  # requests hold the old one until they are done
         except Exception as error:  # a thread that died of surprise would serve yesterday's model for ever
             self.failures += 1
-            self.trouble = str(error) if isinstance(error, RecsysError) else type(error).__name__
-            logging.getLogger(__name__).warning("%s stays in service: %s", self.served.model, error)
+            before, self.trouble = self.trouble, str(error) if isinstance(error, RecsysError) else type(error).__name__
+            if self.trouble != before:  # an outage of a night is one line, and counted
+                logging.getLogger(__name__).warning("%s stays in service: %s", self.served.model, error)
             return False
-        self.reloads += 1
-        return True
+        self.reloads += moved
+        return moved
 
     @contextmanager
     def watching(self, seconds: float) -> Iterator[None]:

@@ -8,17 +8,15 @@ import torch
 from torch import Tensor
 
 from recsys_cl.core.values import Ragged
-from recsys_cl.ops.score import FEWEST_ROWS
-from recsys_cl.ops.topk import Top, row_bytes, top_k
-from recsys_cl.serving.asked import Asked, take
+from recsys_cl.ops.ragged import take
+from recsys_cl.ops.topk import Top, top_k
+from recsys_cl.serving.asked import Asked
 from recsys_cl.serving.bundle import Bundle
 from recsys_cl.serving.cap import Cap, capped
 from recsys_cl.serving.filters import NO_FILTERS, Filters, joined, within
 
 BUDGET = 2**30
 """Bytes of working memory, where nobody says otherwise."""
-
-_CACHED = 2**24  # bytes of scores that are ranked soon after they are made: more fall out of the processor's caches
 
 
 def best(bundle: Bundle, asked: Asked, k: int, filters: Filters = NO_FILTERS, budget: int = BUDGET) -> Top:
@@ -66,8 +64,7 @@ def _ranked(users: Tensor, items: Tensor, k: int, exclude: Ragged | None, rules:
 
     def deep(rows: Tensor, depth: int) -> Top:
         some = None if exclude is None else take(exclude, rows)
-        least = FEWEST_ROWS * row_bytes(len(items), depth, int(some.lengths.max()) if some is not None and len(some) else 0)
-        top = top_k(users[rows], items, depth, exclude=some, budget=min(rules.budget, max(_CACHED, least)))
+        top = top_k(users[rows], items, depth, exclude=some, budget=rules.budget)
         return top if offered is None else _renamed(top, offered)
 
     everybody = torch.arange(len(users))

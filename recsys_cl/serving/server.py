@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recsys_cl.core.errors import Unavailable
+from recsys_cl.core.logs import structured
 from recsys_cl.serving.live import Live, follow
 
 if TYPE_CHECKING:
@@ -64,5 +65,6 @@ def make_server(live: Live) -> Server:
         from recsys_cl.serving.app import make_app
     except ModuleNotFoundError as error:
         raise Unavailable(f"{error.name} is not installed; pip install 'recsys-cl[serve]'") from error
-    app = make_app(live)
-    return Server(Config(app, log_level="warning", access_log=False, limit_concurrency=_MOST_AT_ONCE, server_header=False))
+    form: dict[str, Any] = {"log_config": None} if structured() else {}  # without its own handlers it logs as we do
+    settings = {"access_log": False, "limit_concurrency": _MOST_AT_ONCE, "server_header": False, **form}
+    return Server(Config(make_app(live), log_level="warning", **settings))

@@ -17,7 +17,7 @@ from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Interactions, ItemFeatures
 from recsys_cl.core.weighted import weight_of, without_weight
 from recsys_cl.ops.ranks import ALONE, Ranks
-from recsys_cl.training.own_share import divide_encoder, own_share
+from recsys_cl.training.own_share import divide_encoder, own_share, shard_tables
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,12 +37,14 @@ def assemble(
     ranks: Ranks = ALONE,
     *,
     gather: bool = True,
+    shards: bool = False,
 ) -> Assembly:
     """Build every component of ``recipe`` around ``interactions``, the only ones it will know, and the items' ``features``.
 
     Each component draws its initial weights from a generator of its own, named by its key: two recipes with the same
     encoder begin with the same weights, and adding a component changes no other's. Of several ``ranks`` this one's takes its
-    share of each step; ``gather`` says whether rows are contrasted with those of the others.
+    share of each step; ``gather`` says whether rows are contrasted with those of the others,
+    and ``shards`` whether each keeps only some rows of the tables.
 
     Raises:
         Refused: a component refuses its arguments or the interactions; the message begins with its key.
@@ -75,6 +77,8 @@ def assemble(
             for name, part in recipe.objectives.items()
         },
     )
+    if shards and not ranks.alone:
+        shard_tables(method.module, ranks)
     method.module.to(device)
     return Assembly(method, feed)
 

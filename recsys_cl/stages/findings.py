@@ -40,8 +40,7 @@ def write_findings(folder: Path, stage: TuneStage, finished: Sequence[Finished],
     write_json(folder / TRIALS, story)
     if found and stage.space:
         words = f"{stage.experiment}: best of {len(finished)} trials, {stage.tune.metric} {found.value:.4f} on validation"
-        text = fragment(
-            f"{words}.\nPaste below its `recipe`, or point `tuned` at this file.", change(stage.recipe.settings(), found.values)
-        )
+        advice = "Paste below its `recipe`, or point `tuned` at this file."
+        text = fragment(f"{words}.\n{advice}", len(finished), change(stage.recipe.settings(), found.values))
         (folder / BEST).write_text(text, "utf-8")
     return {"trials": len(finished), **counts}

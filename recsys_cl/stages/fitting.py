@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.evaluation.judge import Judge
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 from recsys_cl.ops.ranks import ALONE, Ranks
+from recsys_cl.ops.sharded import unshard
 from recsys_cl.stages.assemble import assemble, device_of, penalties
 from recsys_cl.tracking.tee import Tee
 from recsys_cl.training import heap
@@ -41,7 +43,7 @@ class Fitted:
     method: Method[Any]  # with its final weights
     best: Best  # the selected epoch, with its validation scores
     epochs_run: int  # until training stopped; the refit is not counted
-    seconds: float  # all training, refit included
+    seconds: float  # all training, refit included, and what solving a recipe without epochs takes
     device: torch.device
 
 
@@ -105,17 +107,22 @@ class Fitting:
         """One fit of a fresh method; the same seed gives the same initial weights and the same chance in both phases."""
         device = known.users.device
         with heap.kept(), seeded(derive(self.seed, "globals")):
-            gather = self.runtime.gather_negatives
-            assembly = assemble(self.recipe, known, self.seed, device, self.features, self.ranks, gather=gather)
+            began = perf_counter()
+            shared = {"gather": self.runtime.gather_negatives, "shards": self.runtime.shard_tables}
+            assembly = assemble(self.recipe, known, self.seed, device, self.features, self.ranks, **shared)
+            solved = perf_counter() - began
             method = Bfloat16(assembly.method) if self.runtime.precision == "bf16" else assembly.method
             method, feed, keeper = in_step(method, assembly.feed, Folder(self.checkpoints / phase), self.ranks)
             rng = generator(self.seed, "training", device=device)
             label = self.label if judge else f"{self.label} ({phase})"
             silent = not self.ranks.leads
             with Watched(feed, label, plan.epochs, plan.select, silent=silent) as watched:
-                if track is None:
-                    return fit(method, watched, judge, plan, watched, rng, keeper)
-                some = torch.arange(known.shape.users, device=device)[:: max(known.shape.users // SAMPLE, 1)]
-                encode = partial(encode_all, assembly.method, assembly.feed, some)
-                healthy = Symptoms(method, Tee(track, watched), encode, penalties(self.recipe), self.label)
-                return fit(healthy, watched, judge, plan, healthy, rng, keeper)
+                told: Any = watched
+                if track is not None:
+                    some = torch.arange(known.shape.users, device=device)[:: max(known.shape.users // SAMPLE, 1)]
+                    encode = partial(encode_all, assembly.method, assembly.feed, some)
+                    method = told = Symptoms(method, Tee(track, watched), encode, penalties(self.recipe), self.label)
+                run = fit(method, watched, judge, plan, told, rng, keeper)
+            unshard(assembly.method.module)
+        run.seconds += solved
+        return run

@@ -38,6 +38,7 @@ def difference_gate(metric: str, interval: Interval, users: int, margin: float) 
     """The whole interval of challenger minus champion must lie above ``margin``."""
     better = interval.low > margin
     said = f"{metric} {interval.mean:+.5f} [{interval.low:+.5f}, {interval.high:+.5f}] over {users} users"
+    said = said if better else f"{said} is not above {margin:+g}"
     return Gate("difference", "ok" if better else "blocked", said, _finite(interval.low), margin)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ def gather(
     metrics: Sequence[str] = (),
     facts: Mapping[str, str] | None = None,
     commands: Sequence[str] = (),
+    searched: Mapping[str, int] | None = None,
 ) -> Evidence:
     """Everything that the page says.
 
@@ -53,6 +54,7 @@ def gather(
         metrics: which to show, in this order; empty: all.
         facts: more provenance.
         commands: what makes the report again.
+        searched: trials of the search that found an experiment's settings; none are known of one that is not there.
 
     Raises:
         Refused: the evaluations do not stand on the same data, or lack a metric.
@@ -62,7 +64,8 @@ def gather(
     files = sources.files
     popularity = _popularity(files)
     trials = [
-        read_trial(name, sources.models.get(name), folder, metrics, popularity) for name, folder in sources.evaluations.items()
+        replace(read_trial(name, sources.models.get(name), folder, metrics, popularity), searched=(searched or {}).get(name))
+        for name, folder in sources.evaluations.items()
     ]
     measured = _json(next(iter(sources.evaluations.values())) / "metrics.json")
     comparison, openings = compared(trials, sources.evaluations, metric)

@@ -18,6 +18,7 @@ from recsys_cl.core.files import digest_file, read_fault, storage_fault, write_j
 from recsys_cl.ingest.ingestion import Outputs, ingest
 from recsys_cl.ingest.reading.features import item_files
 from recsys_cl.ingest.reading.item_table import clean_users, read_users
+from recsys_cl.ingest.reading.layouts import grouped
 from recsys_cl.ingest.reading.locate import existing
 from recsys_cl.ingest.settings import Ingest
 from recsys_cl.ingest.sorted_parquet import write_parquet
@@ -39,7 +40,7 @@ class IngestStage:
     ingest: Ingest
     seed: int = 0
     name: str = "ingest"
-    version: int = 5
+    version: int = 6
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ("interactions", "items", "users", "quarantine", "ingest_report", "drift")
 
@@ -66,6 +67,7 @@ class IngestStage:
                 log = source.read(Path(working))
                 account = ingest(log, self.ingest, Path(working), out, seen) | self._users(job.out("users"))
             report = {**account, "digest": digest_file(out.interactions), "files": dict(self.outside())}
+            report["layouts"] = grouped(log.files, log.layouts) if log.layouts else []
         except OSError as error:
             raise storage_fault(job.scratch, error) from error
         write_json(job.out("ingest_report"), report)

@@ -75,8 +75,8 @@ def completed(evidence: Evidence, named: Mapping[str, Found]) -> Evidence:
 
 def _filled(trial: Trial, found: Found) -> Trial:
     said: Mapping[str, Any] = next((one for one in found.earlier.get("trials", ()) if one["name"] == found.name), {})
-    lacking = [part for part in ("recall", "popularity", "segments", "representation") if not getattr(trial, part)]
-    return replace(trial, **{part: said[part] for part in lacking if said.get(part)})
+    lacking = [part for part in ("recall", "popularity", "segments", "representation", "searched") if not getattr(trial, part)]
+    return replace(trial, **{part: said[part] for part in lacking if said.get(part) is not None})
 
 
 def _examples(told: Iterable[Mapping[str, Any]], own: Mapping[str, str]) -> list[Any]:

@@ -133,6 +133,9 @@ def stages_of(
             extra=tuple(name for name in SECTIONS if any(name in stage.writes for stage in measured)),
             protocols=home / "protocols.json" if home else None,
             commands=(command,) if command else (),
+            searched=tuple(
+                {**dict.fromkeys(names, 0), **{each.label: each.found.trials for each in pipeline.experiments}}.items()
+            ),
         ),
         RegisterStage(pipeline.registry.model or pipeline.name, names, metric, pipeline.registry.experiment or None, tracking),
         *([PromoteStage(names, pipeline.promotion_rule(), how, tracking, ledger)] if pipeline.promotion.automatic else []),

@@ -27,6 +27,7 @@ class ReportStage:
         extra: artifacts of other stages that have a section of their own, such as ``audit``.
         protocols: a file beside the artifacts that ``compare-protocols`` writes; it may be absent.
         commands: what makes the report again; shown, and deciding nothing.
+        searched: for each experiment, how many trials the search of its settings took; 0: none was made.
     """
 
     pipeline: str
@@ -37,9 +38,10 @@ class ReportStage:
     extra: tuple[str, ...] = ()
     protocols: Path | None = field(default=None, repr=False)
     commands: tuple[str, ...] = ()
+    searched: tuple[tuple[str, int], ...] = ()
 
     name: ClassVar[str] = "report"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     writes: ClassVar[tuple[str, ...]] = ("report",)
 
     @property
@@ -51,7 +53,7 @@ class ReportStage:
     @property
     def settings(self) -> Mapping[str, Any]:
         """What the page says beyond its inputs."""
-        shown = {"metric": self.metric, "metrics": self.metrics, "facts": self.facts}
+        shown = {"metric": self.metric, "metrics": self.metrics, "facts": self.facts, "searched": self.searched}
         return {"pipeline": self.pipeline, "experiments": self.experiments, **shown}
 
     def outside(self) -> Mapping[str, str]:
@@ -69,7 +71,9 @@ class ReportStage:
             {name: job.reads[f"{kind}/{name}"] for name in self.experiments} for kind in ("evaluation", "model")
         )
         sources = Sources(evaluations, models, files)
-        evidence = gather(sources, self.pipeline, self.metric, self.metrics, dict(self.facts), self.commands)
+        evidence = gather(
+            sources, self.pipeline, self.metric, self.metrics, dict(self.facts), self.commands, dict(self.searched)
+        )
         size = write_report(evidence, job.out("report"))
         return {"experiments": len(self.experiments), "bytes": size}
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from recsys_cl.core.errors import RecsysError, Refused, nearest
 from recsys_cl.core.protocols import Stage
+from recsys_cl.core.stopping import heed
 from recsys_cl.stages.store import Artifact, Receipt, Store
 
 Status = Literal["running", "done", "skipped"]
@@ -58,6 +59,7 @@ def run_stages(
     artifacts: dict[str, Artifact] = {}
     done: list[Done] = []
     for stage in up_to(stages, until):
+        heed()
         forced = force is not None and _is(stage, force)
         step = _one(stage, store, artifacts, watch, forced=forced, before=(made or {}).get(stage.name))
         artifacts |= {name: step.receipt.artifact(name) for name in stage.writes}

@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import Any
 
 from recsys_cl.core.errors import RecsysError, Refused, Unavailable
+from recsys_cl.core.logs import VARIABLE
 from recsys_cl.core.protocols import Stage
 from recsys_cl.stages.explain import explain
 from recsys_cl.stages.runner import Status, run_stages
@@ -41,9 +42,10 @@ class Worker:
         return [*run, "--data-dir", str(self.data_dir), "--only", stage]
 
     @property
-    def environment(self) -> dict[str, str] | None:
-        """With the store's address, which may hold a password and so is kept off the command line; None: as it is."""
-        return {**os.environ, "MLFLOW_TRACKING_URI": self.tracking_uri} if self.tracking_uri else None
+    def environment(self) -> dict[str, str]:
+        """With the store's address, which may hold a password: kept off the command line. What is said is read here."""
+        store = {"MLFLOW_TRACKING_URI": self.tracking_uri} if self.tracking_uri else {}
+        return {**os.environ, VARIABLE: "text", **store}
 
 
 def train_ahead(

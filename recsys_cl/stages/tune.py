@@ -54,7 +54,7 @@ class TuneStage:
     tracking: Tracking | None = None
     tell: Callable[[str], None] = field(default=lambda _: None, repr=False)
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[str, ...]] = ("train", "valid", "vocabulary")
 
     @property

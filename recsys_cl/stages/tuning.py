@@ -83,7 +83,12 @@ def tune_pipeline(
 
 
 def tune_stages(pipeline: Pipeline, folder: Path, tell: Callable[[str], None]) -> list[TuneStage]:
-    """One search a recipe, baselines included. Refuses a space that a recipe's settings do not allow."""
+    """One search a recipe, baselines included. Refuses a space that a recipe's settings do not allow.
+
+    It begins from what is written, not from what an earlier search found, so that the same command searches the same way again.
+    """
+    written_only = tuple(each.model_copy(update={"tuned": ""}) for each in pipeline.experiments)
+    pipeline = pipeline.model_copy(update={"experiments": written_only})
     tune = pipeline.tune.model_copy(update={"metric": pipeline.tune.metric or pipeline.registry.metric})
     recipes = {name: _unrefitted(recipe) for name, recipe in pipeline.recipes().items()}
     known = {key for recipe in recipes.values() for key in written(recipe.settings())}

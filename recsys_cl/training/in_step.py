@@ -20,6 +20,7 @@ from recsys_cl.core.protocols import Divisible, Feed, Method
 from recsys_cl.core.values import Batch, Encoding
 from recsys_cl.ops.propagate import rows_shared
 from recsys_cl.ops.ranks import Ranks
+from recsys_cl.ops.sharded import Shard, shard_of, shards_of
 from recsys_cl.training.checkpoint import Keeper, Parts
 from recsys_cl.training.own_share import average_gradients
 from recsys_cl.training.weights import pack
@@ -54,8 +55,12 @@ class FeedInStep(Generic[S]):
         return self._feed.inference(users)
 
     def _compare(self) -> None:
-        sums = [weight.detach().double().sum() for weight in self._module.parameters()]
-        own = torch.stack(sums).sum().view(1).cpu()
+        alike = [weight for weight in self._module.parameters() if not shard_of(weight)]
+        own = (
+            torch.stack([torch.zeros((), dtype=torch.float64), *(weight.detach().double().sum().cpu() for weight in alike)])
+            .sum()
+            .view(1)
+        )
         found = self._ranks.gather(own, self._ranks.bounds(self._ranks.size))
         if bool((found != found[0]).any()):
             raise Unavailable(
@@ -100,18 +105,20 @@ class MethodInStep(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class KeeperInStep:
-    """Checkpoints of all processes, which rank 0 keeps: they are the same in each, so any number of them can go on."""
+    """Checkpoints of all processes, kept by rank 0: alike in each, or put together of shards; any number can go on."""
 
     keeper: Keeper
     ranks: Ranks
+    shards: Mapping[str, Shard]  # by part and name, as parts are
 
     def __str__(self) -> str:
         return str(self.keeper)
 
     def write(self, epoch: int, parts: Mapping[str, Mapping[str, Tensor]], facts: Mapping[str, Any]) -> None:
         """Rank 0 writes."""
+        whole = {part: {name: self._whole(part, name, each) for name, each in some.items()} for part, some in parts.items()}
         if self.ranks.leads:
-            self.keeper.write(epoch, parts, facts)
+            self.keeper.write(epoch, whole, facts)
 
     def read(self) -> tuple[Parts, dict[str, Any]] | None:
         """Rank 0 reads, and tells the others."""
@@ -121,13 +128,19 @@ class KeeperInStep:
             return None
         flat = {f"{part}:{name}": value for part, values in kept[0].items() for name, value in values.items()} if kept else {}
         told = self.ranks.tell(pack(flat) if kept else b"")
-        if kept:
-            return kept
         parts: Parts = {part: {} for part in facts[0]}
-        for key, value in load(told).items():
+        for key, value in flat.items() if kept else load(told).items():
             part, name = key.split(":", 1)
-            parts[part][name] = value
+            parts[part][name] = self._own(part, name, value)
         return parts, facts[1]
+
+    def _whole(self, part: str, name: str, own: Tensor) -> Tensor:
+        shard = self.shards.get(f"{part}:{name}")
+        return shard.whole(own) if shard and own.dim() else own
+
+    def _own(self, part: str, name: str, whole: Tensor) -> Tensor:
+        shard = self.shards.get(f"{part}:{name}")
+        return shard.cut(whole) if shard and whole.dim() else whole
 
 
 def in_step(method: Method[S], feed: Feed[S], keeper: Keeper, ranks: Ranks) -> tuple[Method[S], Feed[S], Keeper]:
@@ -142,7 +155,18 @@ def in_step(method: Method[S], feed: Feed[S], keeper: Keeper, ranks: Ranks) -> t
     divided = isinstance(source, Divisible)
     if divided or _device(method.module).type == "cuda":
         average_gradients(method.module, ranks)
-    return MethodInStep(method, ranks), FeedInStep(feed, method.module, ranks, divided=divided), KeeperInStep(keeper, ranks)
+    keeper = KeeperInStep(keeper, ranks, _kept_in_shards(method.module))
+    return MethodInStep(method, ranks), FeedInStep(feed, method.module, ranks, divided=divided), keeper
+
+
+def _kept_in_shards(module: nn.Module) -> dict[str, Shard]:
+    """What a checkpoint has of each shard, by part and name: its weight, the best one, and the optimizer's moments."""
+    learned = [weight for weight in module.parameters() if weight.requires_grad]
+    found = {f"{part}:{name}": each for name, each in shards_of(module).items() for part in ("weights", "best")}
+    for index, weight in enumerate(learned):
+        if shard := shard_of(weight):
+            found |= {f"optimizer:{index}/{name}": shard for name in ("exp_avg", "exp_avg_sq", "momentum_buffer")}
+    return found
 
 
 def _device(module: nn.Module) -> torch.device:

@@ -8,9 +8,11 @@ from typing import TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.nn.utils import clip_grads_with_norm_
 
 from recsys_cl.core.protocols import Feed, Method, Tracker
+from recsys_cl.core.stopping import heed
+from recsys_cl.ops.sharded import total_norm
 from recsys_cl.training.checkpoint import Folder, Keeper
 from recsys_cl.training.plan import Plan
 from recsys_cl.training.run import Run
@@ -76,6 +78,7 @@ def _one_epoch(run: Run[S], feed: Feed[S], clip: float | None) -> dict[str, floa
     tally = Tally(run.epoch)
 
     for batch in feed.training(run.rng):
+        heed()
         terms = run.method.losses(batch, run.rng)
 
         run.optimizer.zero_grad(set_to_none=True)
@@ -90,7 +93,7 @@ def _one_epoch(run: Run[S], feed: Feed[S], clip: float | None) -> dict[str, floa
 
 def _clip(module: nn.Module, limit: float | None) -> Tensor:
     """Norm of the whole gradient, scalar, measured before it is scaled down to ``limit``."""
-    norm = get_total_norm([weight.grad for weight in module.parameters() if weight.grad is not None])
+    norm = total_norm(module.parameters())
     if limit is not None:
         clip_grads_with_norm_(module.parameters(), limit, norm)
     return norm

@@ -14,10 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recsys_cl.core.protocols import Divisible, Objective
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.protocols import Divisible, Objective, Shardable
 from recsys_cl.core.values import Batch, Encoding
 from recsys_cl.ops.exchange import agreed, gathered
 from recsys_cl.ops.ranks import Ranks
+from recsys_cl.ops.sharded import shard, shard_of
 
 
 def divide_encoder(encoder: nn.Module, ranks: Ranks) -> None:
@@ -44,15 +46,30 @@ def divide_encoder(encoder: nn.Module, ranks: Ranks) -> None:
 
 
 def average_gradients(module: nn.Module, ranks: Ranks) -> None:
-    """Let every gradient be the mean over all processes as soon as it is there."""
+    """Let every gradient be the mean over all processes as soon as it is there; that of a shard is nobody else's."""
 
     def average(weight: Tensor) -> None:
         assert weight.grad is not None, "the hook runs behind the accumulation"
         weight.grad = ranks.mean(weight.grad)
 
     for weight in module.parameters():
-        if weight.requires_grad:
+        if weight.requires_grad and not shard_of(weight):
             weight.register_post_accumulate_grad_hook(average)  # type: ignore[no-untyped-call]
+
+
+def shard_tables(module: nn.Module, ranks: Ranks) -> None:
+    """Let each process keep its rows of every table that an encoder in ``module`` says can be shared so.
+
+    Raises:
+        Refused: there is none, though there is something to learn.
+    """
+    tables = [getattr(each, name) for each in module.modules() if isinstance(each, Shardable) for name in each.tables]
+    if not tables and any(weight.requires_grad for weight in module.parameters()):
+        raise Refused(
+            "runtime.shard_tables: this recipe's encoder reads its tables whole; those of 'mf' and 'lightgcn' can be shared"
+        )
+    for table in tables:
+        shard(table, ranks)
 
 
 class OwnQueries:

@@ -17,6 +17,7 @@ from recsys_cl.training import randomness
 from recsys_cl.training.checkpoint import Keeper
 from recsys_cl.training.optimizer import moments, optimizer, restore_moments
 from recsys_cl.training.plan import Plan
+from recsys_cl.training.weights import described
 
 S = TypeVar("S")
 _SHOWN = 5
@@ -134,7 +135,7 @@ class Run(Generic[S]):
     def _signature(self) -> dict[str, str]:
         """What a checkpoint must agree with to be continued, as text by name."""
         plan = {f"training.{name}": json.dumps(value) for name, value in self._plan.model_dump(mode="json").items()}
-        weights = {f"weight {name}": f"{value.dtype} {list(value.shape)}" for name, value in self._state().items()}
+        weights = {f"weight {name}": f"{dtype} {list(shape)}" for name, (dtype, shape) in described(self.method.module).items()}
         modules = {f"module {name}": type(each).__qualname__ for name, each in self.method.module.named_modules()}
         return plan | weights | modules
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from torch import Generator, Tensor
 
+from recsys_cl.core.logs import say, structured
 from recsys_cl.core.protocols import Feed
 from recsys_cl.core.values import Batch
 
@@ -45,7 +46,7 @@ class Watched(Generic[S]):
 
     def __enter__(self) -> Watched[S]:
         """Open the bar, if there is a terminal to draw it on."""
-        if sys.stderr.isatty() and not self._silent:
+        if sys.stderr.isatty() and not self._silent and not structured():
             self._bar = _bar()
             self._bar.start()
             self._bar.add_task(self._label, total=self.steps, news="")
@@ -84,7 +85,12 @@ class Watched(Generic[S]):
         self._news = "  ".join(news)
         self._show()
         self._epoch = step
-        if self._bar is None and not self._silent:
+        if self._silent or self._bar is not None:
+            return
+        if structured():
+            facts: dict[str, Any] = {"training": self._label, "epoch": step, "epochs": self._epochs, "best": self._best}
+            say("epoch", **facts, **dict[str, Any](metrics))
+        else:
             sys.stderr.write(f"{self._label}  epoch {step}/{self._epochs}  {self._news}\n")
 
     def _show(self, completed: int | None = None) -> None:

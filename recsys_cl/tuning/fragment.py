@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def fragment(comment: str, change: Mapping[str, Any]) -> str:
-    """``change`` as lines ``set.TABLE.KEY = value`` under a comment; lists and what is in them in one line."""
-    lines = [f"# {line}" for line in comment.splitlines()]
+def fragment(comment: str, trials: int, change: Mapping[str, Any]) -> str:
+    """``trials = N`` and ``change`` as lines ``set.TABLE.KEY = value`` under a comment; lists in one line."""
+    lines = [*(f"# {line}" for line in comment.splitlines()), f"trials = {trials}"]
     return "\n".join([*lines, *(f"{key} = {_value(value)}" for key, value in _rows(change, "set"))]) + "\n"
 
 

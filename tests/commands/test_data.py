@@ -124,3 +124,19 @@ def test_what_ingestion_needs_is_all_that_is_imported(folder: Path) -> None:
     done = cli("ingest", "--input", "log.csv", "--out", "set", *NAMES, folder=folder, before=report)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "[]"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("target", "said"), [("/dev/full", "No space left on device"), ("closed", "")])
+def test_an_output_that_nobody_can_read_ends_with_3_after_the_commit(folder: Path, target: str, said: str) -> None:
+    line = [sys.executable, "-m", "recsys_cl", "ingest", "--input", "log.csv", "--out", "set", "--json", *NAMES]
+    reader, writer = os.pipe() if target == "closed" else (None, os.open(target, os.O_WRONLY))
+    if reader is not None:
+        os.close(reader)
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(line, cwd=folder, env=variables, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert said in done.stderr
+    assert cli("data", "verify", "set", folder=folder).returncode == 0

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 
 from recsys_cl.core.errors import Unavailable
-from recsys_cl.core.mlflow import explained, without_credentials
+from recsys_cl.core.mlflow import connect, explained, without_credentials
 
 WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=6, max_size=20).map(lambda text: f"§{text}§")
 
@@ -43,3 +45,20 @@ def test_a_driver_that_is_not_installed_is_named_with_its_remedy() -> None:
     ):
         raise ModuleNotFoundError("No module named 'psycopg'", name="psycopg")
     assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize("uri", ["postgresql+psycopg://team:secret@db/mlflow", "mysql://team:secret@db/mlflow"])
+def test_a_database_that_refuses_is_asked_once_and_never_by_mlflow(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refusing(address: str, **how: object) -> NoReturn:
+        asked.append((address, how))
+        raise OperationalError("SELECT", None, Exception("password authentication failed for user team, secret"))
+
+    monkeypatch.setattr("sqlalchemy.create_engine", refusing)
+    with pytest.raises(
+        Unavailable, match=r"tracking store \w+(\+psycopg)?://db/mlflow: .*password authentication failed"
+    ) as told:
+        connect(uri)
+    assert asked == [(uri, {"connect_args": {"connect_timeout": 10}})]
+    assert "secret" not in str(told.value)

@@ -55,10 +55,10 @@ cron = "{cron}"
 def test_the_key_and_its_line_are_named(tmp_path: Path) -> None:
     path = tmp_path / "small.toml"
     path.write_text(PIPELINE.format(cron="61 2 * * *"))
-    with pytest.raises(Refused, match=r"small.toml:9: schedule\.cron: .*minute: '61' is not from 0 to 59"):
+    with pytest.raises(Refused, match=r"small.toml:9: schedule\.cron: minute: '61' is not from 0 to 59"):
         load_pipeline(path)
-    path.write_text(PIPELINE.format(cron="30 2 * * *") + 'timezone = "Europe/Nowhere"\n')
-    with pytest.raises(Refused, match=r"schedule\.timezone: .*no time zone"):
+    path.write_text(PIPELINE.format(cron="30 2 * * *") + 'timezone = "Europe/Berlni"\n')
+    with pytest.raises(Refused, match=r"schedule\.timezone: 'Europe/Berlni' is no time zone; did you mean 'Europe/Berlin'\?$"):
         load_pipeline(path)
     path.write_text(PIPELINE.format(cron="30 2 * * *") + '[schedule.append]\ninput = "logs/{day}.csv"\nsince = "2026-11-01"\n')
     with pytest.raises(Refused, match=r"schedule\.append: days are added to a data set"):

@@ -9,14 +9,17 @@ from pathlib import Path
 import torch
 
 from recsys_cl.config import load_recipe
-from recsys_cl.core.errors import Unavailable
+from recsys_cl.core.errors import Refused, Unavailable
+from recsys_cl.core.runtime import Runtime
 from recsys_cl.core.values import Interactions, Shape
 from recsys_cl.evaluation.judge import Judge
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 from recsys_cl.ops import propagate
 from recsys_cl.ops.ranks import Ranks
-from recsys_cl.ops.sharded import ShardedTable
+from recsys_cl.ops.sharded import rows_of, shard, shard_of, unshard, whole_of
 from recsys_cl.stages.assemble import assemble
+from recsys_cl.stages.fitting import Fitting
+from recsys_cl.tracking.tee import Tee
 from recsys_cl.training.checkpoint import Folder
 from recsys_cl.training.in_step import in_step
 
@@ -134,15 +137,59 @@ def _answer_file(rank: int) -> Path:
 
 def looked_up(ranks: Ranks) -> dict:
     """A row-sharded table under Adam: what it answered, its rows afterwards, and how many were this process's own."""
-    start = torch.randn(7, 3, generator=torch.Generator().manual_seed(6))
-    table = ShardedTable(7, start[ranks.share(7)].clone(), ranks)
-    optimizer = torch.optim.Adam(table.parameters(), lr=0.1, fused=True)
-    ids, answers = torch.tensor([6, 0, 3, 3, 5]), []
-    for _ in range(3):
-        found = table(ids)
-        answers.append(found.detach().tolist())
-        optimizer.zero_grad()
-        found.pow(3).sum().backward()
-        optimizer.step()
-    kept = [len(table.own), len(table.own.grad), *(len(state["exp_avg"]) for state in optimizer.state.values())]
-    return {"answers": answers, "whole": table.whole().tolist(), "kept": kept}
+    told = {}
+    for name, read in (("rows", rows_of), ("whole", lambda table, ids: whole_of(table)[ids])):
+        table = torch.nn.Parameter(torch.randn(7, 3, generator=torch.Generator().manual_seed(6)))
+        if not ranks.alone:
+            shard(table, ranks)
+        optimizer = torch.optim.Adam([table], lr=0.1, fused=True)
+        ids, answers = torch.tensor([6, 0, 3, 3, 5]), []
+        for _ in range(3):
+            found = read(table, ids)
+            answers.append(found.detach().tolist())
+            optimizer.zero_grad()
+            found.pow(3).sum().backward()
+            optimizer.step()
+        kept = [len(table), len(table.grad), *(len(state["exp_avg"]) for state in optimizer.state.values())]
+        holder = torch.nn.Module()
+        holder.table = table
+        unshard(holder)
+        told[name] = {"answers": answers, "whole": table.tolist(), "kept": kept, "left": shard_of(table) is not None}
+    return told
+
+
+IN_SHARDS = ("mf-bpr", "mf-softmax", "lightgcn", "xsimgcl")
+
+
+def fitted(name: str, ranks: Ranks, folder: Path, *, epochs: int = 4, shards: bool = True) -> dict:
+    """A recipe fitted and refitted as the train stage does it, its checkpoints in ``folder``."""
+    plan = {"training": {"epochs": epochs, "refit": name == "mf-softmax", "clip": 0.5 if name == "lightgcn" else None}}
+    fitting = Fitting(
+        name,
+        load_recipe(name, SMALL, plan),
+        Evaluation(metrics=("recall", "ndcg"), ks=(5, 20)),
+        Runtime(shard_tables=shards),
+        1,
+        folder,
+        ranks=ranks,
+    )
+    made = fitting.run(logs(), logs(count=90, seed=8), Tee())
+    weights = {key: value.tolist() for key, value in made.method.module.state_dict().items()}
+    return {"weights": weights, "best": made.best.epoch, "scores": dict(made.best.scores)}
+
+
+def fitted_in_shards(ranks: Ranks) -> dict:
+    return {name: fitted(name, ranks, _answer_file(9).with_name(f"checkpoints-{name}")) for name in IN_SHARDS}
+
+
+def went_on(ranks: Ranks) -> dict:
+    """Six epochs, of which the first ones are in the folder already."""
+    return fitted("mf-bpr", ranks, _answer_file(9).with_name("checkpoints"), epochs=6)
+
+
+def refused(ranks: Ranks) -> str:
+    try:
+        fitted("sasrec-softmax", ranks, _answer_file(9).with_name("checkpoints"))
+    except Refused as error:
+        return str(error)
+    return "nothing"

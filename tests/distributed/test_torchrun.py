@@ -111,6 +111,23 @@ def test_two_processes_killed_and_started_again_end_where_one_ends(place):
 
 
 @pytest.mark.slow
+def test_tables_in_shards_are_the_same_stage_and_the_same_model(place):
+    small = ["--set", 'experiments=[{recipe="mf-bpr",set={training={epochs=3}}},{recipe="lightgcn",set={training={epochs=2}}}]']
+    alone = _answer([sys.executable, *_arguments(place, "one", 1, "--json", *small)], place)
+    sharded = _arguments(place, "both", 1, "--json", *small, "--set", "runtime.shard_tables=true")
+    both = _answer(_torchrun(*sharded), place)
+    assert [line["recipe"] for line in both["experiments"]] == ["popular", "recent-popular", "mf-bpr", "lightgcn"]
+    for one, other in zip(alone["experiments"], both["experiments"], strict=True):
+        assert other["test"] == pytest.approx(one["test"], abs=1e-3), one["recipe"]
+    for recipe in ("mf-bpr", "lightgcn"):
+        expected, summary = _weights(place, "one", recipe)
+        found, shared = _weights(place, "both", recipe)
+        assert (summary["processes"], shared["processes"]) == (1, 2)
+        assert summary["fingerprint"] == shared["fingerprint"]
+        assert all(value.equal(found[name]) for name, value in expected.items()), recipe
+
+
+@pytest.mark.slow
 def test_a_killed_process_ends_the_others_with_a_message(place):
     command, port = [sys.executable, *_arguments(place, "dead", 5000)], free_port()
     first, second = (

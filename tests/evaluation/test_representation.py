@@ -56,6 +56,13 @@ def test_noise_knows_no_more_than_chance():
     assert found["alignment"] == pytest.approx(2, abs=0.3)
 
 
+def test_the_probe_is_judged_on_items_that_it_was_not_fitted_on():
+    """With more directions than items a line through noise fits every label, and knows nothing of the next item."""
+    noise = torch.randn(80, 100, generator=rng(4))
+    accuracy = probe.probe_accuracy(Labelled(noise, torch.arange(80) % 2), rng())
+    assert abs(accuracy - 0.5) < 5 * 0.5 / 80**0.5
+
+
 def test_a_collapse_is_seen():
     users, items, *rest = planted(0.05)
     found = representation(torch.ones_like(users), torch.ones_like(items), *rest, rng())

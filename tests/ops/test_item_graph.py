@@ -10,6 +10,7 @@ from recsys_cl.core.values import Modality
 from recsys_cl.ops.adjacency import Rows
 from recsys_cl.ops.carry import carry
 from recsys_cl.ops.item_graph import item_graph, most_alike
+from recsys_cl.ops.topk import least_budget
 
 
 def modality(seed: int, items: int = 30, width: int = 5, lacking: float = 0.3) -> Modality:
@@ -46,7 +47,7 @@ def test_the_most_alike_are_those_of_largest_cosine_among_items_that_have_the_mo
 
 def test_the_budget_changes_nothing() -> None:
     given = modality(2, items=300)
-    one, small = most_alike(given, 5), most_alike(given, 5, budget=2**19)
+    one, small = most_alike(given, 5), most_alike(given, 5, budget=least_budget(300, 5, longest=1, rows=16))
     assert torch.equal(one[1], small[1])
 
 

@@ -100,12 +100,12 @@ class Deployment:
         self.until(self._answers, "the page answers")
 
     def stop(self) -> list[psutil.Process]:
-        """As `kill` or Ctrl-C does; the processes that are still there a minute later."""
+        """As `kill` or Ctrl-C does; the processes that are still there when they had time enough, on a busy machine too."""
         if self._running is None:
             return []
         family = self.family()
         self._running.send_signal(signal.SIGINT)
-        _, left = psutil.wait_procs(family, timeout=60)
+        _, left = psutil.wait_procs(family, timeout=300)
         for process in left:
             process.kill()
         self._running.wait(30)

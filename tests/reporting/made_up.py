@@ -39,6 +39,7 @@ def trial(name: str, ndcg: float, *, parameters: int = 10) -> Trial:
         test={"recall@10": ndcg, "recall@20": ndcg * 1.5, "ndcg@10": ndcg * 0.9, "ndcg@20": ndcg, "coverage@20": 0.4 + ndcg},
         history=history if parameters else [],
         settings={"encoder": {"use": "mf", "dim": 64}},
+        searched=12 if parameters else 0,
         intervals={"ndcg@20": (ndcg - 0.01, ndcg + 0.01)},
         recall=[ndcg * k / 20 for k in range(1, 21)],
         popularity=200 * (1 - ndcg),

@@ -127,17 +127,24 @@ def test_on_a_phone_the_page_does_not_scroll_sideways(browser: Browser, whole: E
     assert browser.ask("document.documentElement.scrollWidth") <= 390
 
 
+def test_a_long_text_in_a_table_stays_readable_on_a_phone(browser: Browser, whole: Evidence) -> None:
+    check = {"name": "overlap", "verdict": "ok", "count": 0, "what": "interactions (user, item, time) " * 3, "examples": []}
+    browser.show(render(replace(whole, audit={"verdict": "ok", "checks": [check]})), width=390)
+    assert browser.ask("document.querySelector('#audit td.long').offsetWidth") >= 250
+
+
 def test_in_print_nothing_is_cut_and_nothing_asks_to_be_clicked(browser: Browser, whole: Evidence) -> None:
     metrics = [
         f"{name}@{k}" for name in ("recall", "ndcg", "precision", "hit_rate", "mrr", "map", "coverage") for k in (10, 20)
     ]
-    every = {"test": dict.fromkeys(metrics, 0.1234), "intervals": dict.fromkeys(metrics, (0.1111, 0.2222))}
-    wide = replace(whole, trials=[replace(trial, **every) for trial in whole.trials])
-    browser.show(render(wide), width=700, scheme="dark", media="print")
+    every = {"test": dict.fromkeys(metrics, 0.1234), "intervals": dict.fromkeys(metrics, (0.1111, 0.2222)), "seconds": 800.0}
+    names = ("popular", "xsimgcl", "recent-popular")
+    wide = replace(whole, trials=[replace(trial, **every, name=name) for trial, name in zip(whole.trials, names, strict=True)])
+    browser.show(render(wide), width=688, scheme="dark", media="print")  # A4 between its margins
     assert browser.ask("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert browser.ask("document.querySelector('nav').offsetHeight") == 0
     assert (
-        browser.ask("[...document.querySelectorAll('.scroll')].filter(e => e.offsetWidth && e.scrollWidth > 700).length") == 0
+        browser.ask("[...document.querySelectorAll('.scroll')].filter(e => e.offsetWidth && e.scrollWidth > 688).length") == 0
     )
     assert len(browser.driver.execute_cdp_cmd("Page.printToPDF", {})["data"]) > 50_000
 

@@ -71,6 +71,17 @@ def test_the_policy_admits_exactly_the_script_on_the_page(page: str) -> None:
     assert f"sha256-{base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()}" in page
 
 
+def test_the_page_says_how_settings_were_found(whole: Evidence) -> None:
+    trials = list(whole.trials)
+    assert "12 trials each; popular as written." in Nodes(render(whole)).text
+    unequal = replace(whole, trials=[trials[0], replace(trials[1], searched=40), trials[2]])
+    assert "unequal budgets, 12 to 40 trials; popular as written." in Nodes(render(unequal)).text
+    unknown = replace(whole, trials=[replace(trial, searched=None) for trial in trials])
+    assert "Whether settings were searched for is not on record." in Nodes(render(unknown)).text
+    none = replace(whole, trials=[replace(trial, searched=0) for trial in trials])
+    assert "No settings were searched for: every recipe stands as it is written." in Nodes(render(none)).text
+
+
 def test_ids_are_not_shared_between_charts(page: str) -> None:
     ids = [a["id"] for _, a in Nodes(page).tags if "id" in a]
     assert len(ids) == len(set(ids))

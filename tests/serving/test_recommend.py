@@ -157,12 +157,12 @@ def test_the_budget_decides_how_many_at_once_and_nothing_else(bundle, tmp_path, 
     best = batch.best
     monkeypatch.setattr(batch, "best", lambda b, asked, *more: sizes.append(len(asked.ids)) or best(b, asked, *more))
     recommend_to(bundle, None, 3, tmp_path / "all.parquet")
-    recommend_to(bundle, None, 3, tmp_path / "little.parquet", budget=2**18)
+    recommend_to(bundle, None, 3, tmp_path / "little.parquet", budget=2**23)
     assert sizes == [6, 6]
     rules = read_filters(bundle, {"users": {"u001": {"allowed": ["i001", "i002", "i003", "i004"]}}})
-    recommend_to(bundle, None, 3, tmp_path / "own.parquet", rules, budget=2**18)
-    monkeypatch.setattr(batch, "_ROW_BYTES", 2**14)
-    recommend_to(bundle, None, 3, tmp_path / "one.parquet", budget=2**18)
+    recommend_to(bundle, None, 3, tmp_path / "own.parquet", rules, budget=2**23)
+    monkeypatch.setattr(batch, "_ROW_BYTES", 2**19)
+    recommend_to(bundle, None, 3, tmp_path / "one.parquet", budget=2**23)
     assert sizes[3:] == [1] * 6
     tables = [parquet.read_table(tmp_path / f"{name}.parquet") for name in ("all", "little", "one")]
     assert tables[0].equals(tables[1])

@@ -100,6 +100,12 @@ def test_version_and_outside_inputs_are_part_of_the_fingerprint(tmp_path: Path, 
     )
 
 
+def test_another_package_makes_everything_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(chain(), tmp_path)
+    monkeypatch.setattr("recsys_cl.stages.store.VERSION", "0.0.0+other")
+    assert set(statuses(run(chain(), tmp_path)).values()) == {"done"}
+
+
 def test_until_and_force(tmp_path: Path) -> None:
     steps = chain()
     assert list(statuses(run(steps, tmp_path, until="b"))) == ["a", "b/x", "b/y"]

@@ -19,6 +19,11 @@ def python(text: str) -> list[str]:
     return [sys.executable, "-S", "-c", text]
 
 
+def test_whoever_runs_them_reads_what_they_say_whatever_its_own_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECSYS_CL_LOG_FORMAT", "json")
+    assert Worker("shop.toml", (), Path("data"), None).environment["RECSYS_CL_LOG_FORMAT"] == "text"
+
+
 def test_all_are_run_and_told(tmp_path: Path) -> None:
     seen: list[str] = []
     taken = run_side_by_side(
@@ -68,4 +73,5 @@ def test_a_worker_repeats_what_was_asked_for() -> None:
     ]
     assert worker.environment is not None
     assert worker.environment["MLFLOW_TRACKING_URI"] == "https://me:hunter2@mlflow", "where `ps` does not show it"
-    assert Worker("shop.toml", (), Path("/data"), None).environment is None, "as it is"
+    here = {**os.environ, "RECSYS_CL_LOG_FORMAT": "text"}
+    assert Worker("shop.toml", (), Path("/data"), None).environment == here, "as it is"

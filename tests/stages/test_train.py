@@ -189,13 +189,13 @@ def test_what_ran_before_in_the_process_changes_nothing_and_nothing_is_left_chan
 
 
 def test_a_refit_trains_afresh_on_train_and_valid_for_the_selected_epochs(job_in, monkeypatch):
-    seen, seconds = [], []
+    seen, runs = [], []
     plain = fitting.fit
 
     def spy(method, feed, judge, plan, *rest):
         run = plain(method, feed, judge, plan, *rest)
         seen.append((feed.steps, judge is None, plan.epochs, run.epoch))
-        seconds.append(run.seconds)
+        runs.append(run)
         return run
 
     monkeypatch.setattr(fitting, "fit", spy)
@@ -207,7 +207,9 @@ def test_a_refit_trains_afresh_on_train_and_valid_for_the_selected_epochs(job_in
     train_steps, both_steps = -(-USERS * (EACH - 1) // 64), -(-USERS * EACH // 64)
     assert seen[:2] == [(train_steps, False, 3, 3), (both_steps, True, best, best)]
     assert summary["refit"]
-    assert json.loads((folder / "cost.json").read_text())["seconds"] == pytest.approx(sum(seconds[:2]), abs=1e-3)
+    assert json.loads((folder / "cost.json").read_text())["seconds"] == pytest.approx(
+        sum(run.seconds for run in runs[:2]), abs=1e-3
+    )
     assert summary["valid"] == json.loads((alone / "summary.json").read_text())["valid"]
     assert (folder / "weights.safetensors").read_bytes() != (alone / "weights.safetensors").read_bytes()
 
@@ -302,6 +304,14 @@ def test_two_recipes_with_one_encoder_begin_with_the_same_weights(data):
 def test_a_weight_that_is_no_number_is_refused_by_key(weight):
     with pytest.raises(Refused, match=r"objectives\.bpr\.weight"):
         load_recipe("mf-bpr", {"objectives": {"bpr": {"weight": weight}}})
+
+
+def test_what_is_solved_and_not_trained_costs_what_solving_takes(tmp_path):
+    shape, both = Shape(2, 2), torch.tensor([0, 1])
+    train, valid = (Interactions(shape, both, items, torch.zeros_like(both)) for items in (both, both.flip(0)))
+    fitted = fitting.Fitting("ease", load_recipe("ease"), EVALUATION, Runtime(), 1, tmp_path).run(train, valid, None)
+    assert fitted.epochs_run == 0
+    assert fitted.seconds > 0
 
 
 def test_nobody_to_validate_is_one_sentence(tmp_path):

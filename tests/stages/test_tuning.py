@@ -110,6 +110,10 @@ def test_the_best_settings_train_to_the_best_score(home: Path, tuning) -> None:
     made = run_pipeline(home / "again" / "small.toml", (), home / "data", None, lambda *_: None, until="train/mf-bpr")
     assert dict(made.experiments[-1].valid) == row["best"]["facts"]["valid"]
     assert made.stages[0][1] == "skipped"
+    again = load_pipeline(home / "again" / "small.toml")
+    assert [each.found.trials for each in again.experiments] == [8, 0]
+    searches = [tune_stages(load_pipeline(place / "small.toml"), home, lambda _: None) for place in (home, home / "again")]
+    assert [stage.search for stage in searches[0]] == [stage.search for stage in searches[1]], "what was found moves no search"
 
 
 @pytest.mark.slow

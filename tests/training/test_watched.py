@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
 import torch
 
+from recsys_cl.core.logs import set_up
 from recsys_cl.training.watched import Watched
 
 
@@ -42,6 +44,19 @@ def test_without_a_terminal_an_epoch_is_one_line(feed, capsys):
         "train/toy  epoch 2/3  loss 0.5000  best 0.2500",
         "train/toy  epoch 3/3  loss 0.2500  ndcg@20 0.1250  best 0.2500",
     ]
+
+
+def test_for_machines_an_epoch_is_one_object(feed, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)  # not even a terminal gets a bar then
+    set_up("json")
+    try:
+        with Watched(feed, "train/toy", 3, "ndcg@20") as watched:
+            watched.log({"loss/bpr": 0.5, "valid/ndcg@20": 0.25}, step=1)
+    finally:
+        set_up("text")
+    [line] = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (line["event"], line["training"], line["epoch"], line["epochs"]) == ("epoch", "train/toy", 1, 3)
+    assert (line["loss/bpr"], line["valid/ndcg@20"], line["best"]) == (0.5, 0.25, 0.25)
 
 
 def test_an_error_closes_the_bar(feed, monkeypatch):

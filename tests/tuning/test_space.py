@@ -142,9 +142,9 @@ def test_a_fragment_reads_as_the_change_it_was_made_from():
         "views": [{"use": "edge_drop", "rate": 0.1}, {"use": "one_of", "of": [{"use": "crop"}]}],
         "encoder": {"dim": 32},
     }
-    text = fragment("found\nhere", made)
+    text = fragment("found\nhere", 12, made)
     assert text.startswith("# found\n# here\n")
-    assert parse(text, "best.toml") == {"set": made}
+    assert parse(text, "best.toml") == {"trials": 12, "set": made}
     assert parse(f'[[experiments]]\nrecipe = "sgl"\n{text}', "x")["experiments"][0]["set"] == made, "it can be pasted"
 
 
@@ -156,3 +156,11 @@ def test_a_recipe_declares_a_space_and_it_decides_nothing_else():
     assert "tune" not in recipe.model_dump()
     with pytest.raises(Refused, match=r"recipes/ease\.toml: tune\.space\.\"encoder\.l2\": no 'uniformly'.*'uniform'"):
         load_recipe("ease", {"tune": {"space": {"encoder.l2": {"use": "uniformly"}}}})
+
+
+def test_every_recipe_with_a_setting_has_something_to_tune():
+    """An equal number of trials is only equal where each can be used: a strong baseline with one trial would be a weak one."""
+    recipes = {name: load_recipe(name) for name in recipe_names()}
+    without = {name for name, recipe in recipes.items() if not (recipe.tune.space or default_space(recipe.settings()))}
+    assert without == {"popular", "random", "content-profile"}
+    assert all(set(recipes[name].settings()["encoder"]) == {"use"} for name in without)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,8 @@ class DuckDB:
         import ibis
 
         with _faults():
-            relation = self._connection.read_parquet(str(path), file_row_number=True)
+            named = escape(str(path))  # a path, never a pattern, and never a place where columns are named
+            relation = self._connection.read_parquet(named, file_row_number=True, hive_partitioning=False)
             relation.project(f'* EXCLUDE file_row_number, file_row_number AS "{ROW}"').create_view(name)
             schema = self._connection.table(name).limit(0).to_arrow_table().schema
         return ibis.table(ibis.Schema.from_pyarrow(schema), name=name)
@@ -101,8 +103,9 @@ def opened(scratch: Path, memory_limit: str, threads: int | None) -> Iterator[En
     } | ({} if threads is None else {"threads": threads})
     connection = duckdb.connect(":memory:", config=settings)
     try:
-        for saying in _SAYINGS:
-            connection.execute(saying)
+        with _faults():
+            for saying in _SAYINGS:
+                connection.execute(saying)
         yield DuckDB(connection)
     finally:
         connection.close()
@@ -115,7 +118,9 @@ def _faults() -> Iterator[None]:
 
     try:
         yield
-    except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+    except duckdb.OutOfMemoryException as error:
+        raise Unavailable(f"ingest: memory_limit is too low: {str(error).partition(chr(10))[0]}") from error
+    except duckdb.IOException as error:
         raise Unavailable(f"ingest: {str(error).partition(chr(10))[0]}") from error
 
 

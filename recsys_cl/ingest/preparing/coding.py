@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recsys_cl.core.errors import Refused
+from recsys_cl.ingest.ahead import ahead
 from recsys_cl.ingest.engine import ROW, Engine
 from recsys_cl.ingest.prepare import Prepare
 from recsys_cl.ingest.preparing.coded_log import PARTS, Behaviours, CodedLog
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 Columns = dict[str, NDArray[Any]]
+Pieces = dict[str, list[NDArray[Any]]]
 
 
 def code(run: Engine, interactions: Path, settings: Prepare) -> tuple[CodedLog, dict[str, int]]:
@@ -66,10 +69,10 @@ def _coded(run: Engine, kept: ir.Table) -> tuple[Columns, dict[str, pa.Array]]:
         kept = kept.mutate(part=kept.part.cases(*zip(PARTS, range(len(PARTS)), strict=True), else_=-1).cast("int8"))
         names.append("part")
     found, ids = {"user_id": Ids(), "item_id": Ids()}, {}
-    columns = _columns(_numbered(run.stream(kept.select(*names, *({"value"} & set(kept.columns)))), found))
+    pieces = _pieces(_numbered(ahead(run.stream(kept.select(*names, *({"value"} & set(kept.columns))))), found))
     for name, column in found.items():
-        ids[name], columns[name] = column.ranked()
-    columns = _as_logged(columns, columns.pop(ROW))
+        ids[name], pieces[name] = column.ranked()
+    columns = _as_logged(pieces, pieces.pop(ROW))
     if (columns["timestamp"][1:] < columns["timestamp"][:-1]).any():  # ingestion sorts; others may not have
         order = np.argsort(columns["timestamp"], kind="stable")
         columns = {name: column[order] for name, column in columns.items()}
@@ -83,17 +86,23 @@ def _numbered(batches: Iterator[pa.RecordBatch], ids: dict[str, Ids]) -> Iterato
         yield batch.drop_columns(list(ids))
 
 
-def _as_logged(columns: Columns, rows: NDArray[np.int64]) -> Columns:
-    """The columns in the order of ``rows``, which are distinct and in no order: each value is put where it stands."""
-    length = int(rows.max()) + 1
+def _as_logged(pieces: Pieces, rows: list[NDArray[Any]]) -> Columns:
+    """Columns in the order of ``rows``, which are distinct and in no order: each value is put where it stands.
+
+    Pieces are let go as they are put: a log of many rows is nearly all the memory there is.
+    """
+    length = 1 + max(int(piece.max()) for piece in rows)
     there = np.zeros(length, dtype=np.bool_)
-    there[rows] = True
-    arranged = {}
-    for name, column in columns.items():
-        placed = np.empty(length, dtype=column.dtype)
-        placed[rows] = column
-        arranged[name] = placed if length == len(rows) else placed[there]
-    return arranged
+    for piece in rows:
+        there[piece] = True
+    whole, columns = bool(there.all()), {}
+    for name in list(pieces):
+        values = pieces.pop(name)
+        placed = np.empty(length, dtype=values[0].dtype)
+        for place in reversed(rows):
+            placed[place] = values.pop()
+        columns[name] = placed if whole else placed[there]
+    return columns
 
 
 def _behaviours(run: Engine, log: ir.Table, ids: dict[str, pa.Array]) -> Behaviours:
@@ -110,15 +119,29 @@ def _behaviours(run: Engine, log: ir.Table, ids: dict[str, pa.Array]) -> Behavio
 
 
 def _columns(batches: Iterator[pa.RecordBatch]) -> Columns:
-    """Each column as one array; times as microseconds since 1970 UTC, weights as floats (some dialects: decimals)."""
-    found: dict[str, list[NDArray[Any]]] = {}
+    """Each column as one array."""
+    return {name: np.concatenate(arrays) for name, arrays in _pieces(batches).items()}
+
+
+def _pieces(batches: Iterator[pa.RecordBatch]) -> Pieces:
+    """Each column as an array a batch; times as microseconds since 1970 UTC, weights as floats (some dialects: decimals).
+
+    Copied, because a view of one column would keep the whole batch of the engine's, ids and all.
+    """
+    found: Pieces = {}
     for batch in batches:
         for name, values in zip(batch.schema.names, batch.columns, strict=True):
-            found.setdefault(name, []).append(_NUMBERS.get(name, lambda same: same)(values).to_numpy())
-    return {name: np.concatenate(arrays) for name, arrays in found.items()}
+            found.setdefault(name, []).append(np.array(_NUMBERS.get(name, lambda same: same)(values)))
+    return found
+
+
+def _small(rows: pa.Array) -> pa.Array:
+    """Places in half the memory where they fit into it."""
+    return rows.cast(pa.uint32()) if len(rows) == 0 or pc.max(rows).as_py() < 1 << 32 else rows
 
 
 _NUMBERS: dict[str, Callable[[pa.Array], pa.Array]] = {
     "timestamp": lambda times: times.cast(pa.timestamp("us", "UTC")).cast(pa.int64()),
     "value": lambda weights: weights.cast(pa.float64()),
+    ROW: _small,
 }

@@ -40,7 +40,7 @@ def data_report(prepared: Prepared) -> dict[str, Any]:
             name: _part(part, shape, met) | {"tied": tied}
             for name, part, tied in zip(PARTS, prepared.parts, _tied(prepared.parts, shape), strict=True)
         },
-        "tied_times": sum(_ties(part) for part in prepared.parts),
+        "tied_times": sum(_ties(part, shape) for part in prepared.parts),
         "item_popularity": _tail(np.bincount(train.items, minlength=shape.items)),
         "user_activity": _tail(np.bincount(train.users, minlength=shape.users)),
         "periods": _periods(prepared.parts),
@@ -61,13 +61,9 @@ def _part(part: Part, shape: Shape, met: NDArray[np.bool_]) -> dict[str, Any]:
     }
 
 
-def _ties(part: Part) -> int:
+def _ties(part: Part, shape: Shape) -> int:
     """Interactions whose user had another at that instant before them in the log: only its order tells which came first."""
-    if not len(part.times):
-        return 0
-    starts = np.append(True, part.times[1:] != part.times[:-1])
-    crowded = ~(starts & np.append(starts[1:], True))
-    meetings = np.cumsum(starts)[crowded] * (int(part.users.max()) + 1) + part.users[crowded]
+    meetings, _ = _meetings((part,), shape)
     return len(meetings) - len(distinct(meetings))
 
 
@@ -76,27 +72,29 @@ def _tied(parts: tuple[Part, ...], shape: Shape) -> list[int]:
 
     Which of them is held out, because it came last, only the order of the log decides: with times by the day, often.
     """
-    users, times = (np.concatenate([getattr(part, name) for part in parts]) for name in ("users", "times"))
-    part = np.repeat(np.arange(len(parts)), [len(each.users) for each in parts])
-    known = users < shape.users
-    some = np.flatnonzero(known)[_perhaps_repeated(users[known], times[known])]
-    users, times, part = users[some], times[some], part[some]
-    order = np.lexsort((times, users))
-    same = (users[order][1:] == users[order][:-1]) & (times[order][1:] == times[order][:-1])
-    crowded = np.append(False, same) | np.append(same, False)
-    crowded = crowded[: len(users)]  # of nothing at all, nothing is
-    return [int(count) for count in np.bincount(part[order][crowded], minlength=len(parts))]
-
-
-def _perhaps_repeated(users: NDArray[Any], times: NDArray[Any]) -> NDArray[np.bool_]:
-    """Every row whose user and time stand in another row too, and few others: sorting one number a row is ten times as fast."""
-    key = users.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + times.astype(np.uint64)  # wraps; equal pairs stay equal
-    ordered = np.sort(key)
-    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    meetings, part = _meetings(parts, shape)
+    ordered = np.sort(meetings)
+    repeated = distinct(ordered[1:][ordered[1:] == ordered[:-1]])
     if not len(repeated):
-        return np.zeros(len(key), dtype=bool)
-    found: NDArray[np.bool_] = repeated[np.searchsorted(repeated, key).clip(max=len(repeated) - 1)] == key
-    return found
+        return [0] * len(parts)
+    crowded = repeated[np.searchsorted(repeated, meetings).clip(max=len(repeated) - 1)] == meetings
+    return [int(count) for count in np.bincount(part[crowded], minlength=len(parts))]
+
+
+def _meetings(parts: tuple[Part, ...], shape: Shape) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    """One number for each user and instant, equal where both are, and its part; only of instants at which others met too.
+
+    Cold users are left out: they share one number, and are not one user.
+    """
+    users, times = (np.concatenate([getattr(part, name) for part in parts]) for name in ("users", "times"))
+    part = np.repeat(np.arange(len(parts), dtype=np.int8), [len(each.users) for each in parts])
+    if (times[1:] < times[:-1]).any():  # parts that overlap in time: a few rising runs, which a stable sort just merges
+        order = np.argsort(times, kind="stable")
+        users, times, part = users[order], times[order], part[order]
+    starts = np.ones(len(times) + 1, dtype=np.bool_)
+    np.not_equal(times[1:], times[:-1], out=starts[1:-1])
+    shared = ~(starts[:-1] & starts[1:]) & (users < shape.users)
+    return np.cumsum(starts[:-1])[shared] * shape.users + users[shared], part[shared]
 
 
 def _tail(counts: NDArray[np.int64]) -> dict[str, Any]:

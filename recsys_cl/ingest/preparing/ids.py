@@ -28,14 +28,15 @@ class Ids:
         if sum(len(batch.dictionary) for batch in self._recent) > max(_RECENT, len(self._known)):
             self._merge()
 
-    def ranked(self) -> tuple[pa.Array, NDArray[np.int32]]:
-        """The distinct ids in byte order, and the rank of each row's among them, in the order in which rows came."""
+    def ranked(self) -> tuple[pa.Array, list[NDArray[np.int32]]]:
+        """The distinct ids in byte order, and the rank of each row's among them, batch by batch as they came."""
         self._merge()
         order = pc.array_sort_indices(self._known).to_numpy()
         ranks = np.empty(len(order), dtype=np.int32)
         ranks[order] = np.arange(len(order), dtype=np.int32)
-        codes = [ranks[batch] for batch in self._codes]
-        return self._known.take(pa.array(order)), np.concatenate(codes) if codes else np.empty(0, dtype=np.int32)
+        for codes in self._codes:
+            np.take(ranks, codes, out=codes, mode="clip")  # in place; all codes are known, and "raise" would make a copy
+        return self._known.take(pa.array(order)), self._codes
 
     def _merge(self) -> None:
         words = pa.concat_arrays([self._known, *(batch.dictionary for batch in self._recent)]).dictionary_encode()

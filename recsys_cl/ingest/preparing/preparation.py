@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -68,18 +69,12 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path, items: Path | 
     Raises:
         Refused: a step leaves nothing, a part has no interactions, or the log lacks what a setting names.
     """
-    with engine(scratch, settings.memory_limit, settings.threads, settings.engine) as run:
-        whole, counts = code(run, interactions, settings)
-    log, removed = _collapsed(whole, settings)
     split = build("ingest.splits", settings.split, "prepare.split")
-    parts = split(log)
-    _need_every_part(parts, settings.split.use, PARTS if getattr(split, "test", True) else PARTS[:-1])
-    if settings.repeats == "sum" and log.weights is not None:
-        log = replace(log, weights=summed_weights(whole, parts, log))
+    log, parts, counts = _divided(interactions, settings, split, scratch)
     train = np.flatnonzero(parts == TRAIN)
     left_out = int((parts == NOWHERE).sum())
     core = kcore(log.users[train], log.items[train], settings.kcore, repeated=settings.repeats == "keep")
-    counts |= {**removed, "outside_core": len(train) - int(core.sum())}
+    counts |= {"outside_core": len(train) - int(core.sum())}
     counts |= {"left_out": left_out} if left_out else {}
     if not core.any():
         raise Refused(f"prepare.kcore: none of the {len(train):,} train interactions lies in the core ({settings.kcore})")
@@ -90,6 +85,20 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path, items: Path | 
         content = content_of(met, items, settings.features, cold=settings.cold_items == "features")
     made = replace(_renumbered(log, parts, kept, counts, content), repeated=settings.repeats == "keep")
     return _named(made, log, parts) if getattr(split, "strangers", False) else made
+
+
+def _divided(
+    interactions: Path, settings: Prepare, split: Any, scratch: Path
+) -> tuple[CodedLog, NDArray[np.int8], dict[str, int]]:
+    """What repeats leave of the log, and the part of each row; the log before that, and its clock, are let go of."""
+    with engine(scratch, settings.memory_limit, settings.threads, settings.engine) as run:
+        whole, counts = code(run, interactions, settings)
+    log, removed = _collapsed(whole, settings)
+    parts = split(log)
+    _need_every_part(parts, settings.split.use, PARTS if getattr(split, "test", True) else PARTS[:-1])
+    if settings.repeats == "sum" and log.weights is not None:
+        log = replace(log, weights=summed_weights(whole, parts, log))
+    return replace(log, clock=log.clock[:0].copy()), parts, counts | removed
 
 
 def _collapsed(log: CodedLog, settings: Prepare) -> tuple[CodedLog, dict[str, int]]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
 import lzma
 import stat
 import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import atomic_write, read_fault
@@ -22,6 +24,7 @@ LARGEST = 50 << 30  # bytes of all members together
 RATIO = 200  # times that the members may be larger than the archive; deflate reaches 1,032, data sets 10
 _FREE = 1 << 20  # bytes that a small archive may always hold
 _CHUNK = 1 << 20
+_SIP = 4 << 20
 _DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError,
     OverflowError, KeyError, struct.error,
@@ -100,11 +103,40 @@ def _opened(archive: Path) -> Iterator[_Zip | _Tar]:
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as opened:
             yield _Zip(opened)
-    elif tarfile.is_tarfile(archive):
-        with tarfile.open(archive) as packed:
+        return
+    with _unpacked(archive) as stream:
+        careful: Any = _Sips(stream)
+        try:
+            packed = tarfile.open(fileobj=careful, mode="r:")  # noqa: SIM115 - an error in here is told otherwise
+        except (tarfile.ReadError, EOFError, lzma.LZMAError, zlib.error, OSError) as error:
+            raise Refused(f"{archive.name}: neither a zip nor a tar archive, or cut off") from error
+        with packed:
             yield _Tar(packed)
-    else:
-        raise Refused(f"{archive.name}: neither a zip nor a tar archive, or cut off")
+
+
+def _unpacked(archive: Path) -> IO[bytes]:
+    with archive.open("rb") as stream:
+        magic = stream.read(6)
+    packers: dict[bytes, Callable[[Path], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+    return next((opened(archive) for mark, opened in packers.items() if magic.startswith(mark)), None) or archive.open("rb")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sips:
+    """A stream that is never read by more than a few MiB at once: the length of a header's extension is the sender's word."""
+
+    stream: IO[bytes]
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= _SIP:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return self.stream.read(size)
+
+    def seek(self, place: int) -> int:
+        return self.stream.seek(place)
+
+    def tell(self) -> int:
+        return self.stream.tell()
 
 
 @dataclass(frozen=True, slots=True)

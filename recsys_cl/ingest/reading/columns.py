@@ -11,11 +11,11 @@ from recsys_cl.ingest.source import OPTIONAL, REQUIRED
 Mapped = Mapping[str, str]  # the contract's name -> the log's
 
 
-def check_mapping(columns: Mapped, known: Sequence[str] = (*REQUIRED, *OPTIONAL)) -> None:
-    """Refuse a mapping for a column that the contract does not have."""
+def check_mapping(columns: Mapped, known: Sequence[str] = (*REQUIRED, *OPTIONAL), key: str = "ingest.source.columns.") -> None:
+    """Refuse a mapping for a column that the contract does not have; ``key`` is what the person who gave it knows it by."""
     for name in columns:
         if name not in known:
-            raise Refused(f"ingest.source.columns.{name}: no such column in the contract; {nearest(name, known)}")
+            raise Refused(f"{key}{name}: no such column in the contract; {nearest(name, known)}")
 
 
 def positions(header: Sequence[str], columns: Mapped, path: Path) -> dict[str, int]:

@@ -61,6 +61,8 @@ def existing(text: str) -> Path:
 
 
 def _named(text: str, endings: Sequence[str]) -> list[Path]:
+    if not text:
+        raise Refused("an empty text names no file; '.' is the folder where you are")
     if "\0" in text:
         raise Refused(f"{text!r}: no path holds a zero byte")
     path = Path(text)

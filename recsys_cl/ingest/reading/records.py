@@ -45,6 +45,13 @@ class Rows:
     faults: list[Fault] = field(default_factory=list)
 
 
+def check_delimiter(text: str, key: str) -> str:
+    """The text, if it can divide fields; ``key`` is where it was given."""
+    if len(text) != 1 or not text.isascii() or text in '"\r\n\0':
+        raise Refused(f"{key}: one ASCII character other than a quote or line end, got {text!r}")
+    return text
+
+
 def read_layout(path: Path, delimiters: Sequence[str], wanted: Sequence[str]) -> Layout:
     """The header, split by the one of ``delimiters`` that finds most of the ``wanted`` names (the first, if none does)."""
     lines = [line + "\n" for line in next(blocks(path)).data.decode().split("\n", _HEADER_LINES)]

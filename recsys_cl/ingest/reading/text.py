@@ -24,6 +24,8 @@ _FOREIGN = {
     b"PK\x03\x04": "a zip archive",
     b"\x1f\x8b": "a gzip file",
     b"\x28\xb5\x2f\xfd": "a zstd file",
+    b"BZh91AY&SY": "a bzip2 file",
+    b"\xfd7zXZ": "an xz file",
 }
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 BOM = b"\xef\xbb\xbf"
@@ -63,6 +65,19 @@ def blocks(path: Path) -> Iterator[Block]:
         if packing == ".zst" and error.errno is None:
             raise Refused(f"{path}: the compressed data is truncated or damaged near line {line}") from error
         raise read_fault(path, error) from error
+
+
+def opening(path: Path) -> bytes:
+    """The first bytes of a file, unpacked by its name; none where they cannot be: ``blocks`` will say why."""
+    try:
+        with _unpacked(path) as stream:
+            return bytes(stream.read(1 << 12))
+    except (Refused, EOFError, zlib.error, gzip.BadGzipFile):
+        return b""
+    except OSError as error:
+        if error.errno is None:  # Arrow's word for damage
+            return b""
+        raise
 
 
 @contextmanager

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.batches import fault_batch, row_batch
 from recsys_cl.ingest.reading.columns import check_mapping, positions
 from recsys_cl.ingest.reading.delimited import read_rows
 from recsys_cl.ingest.reading.described import Described
 from recsys_cl.ingest.reading.locate import locate
-from recsys_cl.ingest.reading.records import DELIMITERS, Layout, read_layout
+from recsys_cl.ingest.reading.records import DELIMITERS, Layout, check_delimiter, read_layout
 from recsys_cl.ingest.source import REQUIRED, RawLog, row_schema
 
 _ENDINGS = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".tsv.gz", ".tsv.zst")
@@ -39,10 +39,8 @@ class Csv:
         items: str | None = None,
         item_columns: dict[str, str] | None = None,
     ) -> None:
-        if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n'):
-            raise Refused(f"ingest.source.delimiter: one ASCII character other than a quote or line end, got {delimiter!r}")
         self.path, self.columns, self.described = path, columns or {}, Described(items, item_columns)
-        self.delimiters = DELIMITERS if delimiter is None else (delimiter,)
+        self.delimiters = DELIMITERS if delimiter is None else (check_delimiter(delimiter, "ingest.source.delimiter"),)
         check_mapping(self.columns)
 
     def files(self) -> list[Path]:
@@ -65,7 +63,13 @@ class Csv:
             ),
             tuple(str(path) for path in paths),
             self.described.read(),
+            [_told(layout, place) for layout, place in zip(layouts, places, strict=True)],
         )
+
+
+def _told(layout: Layout, place: dict[str, int]) -> dict[str, Any]:
+    columns = {name: layout.header[position] for name, position in place.items()}
+    return {"format": "csv", "delimiter": layout.delimiter, "columns": columns}
 
 
 def _batches(schema: pa.Schema, file: int, path: Path, layout: Layout, place: dict[str, int]) -> Iterator[pa.RecordBatch]:

@@ -64,7 +64,7 @@ class DataSet:
         schema = row_schema({name: kinds.get(name, pa.string()) for name in names})
         items = self.described.read()
         batches = _batches(schema, version_file(self._folder, version.number), paths, scratch)
-        return RawLog(schema, batches, (str(self._folder),) * _FOLDS, items, version.drift)
+        return RawLog(schema, batches, (str(self._folder),) * _FOLDS, items, drift=version.drift)
 
     @property
     def _folder(self) -> Path:

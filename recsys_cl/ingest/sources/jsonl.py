@@ -52,6 +52,7 @@ class JsonLines:
             (batch for number, path in enumerate(paths) for batch in self._batches(schema, number, path)),
             tuple(str(path) for path in paths),
             self.described.read(),
+            [{"format": "jsonl", "columns": dict(self.names)}] * len(paths),
         )
 
     def _batches(self, schema: pa.Schema, file: int, path: Path) -> Iterator[pa.RecordBatch]:

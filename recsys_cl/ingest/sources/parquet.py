@@ -50,6 +50,7 @@ class Parquet:
             (batch for number, path in enumerate(paths) for batch in _batches(schema, number, path, kinds[number])),
             tuple(str(path) for path in paths),
             self.described.read(),
+            [{"format": "parquet", "columns": {name: column for name, (column, _) in found.items()}} for found in kinds],
         )
 
     def _kinds(self, path: Path) -> dict[str, tuple[str, pa.DataType]]:

@@ -10,6 +10,7 @@ from typing import Any
 from recsys_cl.ingest.versions.manifest import Input, Part, Version, iso, part_folder
 from recsys_cl.ingest.versions.part import QUARANTINE
 
+Layouts = Sequence[dict[str, Any]]
 COUNTS = ("rows_in", "rows_kept", "rows_quarantined", "rows_deduplicated")
 """The first is the sum of the others."""
 
@@ -20,8 +21,11 @@ def counted_before(inputs: Sequence[Input]) -> Counter[str]:
     return Counter(dict(zip(COUNTS, (rows, 0, bad, rows - bad), strict=True)))
 
 
-def summary(folder: Path, version: Version, counts: Counter[str], part: Part | None) -> dict[str, Any]:
-    """JSON-able: ``COUNTS`` and ``late`` of what came, all else of the data set after it; ``part`` None: nothing was new."""
+def summary(folder: Path, version: Version, counts: Counter[str], part: Part | None, layouts: Layouts) -> dict[str, Any]:
+    """JSON-able: ``COUNTS``, ``late`` and ``layouts`` of what came, all else of the data set after it.
+
+    ``part`` is None where nothing was new.
+    """
     return {
         **{name: counts[name] for name in COUNTS},
         "late": 0 if part is None else part.late,
@@ -34,5 +38,6 @@ def summary(folder: Path, version: Version, counts: Counter[str], part: Part | N
         "version": version.number,
         "path": str(folder),
         "quarantine": None if part is None else str(part_folder(folder, version.parts[-1].name) / QUARANTINE),
+        "layouts": list(layouts),
         "drift": version.drift,
     }

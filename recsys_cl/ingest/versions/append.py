@@ -47,6 +47,7 @@ class Request:
     files: Sequence[Found]
     columns: Mapping[str, str]
     settings: Ingest
+    delimiter: str | None = None  # of delimited text; None: found out for each file
     allowance: int = 0  # microseconds by which an event may be older than the watermark and not be late
 
 
@@ -70,10 +71,10 @@ def append(folder: Path, request: Request, seen: Seen, *, wait: bool = False) ->
         fresh = [file for file in files if file.address not in known]
         counts = counted_before([known[file.address] for file in files if file.address in known])
         if before is not None and not fresh:
-            return summary(folder, before, counts, None)
-        part, added = _make(folder, scratch, parts, before, fresh, request, seen)
+            return summary(folder, before, counts, None, [])
+        part, added, layouts = _make(folder, scratch, parts, before, fresh, request, seen)
         after = _commit(folder, scratch / "part", part, before, request)
-        return summary(folder, after, counts + added, part)
+        return summary(folder, after, counts + added, part, layouts)
 
 
 def check(request: Request, seen: Seen) -> dict[str, Any]:
@@ -102,9 +103,9 @@ def _make(
     files: Sequence[Found],
     request: Request,
     seen: Seen,
-) -> tuple[Part, Counter[str]]:
-    """Write the next part's files; returns what it is made of and the account of the files."""
-    new, reading, settings = scratch / "part", Reading(files, request.columns), request.settings
+) -> tuple[Part, Counter[str], list[dict[str, Any]]]:
+    """Write the next part's files; returns what it is made of, the account of the files and how they were read."""
+    new, reading, settings = scratch / "part", Reading(files, request.columns, request.delimiter), request.settings
     new.mkdir()
     out = Outputs(scratch / "read.parquet", scratch / "items.parquet", new / QUARANTINE)
     account = ingest(reading.open(scratch), settings, scratch, out, seen)
@@ -117,7 +118,7 @@ def _make(
         part = describe(run, new, _inputs(reading, new / QUARANTINE), watermark)
     counts = Counter({name: account[name] for name in COUNTS})
     counts.update({"rows_kept": -repeated, "rows_deduplicated": repeated})
-    return part, counts
+    return part, counts, reading.layouts
 
 
 def _overlapping(folder: Path, parts: Sequence[tuple[str, Part]], first: int, last: int) -> list[Path]:

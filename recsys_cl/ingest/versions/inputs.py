@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -14,8 +15,10 @@ from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.files import digest_file, digest_json, read_fault
 from recsys_cl.core.settings import Component
+from recsys_cl.ingest.reading.layouts import grouped
 from recsys_cl.ingest.reading.locate import locate
 from recsys_cl.ingest.reading.physical import common, convert
+from recsys_cl.ingest.reading.text import BOM, opening
 from recsys_cl.ingest.settings import Ingest
 from recsys_cl.ingest.source import OPTIONAL, REQUIRED, RawLog, Source, row_schema
 
@@ -35,7 +38,9 @@ class Found:
     state: tuple[int, int, int]
 
 
-def find(paths: Sequence[str], form: str, columns: Mapping[str, str], settings: Ingest) -> list[Found]:
+def find(
+    paths: Sequence[str], form: str, columns: Mapping[str, str], settings: Ingest, delimiter: str | None = None
+) -> list[Found]:
     """Every file that ``paths`` name, in order of name.
 
     Raises:
@@ -45,6 +50,7 @@ def find(paths: Sequence[str], form: str, columns: Mapping[str, str], settings: 
         raise Refused(f"--format {form}: no such format; {nearest(form, FORMATS)}")
     endings = [e + p for name, ends in ENDINGS.items() if form in (name, "auto") for e in ends for p in PACKED]
     reading = {"columns": dict(columns), "unit": settings.timestamp_unit, "as_of": str(settings.as_of)}
+    reading |= {} if delimiter is None else {"delimiter": delimiter}
     found = []
     for path in locate(list(paths), endings):
         try:
@@ -73,11 +79,16 @@ def refuse_changed(files: Sequence[Found]) -> None:
 
 @dataclass(slots=True, eq=False)
 class Reading:
-    """One log over all files, of however many formats; ``rows`` counts what was read of each, by name."""
+    """One log over all files, of however many formats.
+
+    ``rows`` counts what was read of each, by name; ``layouts`` are the distinct ones, once the log is open.
+    """
 
     files: Sequence[Found]
     columns: Mapping[str, str]
+    delimiter: str | None = None
     rows: Counter[str] = field(default_factory=Counter)
+    layouts: list[dict[str, Any]] = field(default_factory=list)
 
     def open(self, scratch: Path) -> RawLog:
         """The log, in which files stand by format and then by name."""
@@ -87,11 +98,14 @@ class Reading:
             {name: common(log.schema.field(name).type for log in logs if name in log.schema.names) for name in names},
             faults=any("reason" in log.schema.names for log in logs),
         )
-        return RawLog(schema, self._batches(logs, schema), tuple(name for log in logs for name in log.files))
+        files = tuple(name for log in logs for name in log.files)
+        self.layouts = grouped(files, [layout for log in logs for layout in log.layouts])
+        return RawLog(schema, self._batches(logs, schema), files)
 
     def _source(self, kind: str) -> Source:
         paths = [str(file.path) for file in self.files if file.format == kind]
-        component = Component(use=kind, **{"path": paths, "columns": dict(self.columns)})
+        declared = {} if self.delimiter is None or kind != "csv" else {"delimiter": self.delimiter}
+        component = Component(use=kind, **{"path": paths, "columns": dict(self.columns), **declared})
         source: Source = build("ingest.sources", component, "--columns")
         return source
 
@@ -121,16 +135,15 @@ def _conformed(batch: pa.RecordBatch, schema: pa.Schema, files_before: int) -> p
 
 
 def _format(path: Path) -> str:
-    """The format by the name, and where the name says nothing by the first byte that does."""
+    """The format by the name, and where the name says nothing by the first byte that does, unpacked where it is packed."""
     name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
     for form, endings in ENDINGS.items():
         if name.endswith(endings):
             return form
-    with path.open("rb") as stream:
-        head = stream.read(1 << 12)
+    head = opening(path)
     if head.startswith(b"PAR1"):
         return "parquet"
-    return "jsonl" if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") else "csv"
+    return "jsonl" if head.removeprefix(BOM).lstrip().startswith((b"{", b"[")) else "csv"
 
 
 def _state(path: Path) -> tuple[int, int, int]:

@@ -85,6 +85,8 @@ def remove_unread(path: Path) -> bool:
 def _locked(folder: Path, *, wait: bool) -> int:
     """A handle that holds the lock and says by whom; the folder and its rooms are there, durably."""
     try:
+        if any(os.path.lexists(part) and not part.is_dir() for part in (folder, *folder.parents)):
+            raise Refused(f"{folder}: a file is there, where a data set's folder is to be")
         if folder.is_dir() and not ((folder / _LOCK).exists() or (folder / VERSIONS).is_dir()) and any(folder.iterdir()):
             raise Refused(f"{folder}: neither empty nor a data set; choose another folder")
         handle = _opened(folder, wait=wait)

@@ -12,7 +12,9 @@ from pydantic import ValidationError
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
+from recsys_cl.ingest.contract import END
 from recsys_cl.ingest.reading.columns import check_mapping
+from recsys_cl.ingest.reading.records import check_delimiter
 from recsys_cl.ingest.settings import Ingest
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -39,11 +41,19 @@ def mapping(given: Sequence[str]) -> dict[str, str]:
     named: dict[str, str] = {}
     for pair in (pair for text in given for pair in re.split(r",(?=[a-z_]+=)", text)):
         name, equals, theirs = pair.partition("=")
-        if not equals or not theirs:
+        ours = name.strip()
+        if not equals or not theirs or not ours:
             raise Refused(f"--columns {pair}: expected OURS=THEIRS, e.g. user_id=customer")
-        named[name.strip()] = theirs
-    check_mapping(named)
+        if ours in named:
+            raise Refused(f"--columns {pair}: {ours} is '{named[ours]}' already")
+        named[ours] = theirs
+    check_mapping(named, key="--columns ")
     return named
+
+
+def delimiter(text: str | None) -> str | None:
+    r"""The character itself; ``\t`` stands for a tab, which few shells let one type."""
+    return None if text is None else check_delimiter("\t" if text == r"\t" else text, "--delimiter")
 
 
 def allowance(text: str) -> int:
@@ -51,4 +61,4 @@ def allowance(text: str) -> int:
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smhd])", text.strip())
     if match is None:
         raise Refused(f"--watermark {text}: expected a number and s, m, h or d, e.g. 2d")
-    return int(float(match[1]) * _UNITS[match[2]] * 1_000_000)
+    return int(min(float(match[1]) * _UNITS[match[2]] * 1_000_000, END))  # more than all of time is no more

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from recsys_cl.reporting.charts.chart import Chart
 from recsys_cl.reporting.charts.lines import lines
@@ -17,7 +17,10 @@ from recsys_cl.reporting.text import ABSENT, between, duration, figure, finite
 def results(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:
     """Means with intervals and marks, and the differences that carry the headline."""
     compared = evidence.comparison
-    lead = "Exact ranking of the whole catalogue for every user of the test part; recipes and epochs were chosen on validation."
+    lead = (
+        "Exact ranking of the whole catalogue for every user of the test part; recipes and epochs were chosen on validation. "
+    )
+    lead += budget(evidence.trials)
     if compared and compared.baseline:
         lead += (
             f" Below each mean, its 95 % interval over users. ▲ higher and ▼ lower than the best baseline, "
@@ -68,7 +71,7 @@ def table(evidence: Evidence) -> Table:
     best = {m: max((t.test[m] for t in evidence.trials if finite(t.test.get(m))), default=None) for m in metrics}
     columns = [Column("recipe", text=True)]
     columns += [Column(m.partition("@")[0], m.partition("@")[2], means=m) for m in metrics]
-    columns += [Column("epochs"), Column("training")]
+    columns += [Column("trials", means="settings that a search tried on validation"), Column("epochs"), Column("training")]
     ordered = sorted(evidence.trials, key=lambda t: t.test.get(evidence.metric, float("-inf")), reverse=True)
     rows = [_row(trial, evidence, best) for trial in ordered]
     return Table(columns, rows, sortable=True, sorted_by=evidence.metric, depth=evidence.depth)
@@ -91,4 +94,19 @@ def _row(trial: Trial, evidence: Evidence, best: Mapping[str, float | None]) -> 
             )
         )
     spent = Cell(duration(trial.seconds), trial.seconds) if trial.seconds else Cell(ABSENT)
-    return [*cells, Cell(str(trial.epochs), trial.epochs) if trial.epochs else Cell(ABSENT), spent]
+    counts = [Cell(str(count), count) if count else Cell(ABSENT) for count in (trial.searched, trial.epochs)]
+    return [*cells, *counts, spent]
+
+
+def budget(trials: Sequence[Trial]) -> str:
+    """How settings were found: with one budget for all that were searched for, with several, or not at all."""
+    if all(trial.searched is None for trial in trials):
+        return "Whether settings were searched for is not on record."
+    counts = sorted({trial.searched for trial in trials if trial.searched})
+    if not counts:
+        return "No settings were searched for: every recipe stands as it is written."
+    as_written = [trial.name for trial in trials if not trial.searched]
+    which = f"; {', '.join(as_written)} as written" if as_written else ""
+    if len(counts) > 1:
+        return f"Settings were searched for on validation with unequal budgets, {counts[0]} to {counts[-1]} trials{which}."
+    return f"Settings were searched for on validation, {counts[0]} trials each{which}."

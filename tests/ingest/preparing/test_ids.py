@@ -19,11 +19,11 @@ def test_codes_are_ranks_in_byte_order(monkeypatch, waiting, batch):
     column = ids.Ids()
     for begin in range(0, len(rows), batch):
         column.add(pa.array(rows[begin : begin + batch]))
-    known, codes = column.ranked()
+    known, batches = column.ranked()
     assert known.to_pylist() == sorted(set(rows), key=str.encode)
-    assert [known[code].as_py() for code in codes] == rows
+    assert [known[code].as_py() for codes in batches for code in codes] == rows
 
 
 def test_no_rows_have_no_ids():
-    known, codes = ids.Ids().ranked()
-    assert (len(known), len(codes)) == (0, 0)
+    known, batches = ids.Ids().ranked()
+    assert (len(known), batches) == (0, [])

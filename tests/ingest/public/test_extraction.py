@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import random
 import stat
@@ -41,6 +42,16 @@ def tarred(name: str, kind: bytes = tarfile.REGTYPE, target: str = "", *, times:
     return make
 
 
+def with_long_name(path: Path) -> None:
+    """A member whose name, the archive says, takes 64 MiB: read at once it would be that much memory, or a thousand times it."""
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 64 << 20
+    member = tarfile.TarInfo("a/data.csv")
+    member.size = 5
+    first = member.tobuf() + b"hello".ljust(512, b"\0")
+    path.write_bytes(gzip.compress(first + header.tobuf(tarfile.GNU_FORMAT) + b"a" * header.size + b"\0" * 1024))
+
+
 def changed(make: Make, change: Callable[[bytes], bytes]) -> Make:
     def remake(path: Path) -> None:
         make(path)
@@ -61,6 +72,7 @@ HARMFUL = {
     "a bomb": (zipped(GOOD, ("big", b"\0" * (64 << 20))), "unpacks to more than"),
     "many small bombs": (zipped(GOOD, *((f"big{n}", b"\0" * (1 << 20)) for n in range(30))), "unpacks to more than"),
     "twice but for case": (zipped(GOOD, ("A/Data.csv", b"other")), "stands twice"),
+    "tar: a name of 64 MiB": (with_long_name, "a header of 67108864 bytes"),
     "tar: up": (tarred("../evil"), "leaves the folder"),
     "tar: absolute": (tarred("/etc/evil"), "leaves the folder"),
     "tar: a link": (tarred("a/data.csv", tarfile.SYMTYPE, "/etc/passwd"), "is a link"),
@@ -93,7 +105,14 @@ def test_harmful_archives_are_refused_and_nothing_is_written(tmp_path: Path, nam
 
 
 @pytest.mark.parametrize(
-    "make", [zipped(GOOD, ("b", b"x")), tarred("a/data.csv"), tarred("a/data.csv", mode="w"), tarred("a/data.csv", mode="w:xz")]
+    "make",
+    [
+        zipped(GOOD, ("b", b"x")),
+        tarred("a/data.csv"),
+        tarred("a/data.csv", mode="w"),
+        tarred("a/data.csv", mode="w:xz"),
+        tarred("a/data.csv", mode="w:bz2"),
+    ],
 )
 def test_a_member_is_taken_out_by_name_alone(tmp_path: Path, make: Make) -> None:
     make(tmp_path / "archive")

@@ -38,7 +38,9 @@ class Keeper:
 
     def request(self, *paths: Path, columns: dict[str, str] | None = None, allowance: int = 0, **contract: Any) -> Request:
         chosen = settings({"threads": 1, **contract})
-        return Request(find([str(path) for path in paths], "auto", columns or {}, chosen), columns or {}, chosen, allowance)
+        return Request(
+            find([str(path) for path in paths], "auto", columns or {}, chosen), columns or {}, chosen, allowance=allowance
+        )
 
     def add(self, *paths: Path, into: str = "set", **options: Any) -> dict[str, Any]:
         summary = append(self.set.with_name(into), self.request(*paths, **options), lambda _: None)
