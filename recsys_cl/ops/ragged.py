@@ -61,7 +61,7 @@ def marks(rows: Tensor, offsets: Tensor, counts: Tensor, rng: Generator) -> Tens
 
 def padded(values: Tensor, slots: Tensor, rows: int, longest: int) -> Tensor:
     """``values`` [N, D] laid out as [rows, longest, D], 0 where nothing is; ``slots`` [N], rising, = row * longest + place."""
-    if len(values) == rows * longest:  # every row is full
+    if not torch.compiler.is_exporting() and len(values) == rows * longest:  # every row is full; asking would fix the batch
         return values.view(rows, longest, -1)
     grid = values.new_zeros(rows * longest, values.shape[1])
     return grid.index_copy_(0, slots, values).view(rows, longest, -1)
