@@ -14,7 +14,7 @@ from recsys_cl.ingest.prepare import KCore, Prepare
 from recsys_cl.stages.prepare import PrepareStage
 from tests.ingest.engines.dirty import dirty_csv
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(1800)]  # hundreds of small jobs, each a second and more
 
 
 def by_both(ingest, content, **contract):
