@@ -7,6 +7,7 @@ MAML and its first-order form (Finn et al., 2017, arXiv:1703.03400), ANIL (Raghu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
@@ -33,14 +34,13 @@ class Meta(nn.Module):
     A score is the dot product of a task's vector with an item's, and items are ranked for everybody: whatever the items'
     vectors are made of is learned in the outer loop alone. Adapted is all else of encoder and head (``maml``, ``reptile``), or
     the head alone (``anil``), where the encoder runs once for all tasks. Tasks are batched by ``torch.func``.
-    ``reptile`` descends on support and query together; its term ``reptile`` draws the start to where that led, and items learn
-    from the outer objectives there. ``prototype`` takes no steps: the mean of the state for nobody and of the support's items.
+    ``reptile`` descends on support and query; its term draws the start to where that led, and items learn from the outer
+    objectives there. ``prototype`` takes no steps: the mean of the state for nobody and of the support's items.
 
     Args:
         encoder: reads histories.
         objectives: of the query, after adaptation; weight and objective by name.
         inner: objectives of the support, with weights, see ``methods/_inner.py``; the softmax over the catalogue by default.
-        algorithm: see above.
         first_order: take inner gradients for constants; ``reptile`` always does.
         inner_rate: of the inner steps.
         steps: of the inner loop, in training and for whoever is asked for later: the budget.
@@ -49,6 +49,8 @@ class Meta(nn.Module):
         negatives: items drawn once, that stand against every answer of the inner loss; 0: the whole catalogue does.
         similarity: what a score is: the dot product of the vectors, or their cosine.
     """
+
+    adapts = True
 
     def __init__(
         self,
@@ -94,8 +96,7 @@ class Meta(nn.Module):
     def encode(self, source: Tasks, users: Tensor) -> Encoding:  # noqa: ARG002 - tasks are known by what they met
         """Vectors of the tasks [T, D] after adaptation, of the whole catalogue, and the steps that each took."""
         found = self._learn(source)
-        encoding = scored(Encoding(found.vectors[:, -1], found.items), self.similarity)
-        return Encoding(encoding.users, encoding.items, steps=found.steps)
+        return replace(scored(Encoding(found.vectors[:, -1], found.items), self.similarity), steps=found.steps)
 
     def _learn(self, tasks: Tasks) -> _Learned:
         """What each task knows after its support, at every place of its history."""
@@ -119,8 +120,7 @@ class Meta(nn.Module):
             return self.inner(vectors(weights, tokens, states), answers, plain.items)  # type: ignore[no-any-return]
 
         given = (tokens[:, :size], states[:, :size], learns_from)
-        budget = self.steps if size else 0
-        own, steps = adapt(loss, start, given, rate=self.rate, steps=budget, **self.how)
+        own, steps = adapt(loss, start, given, rate=self.rate, steps=self.steps if size else 0, **self.how)
         drawn = _distance(start, own) / self.rate if reptile else None
         own = {name: value.detach() for name, value in own.items()} if reptile else own
         with twice_differentiable():

@@ -35,7 +35,7 @@ class Asked:
     vectors: Tensor  # [m, D]
     seen: Ragged  # m rows: what they have met
     unknown: Tensor | None  # [n] items of each history that the model does not know; None: histories were not given
-    steps: Tensor | None = None  # [n] gradient steps taken to know each; None: no history was adapted to
+    steps: Tensor | None = None  # [n] gradient steps taken to know each; None: the model adapts to nobody
 
 
 def remembered(bundle: Bundle, rows: Tensor) -> Asked:
@@ -109,13 +109,14 @@ def _listed(history: Iterable[object]) -> Iterable[object]:
 
 def _vectors(bundle: Bundle, rows: Tensor, past: Ragged, read: Tensor) -> tuple[Tensor, Ragged, Tensor | None]:
     """Vectors and what was met, of all who are read or remembered, in the order they ask; and everybody's steps."""
-    steps: Tensor | None = None
+    steps = torch.zeros_like(rows) if bundle.reader is not None and bundle.reader.adapts else None
     remembered, mine = (rows >= 0) & ~read, read.nonzero().flatten()
     parts, met = [bundle.users[rows[remembered]]], [take(bundle.seen, rows[remembered])]
     if bundle.reader is not None and mine.numel():
         found = bundle.reader.read(take(past, mine))
         parts.append(found.vectors.to(bundle.users.dtype))
-        steps = None if found.steps is None else torch.zeros_like(rows).index_copy_(0, mine, found.steps)
+        if steps is not None and found.steps is not None:
+            steps[mine] = found.steps
         met.append(take(past, mine))
     order = torch.argsort(torch.cat((remembered.nonzero().flatten(), mine)))
     values = torch.cat([part.values for part in met])

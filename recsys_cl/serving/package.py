@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from recsys_cl.core.version import VERSION
 from recsys_cl.serving.answer import DEFAULT_K
 from recsys_cl.serving.bundle import Bundle, write_bundle
 
@@ -63,11 +64,7 @@ def signature(k: int = DEFAULT_K) -> Any:
 
 def requirements() -> list[str]:
     """Exactly the versions that this process has; local labels like ``+cpu`` are left to the installer."""
-    pins = [f"{name}=={version(name).partition('+')[0]}" for name in _REQUIREMENTS]
-    try:
-        return [*pins, f"recsys_cl=={version('recsys_cl')}"]
-    except PackageNotFoundError:  # run from a source tree
-        return [*pins, "recsys_cl"]
+    return [*(f"{name}=={version(name).partition('+')[0]}" for name in _REQUIREMENTS), f"recsys_cl=={VERSION}"]
 
 
 def _example(bundle: Bundle) -> Any:

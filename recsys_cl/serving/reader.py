@@ -32,6 +32,11 @@ class Read(NamedTuple):
 class Reader(Protocol):
     """Turns histories into the vectors of whoever has them."""
 
+    @property
+    def adapts(self) -> bool:
+        """Whether it takes steps to know somebody, and says how many."""
+        ...
+
     def read(self, histories: Ragged) -> Read:
         """One vector a row; rows are item ids, oldest first, none empty."""
         ...
@@ -50,6 +55,11 @@ class ByRule:
     """By a rule that is linear in what was met, whatever the order (see `Fold`)."""
 
     fold: Fold
+
+    @property
+    def adapts(self) -> bool:
+        """No."""
+        return False
 
     def read(self, histories: Ragged) -> Read:
         """Vectors; nothing is adapted."""
@@ -83,6 +93,11 @@ class ByEncoder:
     weights: Mapping[str, Tensor]
     _method: Method[Any] | None = None
     _building: Lock = field(default_factory=Lock)
+
+    @property
+    def adapts(self) -> bool:
+        """As the method says of itself."""
+        return bool(getattr(resolve("methods", self.recipe.method.use, "method"), "adapts", False))
 
     def vectors(self, histories: Ragged) -> Tensor:
         """The encoder's states of the histories, adapted to them where the method does so."""

@@ -88,7 +88,9 @@ def _filters(bundle: Bundle, rules: Rules, source: str, text: str) -> Filters:
         everyone = everyone.narrowed(listed)
         personal = {user: personal.get(user, Choice()).narrowed(each.get(user, Choice())) for user in personal | each}
     cap = rules.categories
-    limit = None if cap is None else make_cap(bundle, cap.most, cap.column, Path(cap.items) if cap.items else None)
+    line = line_of(["categories", "column"], text)
+    origin, table = f"{source}:{line}" if line else source, Path(cap.items) if cap and cap.items else None
+    limit = None if cap is None else make_cap(bundle, cap.most, cap.column, table, origin)
     return Filters(everyone, personal, rules.exclude_seen, limit)
 
 

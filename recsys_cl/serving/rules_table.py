@@ -39,8 +39,8 @@ def read_choices(bundle: Bundle, path: Path, *, skip: bool) -> tuple[Choice, dic
     return choices.pop("", Choice()), choices
 
 
-def make_cap(bundle: Bundle, most: int, column: str, path: Path | None) -> Cap:
-    """At most ``most`` items of a category, by a column of the model's own items or of a table.
+def make_cap(bundle: Bundle, most: int, column: str, path: Path | None, origin: str = "filters") -> Cap:
+    """At most ``most`` items of a category, by a column of the model's own items or of a table; ``origin``: where that is said.
 
     Raises:
         Refused: there is no such column, or an item has two categories.
@@ -50,7 +50,7 @@ def make_cap(bundle: Bundle, most: int, column: str, path: Path | None) -> Cap:
     if path is None:
         if column not in bundle.about:
             hint = nearest(column, bundle.about) if bundle.about else "the model keeps none; name a file: categories.items"
-            raise Refused(f"categories.column: the model's items have no column '{column}'; {hint}")
+            raise Refused(f"{origin}: categories.column: the model's items have no column '{column}'; {hint}")
         return Cap(most, _codes(bundle.about[column]))
     table = _read(path, ("item_id", column), ())
     rows, values = _items(bundle, path, table, skip=True), table[column].combine_chunks()

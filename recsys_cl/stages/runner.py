@@ -99,7 +99,8 @@ def _one(
             try:
                 receipt, status = store.make(stage, fingerprint, reads, outside), "done"
             except RecsysError as error:
-                raise type(error)(f"{stage.name}: {error}") from error
+                told = str(error)
+                raise type(error)(told if told.startswith(f"{stage.name}: ") else f"{stage.name}: {told}") from error
         else:
             store.sweep(stage, fingerprint)
     seconds = perf_counter() - began

@@ -16,7 +16,7 @@ from recsys_cl.evaluation.judge import Judge
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
 from recsys_cl.ops import propagate
 from recsys_cl.ops.ranks import Ranks
-from recsys_cl.ops.sharded import rows_of, shard, shard_of, unshard, whole_of
+from recsys_cl.ops.sharded import rows_of, shard, shard_of, total_norm, unshard, whole_of
 from recsys_cl.stages.assemble import assemble
 from recsys_cl.stages.fitting import Fitting
 from recsys_cl.tracking.tee import Tee
@@ -143,18 +143,20 @@ def looked_up(ranks: Ranks) -> dict:
         if not ranks.alone:
             shard(table, ranks)
         optimizer = torch.optim.Adam([table], lr=0.1, fused=True)
-        ids, answers = torch.tensor([6, 0, 3, 3, 5]), []
+        ids, answers, norms = torch.tensor([6, 0, 3, 3, 5]), [], []
         for _ in range(3):
             found = read(table, ids)
             answers.append(found.detach().tolist())
             optimizer.zero_grad()
             found.pow(3).sum().backward()
+            norms.append(float(total_norm([table])))
             optimizer.step()
         kept = [len(table), len(table.grad), *(len(state["exp_avg"]) for state in optimizer.state.values())]
         holder = torch.nn.Module()
         holder.table = table
         unshard(holder)
         told[name] = {"answers": answers, "whole": table.tolist(), "kept": kept, "left": shard_of(table) is not None}
+        told[name]["norms"] = norms
     return told
 
 

@@ -16,14 +16,15 @@ from tests.distributed.processes import in_processes
 @pytest.mark.slow
 def test_sharded_rows_answer_and_learn_as_a_plain_table(tmp_path: Path) -> None:
     whole = torch.nn.Parameter(torch.randn(7, 3, generator=torch.Generator().manual_seed(6)))
-    optimizer, answers = torch.optim.Adam([whole], lr=0.1, fused=True), []
+    optimizer, answers, norms = torch.optim.Adam([whole], lr=0.1, fused=True), [], []
     for _ in range(3):
         found = torch.nn.functional.embedding(torch.tensor([6, 0, 3, 3, 5]), whole)
         answers.append(found.detach().tolist())
         optimizer.zero_grad()
         found.pow(3).sum().backward()
+        norms.append(pytest.approx(float(whole.grad.norm()), rel=1e-6))
         optimizer.step()
-    expected = {"answers": answers, "whole": whole.detach().tolist(), "left": False}
+    expected = {"answers": answers, "whole": whole.detach().tolist(), "left": False, "norms": norms}
     for rank, found in enumerate(in_processes(acts.__file__, "looked_up", tmp_path)):
         assert found == {way: {**expected, "kept": [[3, 4][rank]] * 3} for way in ("rows", "whole")}
     assert acts.looked_up(ALONE) == {way: {**expected, "kept": [7] * 3} for way in ("rows", "whole")}

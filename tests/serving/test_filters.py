@@ -146,7 +146,10 @@ def test_no_list_within_a_cap_scores_more(categories, most, k, seed):
         ("blokced = []", r"rules\.toml:1: blokced: unknown key; did you mean 'blocked'"),
         ("\n[categories]\nmost = 0", r"rules\.toml:3: categories\.most: .*greater than 0"),
         ("allowed = []", r"rules\.toml:1: allowed: .*at least 1"),
-        ("[categories]\nmost = 1\ncolumn = 'titel'", "no column 'titel'; did you mean 'title'"),
+        (
+            "[categories]\nmost = 1\ncolumn = 'titel'",
+            "rules.toml:3: categories.column: the model's items have no column 'titel'; did you mean 'title'",
+        ),
         ('lists = "nowhere.parquet"', r"nowhere\.parquet: no such file"),
         ("blocked = [", "not valid TOML"),
     ],

@@ -128,6 +128,15 @@ def test_a_model_that_adapts_says_how_many_steps_it_took(name, steps, tmp_path):
     assert [item["item_id"] for item in entry["items"]] == answer["item_id"].to_pylist()[:3]
 
 
+def test_steps_are_written_also_where_a_batch_has_no_history_to_adapt_to(tmp_path, monkeypatch):
+    monkeypatch.setattr("recsys_cl.serving.recommend.GROUP", 3)  # lists of three: one person a batch
+    people = pa.table({"user_id": ["u01", None, "u02"], "item_ids": [None, past_of(0), None]})
+    parquet.write_table(people, tmp_path / "people.parquet")
+    recommend_to(made("meta-mf", tmp_path), tmp_path / "people.parquet", 3, tmp_path / "out.parquet")
+    found = parquet.read_table(tmp_path / "out.parquet")
+    assert found["steps"].to_pylist() == [0, 0, 0, 5, 5, 5, 0, 0, 0]
+
+
 def test_a_model_that_does_not_adapt_says_nothing_of_steps(sasrec):
     assert "steps" not in recommend(sasrec, [None], 3, [past_of(0)]).column_names
 

@@ -1,10 +1,19 @@
+import json
+import os
 import re
+import signal
+import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from threading import Event
 
 import pandas as pd
 import pytest
 
+from recsys_cl.core.version import VERSION
 from recsys_cl.serving.answer import recommend
 from recsys_cl.serving.package import requirements
 
@@ -69,6 +78,54 @@ def test_loading_unpickles_nothing(model_folder):
 
 
 def test_requirements_are_pinned():
-    pinned = [line for line in requirements() if not line.startswith("recsys_cl")]
+    pinned = requirements()
+    assert f"recsys_cl=={VERSION}" in pinned, "from a source tree, too"
     assert all(re.fullmatch(r"[a-z_]+==[0-9][0-9.]*", line) for line in pinned)
     assert {line.split("==")[0] for line in pinned} >= {"mlflow", "torch", "safetensors", "pyarrow", "pandas", "numpy"}
+
+
+@pytest.fixture(scope="module")
+def served(model_folder, tmp_path_factory):
+    """The address of `mlflow models serve` over the folder, as docs/serving.md starts it; as soon as it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model_folder), "--env-manager", "local"]
+    bins = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it looks for uvicorn there
+    environment = {**os.environ, "PATH": bins, "PYTHONPATH": str(Path(__file__).parents[2]), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    log = tmp_path_factory.mktemp("served") / "log"
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)], env=environment, stdout=stream, stderr=stream, start_new_session=True
+        )
+    try:
+        for _ in range(1200):
+            assert process.poll() is None, log.read_text()[-3000:]
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5).close()
+                break
+            except OSError:
+                Event().wait(0.25)
+        yield f"http://127.0.0.1:{port}/invocations"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def invoked(address, body):
+    request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return reply.status, json.load(reply)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_mlflow_serves_it_out_of_the_box(served, bundle):
+    asked = ["u003", "nobody"]
+    status, answer = invoked(served, {"dataframe_records": [{"user_id": user} for user in asked], "params": {"k": 4}})
+    assert (status, answer["predictions"]) == (200, recommend(bundle, asked, 4).to_pylist())
+    status, answer = invoked(served, {"dataframe_records": [{"user_id": "u003"}], "params": {"k": 0}})
+    assert (status, "k must be a whole number from 1 to" in answer["message"], "Traceback" in str(answer)) == (400, True, False)

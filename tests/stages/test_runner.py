@@ -134,9 +134,10 @@ def test_a_failed_stage_commits_nothing_and_keeps_its_scratch_for_the_next_try(t
     assert not list((tmp_path / "a").rglob("checkpoint"))
 
 
-def test_a_refusal_names_the_stage(tmp_path: Path) -> None:
+@pytest.mark.parametrize("said", ["the log is empty", "a: the log is empty"])
+def test_a_refusal_names_the_stage_once(tmp_path: Path, said: str) -> None:
     def refuse(job: Job) -> None:
-        raise Refused("the log is empty")
+        raise Refused(said)
 
     with pytest.raises(Refused, match=r"^a: the log is empty$"):
         run([Step("a", work=refuse)], tmp_path)
