@@ -117,6 +117,7 @@ def test_the_second_signal_ends_a_process_that_clings_on(kind: signal.Signals) -
     program = f"""
 import signal
 from recsys_cl.core.stopping import heed, listen
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background without it
 listen()
 heed()
 for _ in range(2):
