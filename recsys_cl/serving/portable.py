@@ -85,14 +85,17 @@ def write_encoder(bundle: Bundle, folder: Path) -> int:
 
     Raises:
         Refused: the model has no encoder of histories, one that reads times, or one that also looks ahead, which padding
-            would change.
+            would change, or adapts.
         Unavailable: the extra ``onnx`` is not installed.
     """
     reader = bundle.reader
     if not isinstance(reader, ByEncoder):
         raise Refused("the model has no encoder of histories; ONNX is for sequence recipes, --format faiss for all")
     if reader.recipe.source.use != "sequences":
-        raise Refused(f"the encoder of source '{reader.recipe.source.use}' looks ahead in a history, so rows cannot be padded")
+        raise Refused(
+            f"ONNX takes what reads 'sequences' from the past on; source '{reader.recipe.source.use}' is read otherwise "
+            "(from both sides, or by adapting), and --format faiss takes every model"
+        )
     if reader.recipe.source.arguments.get("times"):
         raise Refused("the encoder reads when items were met (source.times), and histories in ONNX do not say")
     length: int = int(reader.recipe.source.arguments.get("max_length", 50))  # type: ignore[call-overload]

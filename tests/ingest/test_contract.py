@@ -90,3 +90,9 @@ def test_a_part_is_read_only_where_mapped_and_must_be_known(ingest):
     path = str(ingest.file("log.csv", "user_id,item_id,timestamp,part\nu,i,1,train\nu,j,2,dev\n"))
     assert ingest("csv", path).bad() == []
     assert ingest("csv", path, columns={"part": "part"}).bad() == [(3, "part", "is none of train, valid, test")]
+
+
+def test_of_two_spoilt_ids_the_users_is_named(ingest):
+    """Each of the two is looked for once an id, after the row was found good."""
+    done = ingest.csv("user_id,item_id,timestamp\na\x01,b\x02,1\nu,b\x02,2\n" + "".join(f"u,i,{n}\n" for n in range(9)))
+    assert [(line, field) for line, field, _ in done.bad()] == [(2, "user_id"), (3, "item_id")]

@@ -72,3 +72,14 @@ def test_an_error_ahead_comes_where_its_batch_would():
     with pytest.raises(Refused, match="third"):
         next(coming)
     assert list(ahead(iter(["only"]))) == ["only"]
+
+
+@pytest.mark.slow
+def test_a_log_that_is_larger_than_the_memory_limit_is_put_on_disk_meanwhile(ingest):
+    """A hundred and sixty megabytes of ids under a limit of a hundred: without a place to spill the engine gives up."""
+    rows = range(400_000)
+    ids = {name: [f"{name}{n * 7919 % len(rows) // 40:0200}" for n in rows] for name in ("user_id", "item_id")}
+    path = str(ingest.file("log.parquet", pa.table({**ids, "timestamp": list(rows)})))
+    accounts = [ingest("parquet", path, contract={"memory_limit": limit, "threads": 1}).account for limit in ("100MB", "2GB")]
+    assert accounts[0] == accounts[1]
+    assert accounts[0]["rows_kept"] == len(rows)

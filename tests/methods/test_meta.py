@@ -12,6 +12,7 @@ from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Batch, Interactions, Shape
+from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.methods._fast import fast_weights
 from recsys_cl.methods.meta import Meta
 from recsys_cl.structures.episodes import EpisodeFeed, Episodes
@@ -123,6 +124,15 @@ def test_nobody_in_particular_takes_no_steps_and_gets_the_start(way: Any) -> Non
     assert found.steps is not None
     assert found.steps.tolist() == [0, 0, 0]
     torch.testing.assert_close(found.users, found.users[:1].expand(3, -1))
+
+
+def test_everybody_is_told_their_own_steps() -> None:
+    """Users without a history stand between the others; blocks of one size come in another order."""
+    users = torch.tensor([0, 0, 2, 2, 2, 4])
+    data = Interactions(Shape(5, SHAPE.items), users, torch.arange(6), torch.arange(6))
+    found = encode_all(make(WAYS["maml"]), EpisodeFeed(data.shape, data), torch.tensor([4, 1, 2, 3, 0]))
+    assert found.steps is not None
+    assert found.steps.tolist() == [3, 0, 3, 0, 3]
 
 
 def test_what_items_are_made_of_is_nobodys_own() -> None:

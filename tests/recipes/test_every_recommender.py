@@ -125,7 +125,7 @@ def test_lists_are_as_long_as_there_are_items_and_repeat_nothing(name: str) -> N
     held_out = Ragged(torch.zeros(SHAPE.users, dtype=torch.int64), torch.arange(SHAPE.users + 1))
     seen = data.by_user()
     for k in (1, 5, 40):
-        for user, row in enumerate(rank(found, held_out, seen, k, 2**20)[0].items.tolist()):
+        for user, row in enumerate(rank(found, held_out, seen, k, 2**22)[0].items.tolist()):
             listed = [item for item in row if item >= 0]
             assert len(listed) == len(set(listed)) == min(k, SHAPE.items - len(seen.row(user)))
             assert not set(listed) & set(seen.row(user).tolist())

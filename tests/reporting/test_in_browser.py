@@ -66,9 +66,9 @@ def test_the_table_stands_by_the_selecting_metric_and_the_keyboard_sorts_it(brow
 def test_one_depth_is_shown_at_a_time(browser: Browser, page: str) -> None:
     browser.show(page)
     shown = "[...document.querySelectorAll('#results .tables thead th')].filter(e => !e.hidden).map(e => e.textContent)"
-    assert browser.ask(shown) == ["recipe", "recall@20", "ndcg@20", "coverage@20", "epochs", "training"]
+    assert browser.ask(shown) == ["recipe", "recall@20", "ndcg@20", "coverage@20", "trials", "epochs", "training"]
     browser.driver.execute_script("document.querySelector('.depths button').click()")
-    assert browser.ask(shown) == ["recipe", "recall@10", "ndcg@10", "epochs", "training"]
+    assert browser.ask(shown) == ["recipe", "recall@10", "ndcg@10", "trials", "epochs", "training"]
 
 
 def test_dark_mode_changes_the_page_and_its_charts(browser: Browser, page: str) -> None:

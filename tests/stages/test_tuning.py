@@ -13,10 +13,12 @@ from recsys_cl.config import load_pipeline
 from recsys_cl.core.errors import Diverged, Refused
 from recsys_cl.stages import fitting
 from recsys_cl.stages.ingest import IngestStage
-from recsys_cl.stages.pipeline import run_pipeline
+from recsys_cl.stages.pipeline import run_pipeline, stages_of
 from recsys_cl.stages.prepare import PrepareStage
+from recsys_cl.stages.report import ReportStage
 from recsys_cl.stages.runner import run_stages
 from recsys_cl.stages.store import Store
+from recsys_cl.stages.tracking import Tracking
 from recsys_cl.stages.tuning import tune_pipeline, tune_stages
 from tests.stages.small import LOGS, write
 
@@ -111,7 +113,8 @@ def test_the_best_settings_train_to_the_best_score(home: Path, tuning) -> None:
     assert dict(made.experiments[-1].valid) == row["best"]["facts"]["valid"]
     assert made.stages[0][1] == "skipped"
     again = load_pipeline(home / "again" / "small.toml")
-    assert [each.found.trials for each in again.experiments] == [8, 0]
+    report = next(stage for stage in stages_of(again, Tracking("small", Path(), None)) if isinstance(stage, ReportStage))
+    assert dict(report.searched) == {"popular": 0, "recent-popular": 0, "mf-bpr": 8, "ease": 0}
     searches = [tune_stages(load_pipeline(place / "small.toml"), home, lambda _: None) for place in (home, home / "again")]
     assert [stage.search for stage in searches[0]] == [stage.search for stage in searches[1]], "what was found moves no search"
 

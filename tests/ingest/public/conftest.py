@@ -47,7 +47,7 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
 
         def _send(self, content: bytes) -> None:
             start, span = 0, self.headers.get("Range")
-            if span and site.ranges and self.headers.get("If-Range") == site.tag:
+            if span and site.ranges and self.headers.get("If-Range") in (None, site.tag):  # as RFC 9110 has it
                 start = int(span.removeprefix("bytes=").rstrip("-"))
             self.send_response(206 if start else 200)
             self.send_header("ETag", site.tag)
