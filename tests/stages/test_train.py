@@ -31,7 +31,8 @@ USERS, ITEMS, BLOCKS, EACH = 120, 80, 4, 9
 CPU = torch.device("cpu")
 EVALUATION = Evaluation(metrics=("recall", "ndcg"), ks=(12, 20))
 READ_CONTENT = ("multimodal", "cross-domain")
-FROM_LOGS = [n for n in recipe_names() if load_recipe(n).family not in READ_CONTENT and n != "content-profile"]
+CONTENT_TOO = ("content-profile", "meta-content")
+FROM_LOGS = [n for n in recipe_names() if load_recipe(n).family not in READ_CONTENT and n not in CONTENT_TOO]
 """Those that read the items' features as well learn in tests/test_modal_recipes.py and tests/test_cross_recipes.py."""
 SMALL = {"source": {"batch_size": 64}, "encoder": {"dim": 16}}
 MORE_STEPS = {"source": {"batch_size": 16}}
