@@ -30,6 +30,7 @@ EACH = {"shared": False, "negatives": 32}  # of 20 items drawn for all, a quarte
 ADAPTED = {
     "directau": {"objectives": {"directau": {"gamma": 1.0}}},  # 2 spreads 24 users further than alignment can draw them
     "lightgcn-slatk": {"sampler": EACH},
+    "mf-softmax": {"sampler": EACH},
     # its vectors begin a thousandth of this test's steps long, and then stay where the first step has put them
     "simplex": {"sampler": EACH, "encoder": {"dropout": 0.0, "dim": 8, "init": "xavier"}},
     "recdcl": {"encoder": {"dim": 8}},
