@@ -22,7 +22,7 @@ _TINY = 2.0**-100  # far above what is lost where numbers too small for bfloat16
 _FLOAT32 = {"highest": 2.0**-22, "high": 2.0**-9, "medium": 2.0**-7}
 """Four times the greatest error of a product of two fp32 numbers, by `torch.get_float32_matmul_precision`."""
 
-_TERMS = 2**16  # products that are added at once: more fall out of the processor's caches
+_TERMS = 2**15  # products that are added at once: more fall out of the processor's caches
 _ROWS = 4096  # of items that are measured at once
 _NOBODY = torch.iinfo(torch.int16).max  # above every score
 
@@ -31,6 +31,10 @@ class Approximation(Protocol):
     """Scores of the users [U, D] among the items [I, D] it was made of; a block has B users and C >= I columns."""
 
     dtype: ClassVar[torch.dtype]
+
+    @property
+    def bytes_kept(self) -> int:
+        """For all blocks, beside the vectors given."""
 
     def fill(self, block: slice, out: Tensor) -> None:
         """Write the scores of ``block`` into ``out`` [B, C]; columns from I on never count."""
@@ -45,9 +49,12 @@ class Approximation(Protocol):
         """Scores [P] in fp32 of the pairs of a row of ``block`` and an item; ``scores`` [B, C] is what `fill` wrote."""
 
 
-def half_precision_pays(users: Tensor, items: Tensor) -> bool:
-    """Whether rounding all ``items`` [I, D] once and multiplying in bfloat16 is faster for so many ``users`` [U, D]."""
-    enough = len(users) >= 64 and len(items) >= 1024
+def half_precision_pays(users: Tensor, items: Tensor, budget: int) -> bool:
+    """Whether rounding all ``items`` [I, D] once and multiplying in bfloat16 is faster for so many ``users`` [U, D].
+
+    The rounded items may take half of ``budget`` bytes, so that blocks stay high enough.
+    """
+    enough = len(users) >= 64 and len(items) >= 1024 and 4 * items.shape[0] * items.shape[1] <= budget
     return enough and users.device.type == "cpu" and not is_sparse(users) and not is_sparse(items) and _native()
 
 
@@ -70,6 +77,7 @@ class Halves:
     rounded: Tensor  # [C, D] bfloat16, zero from I on
     longest: float  # the greatest length of an item
     off: float  # the greatest length of what an item lost to rounding
+    bytes_kept: int
     dtype: ClassVar[torch.dtype] = torch.bfloat16
 
     @classmethod
@@ -80,7 +88,7 @@ class Halves:
         for some, less in zip(torch.split(items, _ROWS), torch.split(rounded[: len(items)], _ROWS), strict=True):
             longest = max(longest, float(some.norm(dim=1).max()))
             off = max(off, float((some - less.float()).norm(dim=1).max()))
-        return cls(users, items, rounded, longest, off)
+        return cls(users, items, rounded, longest, off, 2 * rounded.numel())
 
     def fill(self, block: slice, out: Tensor) -> None:
         """See `Approximation`."""
@@ -114,6 +122,7 @@ class Plain:
     users: Tensor  # [U, D]
     items: Tensor  # [I, D]
     longest: float
+    bytes_kept: int = 0
     dtype: ClassVar[torch.dtype] = torch.float32
 
     @classmethod
@@ -149,6 +158,7 @@ class Whole:
 
     users: Tensor  # [U, D] CSR
     items: Tensor  # [I, D] dense or CSC
+    bytes_kept: int = 0
     dtype: ClassVar[torch.dtype] = torch.float32
 
     def fill(self, block: slice, out: Tensor) -> None:

@@ -16,6 +16,7 @@ from recsys_cl.ops.approximate import Approximation
 
 _WIDTHS = (64, 16, 4, 1)
 _LOW = 0xFFFFFFFF
+_AT_ONCE = 2**14  # items of a crowded user
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +51,14 @@ class Plan:
         """Items that are scored exactly for a user who is not crowded."""
         return min(self.columns, 4 * self.k + 64)
 
-    @property
-    def row_bytes(self) -> int:
-        """Working memory of a user: scores, what is best in each span, the spans looked into, the items found there."""
-        return 4 * self.columns + 16 * self.spans + (8 * self.width + 48) * self.most_spans + 72 * self.most
+    def row_bytes(self, size: int) -> int:
+        """Working memory of a user: scores of ``size`` bytes, the best of each span, the spans looked into, the items found."""
+        return size * self.columns + 8 * self.spans + (5 * self.width + 32) * self.most_spans + 48 * self.most
 
     @property
     def bytes_alone(self) -> int:
-        """Working memory of a crowded user, for whom every item may have to be scored exactly."""
-        return 48 * self.columns + 2**21
+        """Working memory of a crowded user, for whom every item may have to be scored exactly, and of exact scores."""
+        return 64 * min(self.columns, _AT_ONCE) + 2**20
 
 
 def shortlist(approximation: Approximation, block: slice, scores: Tensor, plan: Plan) -> tuple[Tensor, Tensor, Tensor]:
@@ -93,14 +93,18 @@ def shortlist(approximation: Approximation, block: slice, scores: Tensor, plan: 
     ), crowded.nonzero().flatten()
 
 
-def alone(approximation: Approximation, block: slice, row: int, scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The exact best ``k`` of one crowded ``row`` of a block, as `shortlist` gives them."""
+def alone(approximation: Approximation, block: slice, row: int, scores: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
+    """The exact best of one crowded ``row`` of a block, as `shortlist` gives them."""
     keys = approximation.order(scores)[row]
-    reached = keys.topk(min(k, len(keys))).values[-1:].expand(block.stop - block.start)
-    items = (keys >= approximation.least(block, reached)[row]).nonzero().flatten()
-    exact = approximation.exact(block, torch.full_like(items, row), items, scores)
-    found, values = best_of(exact[None], items[None], k)
-    return found[0], values[0]
+    reached = keys.view(plan.width, plan.spans).amax(0).topk(min(plan.k, plan.spans)).values[-1:]
+    least = approximation.least(block, reached.expand(block.stop - block.start))[row]
+    found, values = keys.new_empty(0, dtype=torch.int64), keys.new_empty(0, dtype=torch.float32)
+    for start in range(0, len(keys), _AT_ONCE):
+        items = start + (keys[start : start + _AT_ONCE] >= least).nonzero().flatten()
+        exact = approximation.exact(block, torch.full_like(items, row), items, scores)
+        best, highest = best_of(torch.cat((values, exact))[None], torch.cat((found, items))[None], plan.k)
+        found, values = best[0], highest[0]
+    return found, values
 
 
 def _ordered(rows: Tensor, items: Tensor, scores: Tensor, count: int, k: int) -> tuple[Tensor, Tensor]:

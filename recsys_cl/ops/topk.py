@@ -45,7 +45,7 @@ def top_k(
         items: vectors [I, D].
         k: length of the lists; where fewer items can be recommended, the rest is -1.
         exclude: for each of the U users the items that must not appear (repeats are harmless).
-        budget: bytes of working memory beside the arguments and the answer, and two more for each number of ``items``.
+        budget: bytes of working memory beside the arguments and the answer.
         model: who made the vectors, for the messages.
 
     Raises:
@@ -60,7 +60,7 @@ def top_k(
     if not top.items.numel() or not items.shape[0]:
         return top
     plan = Plan(items.shape[0], k)
-    if not half_precision_pays(users, items):
+    if not half_precision_pays(users, items, budget - least_budget(plan.items, k, _longest(exclude))):
         _rank(_in_full(users, items), plan, exclude, budget, top)
         return top
     left = _rank(Halves.of(users, items, plan.columns), plan, exclude, budget, top, decides_all=False)
@@ -80,7 +80,7 @@ def _rank(
 ) -> Tensor:
     """Write into ``top`` the lists of all users; without ``decides_all``, of those who are not crowded. Returns the others."""
     count = len(top.items)
-    height = _height(plan, exclude, budget, top.items.device)
+    height = _height(plan, exclude, budget - scorer.bytes_kept, scorer.dtype.itemsize, top.items.device)
     workspace = torch.full((min(height, count), plan.columns), -torch.inf, dtype=scorer.dtype, device=top.items.device)
     undecided = []
     for start in range(0, count, height):
@@ -92,7 +92,7 @@ def _rank(
         items, values, crowded = shortlist(scorer, block, scores, plan)
         _write(top, torch.arange(block.start, block.stop, device=items.device), items, values)
         for row in crowded.tolist() if decides_all else ():
-            items, values = alone(scorer, block, row, scores, plan.k)
+            items, values = alone(scorer, block, row, scores, plan)
             _write(top, crowded.new_tensor([start + row]), items[None], values[None])
         undecided.append(crowded + start)
     return torch.cat(undecided)
@@ -111,15 +111,18 @@ def strike_out(scores: Tensor, exclude: Ragged, block: slice) -> None:
     scores.view(-1).index_fill_(0, exclude.values[first:last] + starts.repeat_interleave(lengths), -torch.inf)
 
 
-def least_budget(items: int, k: int, longest: int = 0, rows: int = 1) -> int:
+def least_budget(items: int, k: int, longest: int = 0, rows: int = 1, size: int = 4) -> int:
     """Working memory for blocks of ``rows`` users: how many of ``items`` are ranked, and at most how many are excluded."""
     plan = Plan(items, k)
-    return plan.bytes_alone + rows * (plan.row_bytes + 16 * longest)
+    return plan.bytes_alone + rows * (plan.row_bytes(size) + 16 * longest)
 
 
-def _height(plan: Plan, exclude: Ragged | None, budget: int, device: torch.device) -> int:
-    longest = int(exclude.lengths.max()) if exclude is not None and len(exclude) else 0
-    least, more = (least_budget(plan.items, plan.k, longest, rows) for rows in (1, 2))
+def _longest(exclude: Ragged | None) -> int:
+    return int(exclude.lengths.max()) if exclude is not None and len(exclude) else 0
+
+
+def _height(plan: Plan, exclude: Ragged | None, budget: int, size: int, device: torch.device) -> int:
+    least, more = (least_budget(plan.items, plan.k, _longest(exclude), rows, size) for rows in (1, 2))
     if least > budget:
         raise Refused(
             f"ranking {plan.items} items needs at least {math.ceil(least / 2**20)} MiB, "
