@@ -172,6 +172,16 @@ def test_the_best_k_reach_what_half_precision_asks_of_them(seed, users, items, d
     assert ((theirs >= least[:, None]) | (least == torch.iinfo(torch.int16).max)[:, None]).all()
 
 
+def test_rounded_items_count_in_the_budget(monkeypatch):
+    rng, rows = torch.Generator().manual_seed(9), []
+    asking, offered = torch.randn(70, 512, generator=rng), torch.randn(3000, 512, generator=rng)
+    monkeypatch.setattr(topk, "half_precision_pays", lambda *_: True)
+    monkeypatch.setattr(topk, "shortlist", lambda *given: rows.append(given[1].stop - given[1].start) or shortlist(*given))
+    rounded = 2 * Plan(3000, 5).columns * 512
+    top_k(asking, offered, 5, budget=rounded + least_budget(3000, 5, rows=7, size=2))
+    assert rows == [7] * 10
+
+
 def test_half_precision_decides_ordinary_vectors_with_few_candidates():
     rng = torch.Generator().manual_seed(8)
     asking, offered = torch.randn(100, 64, generator=rng), torch.randn(10_240, 64, generator=rng)
