@@ -109,7 +109,8 @@ def test_the_best_settings_train_to_the_best_score(home: Path, tuning) -> None:
     pasted = Path(row["fragment"]).read_text().replace("set.", "")
     assert "training.learning_rate = " in pasted
     write(home / "again", PIPELINE.replace('recipe = "mf-bpr"', f'recipe = "mf-bpr"\ntuned = "{row["fragment"]}"'))
-    made = run_pipeline(home / "again" / "small.toml", (), home / "data", None, lambda *_: None, until="train/mf-bpr")
+    own = f"sqlite:///{home}/again/mlruns/mlflow.db"
+    made = run_pipeline(home / "again" / "small.toml", (), home / "data", own, lambda *_: None, until="train/mf-bpr")
     assert dict(made.experiments[-1].valid) == row["best"]["facts"]["valid"]
     assert made.stages[0][1] == "skipped"
     again = load_pipeline(home / "again" / "small.toml")
