@@ -18,7 +18,6 @@ from recsys_cl.ops.ragged import padded
 from recsys_cl.ops.rotary import rotated
 from recsys_cl.structures.sequences import Sequences
 
-
 _WASTE = 2  # grids for rows of like length, where one for all of them would hold so many places a token
 _WIDTHS = (4, 2, 1)  # the longest row divided by these
 

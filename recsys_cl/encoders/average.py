@@ -16,6 +16,8 @@ from recsys_cl.ops.dropout import Dropout
 from recsys_cl.ops.lookback import running_sum
 from recsys_cl.structures.sequences import Sequences, join
 
+Decay = Annotated[float, Field(gt=0, le=1)]
+
 
 class Average(nn.Module):
     """``W sum_s decay^s e[t - s] / sum_s decay^s``: the mean of the item vectors so far, mapped by one affine map.
@@ -26,7 +28,8 @@ class Average(nn.Module):
 
     Args:
         dim: width of items and states.
-        decay: weight of an item relative to the one after it, in (0, 1].
+        decay: weight of an item relative to the one after it, in (0, 1]; or several, of means that lie side by side, so that
+            the newest item and the whole history are mapped each on its own.
         dropout: rate on the items read.
         features: of the items.
         content: add what the features say to each item's vector.
@@ -38,7 +41,7 @@ class Average(nn.Module):
         shape: Shape,
         rng: Generator,
         dim: PositiveInt = 64,
-        decay: Annotated[float, Field(gt=0, le=1)] = 0.7,
+        decay: Decay | Annotated[tuple[Decay, ...], Field(min_length=1)] = 0.7,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2,
         *,
         features: ItemFeatures | None = None,
@@ -48,17 +51,21 @@ class Average(nn.Module):
         self.dim = dim
         self.items = normal(shape.items, dim, spread=dim**-0.5, rng=rng)
         self.unknown = nn.Parameter(self.items.new_zeros(dim))  # what a hidden or unknown item is read as
-        self.answer = linear(dim, dim, rng)
+        self.decays = decay if isinstance(decay, tuple) else (decay,)
+        self.answer = linear(len(self.decays) * dim, dim, rng)
         self.drop = Dropout(dropout)
         self.content = content_of(features, dim, rng, wanted=content)
-        self.decay = decay
 
     def forward(self, sources: Sequence[Sequences], users: Tensor, items: Tensor | None = None) -> tuple[Encoding, ...]:  # noqa: ARG002
         """Encode the readouts of each source, [Q, D]. Item rows are the same for all; users are known by their histories."""
         source, table = join(sources), with_content(self.items, self.content)
-        place = source.places
         vectors = self.drop(read(table, self.unknown, source))
-        total = running_sum(vectors, place, source.longest, self.decay)
-        weight = running_sum(torch.ones_like(vectors[:, :1]), place, source.longest, self.decay)
-        mean = (total / weight).index_select(0, source.readout)
-        return encodings(self.answer(mean), sources, table, items)
+        means = torch.cat([self._mean(vectors, source, decay) for decay in self.decays], 1)
+        return encodings(self.answer(means), sources, table, items)
+
+    def _mean(self, vectors: Tensor, source: Sequences, decay: float) -> Tensor:
+        """Of the items up to each readout, [Q, D]."""
+        place = source.places
+        total = running_sum(vectors, place, source.longest, decay)
+        weight = running_sum(torch.ones_like(vectors[:, :1]), place, source.longest, decay)
+        return (total / weight).index_select(0, source.readout)
