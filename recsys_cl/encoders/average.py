@@ -13,7 +13,7 @@ from recsys_cl.core.values import Encoding, ItemFeatures, Shape
 from recsys_cl.encoders._content import content_of, with_content
 from recsys_cl.encoders._items import encodings, linear, normal, read
 from recsys_cl.ops.dropout import Dropout
-from recsys_cl.ops.lookback import running_sum
+from recsys_cl.ops.ragged import padded
 from recsys_cl.structures.sequences import Sequences, join
 
 Decay = Annotated[float, Field(gt=0, le=1)]
@@ -59,13 +59,15 @@ class Average(nn.Module):
     def forward(self, sources: Sequence[Sequences], users: Tensor, items: Tensor | None = None) -> tuple[Encoding, ...]:  # noqa: ARG002
         """Encode the readouts of each source, [Q, D]. Item rows are the same for all; users are known by their histories."""
         source, table = join(sources), with_content(self.items, self.content)
+        slots = source.rows * source.longest + source.places
         vectors = self.drop(read(table, self.unknown, source))
-        means = torch.cat([self._mean(vectors, source, decay) for decay in self.decays], 1)
-        return encodings(self.answer(means), sources, table, items)
+        grid = padded(vectors, slots, source.offsets.numel() - 1, source.longest)
+        means = [(weights.to(grid) @ grid).flatten(0, 1).index_select(0, slots[source.readout]) for weights in self._weights(grid)]
+        return encodings(self.answer(torch.cat(means, 1)), sources, table, items)
 
-    def _mean(self, vectors: Tensor, source: Sequences, decay: float) -> Tensor:
-        """Of the items up to each readout, [Q, D]."""
-        place = source.places
-        total = running_sum(vectors, place, source.longest, decay)
-        weight = running_sum(torch.ones_like(vectors[:, :1]), place, source.longest, decay)
-        return (total / weight).index_select(0, source.readout)
+    def _weights(self, grid: Tensor) -> list[Tensor]:
+        """For each decay what each place (row) takes of each place up to it (column), [L, L]; a row's sum is one."""
+        place = torch.arange(grid.shape[1], device=grid.device, dtype=torch.float64)
+        back = place[:, None] - place
+        weights = [torch.where(back < 0, 0.0, decay ** back.clamp(min=0)) for decay in self.decays]
+        return [each / each.sum(1, keepdim=True) for each in weights]

@@ -18,7 +18,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, ItemFeatures, Shape
 from recsys_cl.encoders._attention import Block, layout
 from recsys_cl.encoders._content import content_of, with_content
-from recsys_cl.encoders._items import encodings, normal, read
+from recsys_cl.encoders._items import encodings, linear, normal, read
 from recsys_cl.ops.dropout import Dropout
 from recsys_cl.ops.gaps import BUCKETS
 from recsys_cl.ops.norm import LayerNorm
@@ -50,6 +50,8 @@ class Transformer(nn.Module):
         gaps: attention is biased by the time between two items, a learned number for each power of two of seconds and each
             head (relative time as in TiSASRec, Li et al., 2020, doi:10.1145/3336191.3371786; as a bias by logarithmic bucket
             in HSTU, Zhai et al., 2024, arXiv:2402.17152). Needs ``source.times``.
+        answer: map the states by one affine map of their own, in place of what a state begins as: the newest item's vector, which
+            is most like that item itself, when another one is asked for.
         features: of the items.
         content: add what the features say to each item's vector.
         rng: initialisation.
@@ -71,6 +73,7 @@ class Transformer(nn.Module):
         smooth: Annotated[float, Field(ge=0, le=1)] = 0.0,
         decay: Annotated[float, Field(gt=0, le=1)] = 0.7,
         gaps: bool = False,
+        answer: bool = False,
         content: bool = False,
     ) -> None:
         super().__init__()
@@ -90,6 +93,7 @@ class Transformer(nn.Module):
         self.drop = Dropout(dropout)
         self.gaps = nn.Parameter(self.items.new_zeros(BUCKETS, heads)) if gaps else None  # at first no time matters
         self.content = content_of(features, dim, rng, wanted=content)
+        self.answer = linear(dim, dim, rng) if answer else None
 
     def forward(self, sources: Sequence[Sequences], users: Tensor, items: Tensor | None = None) -> tuple[Encoding, ...]:  # noqa: ARG002
         """Encode the readouts of each source, [Q, D]. Item rows are the same for all; users are known by their histories."""
@@ -110,4 +114,5 @@ class Transformer(nn.Module):
         for depth, block in enumerate(self.blocks, start=1):
             last = depth == len(self.blocks)
             states = block(states, lies, source.readout if last else None)
-        return self.norm(states)  # type: ignore[no-any-return]
+        states = self.norm(states)
+        return states if self.answer is None else self.answer(states)  # type: ignore[no-any-return]

@@ -83,7 +83,15 @@ def slowly(made: Transformer, history: list[int], times: list[int] | None = None
                 mixed[place] = (1 - block.smooth) * mixed[place] + block.smooth * filtered
         x = x + mixed
         x = x + block.narrow(F.gelu(block.widen(block.before_network(x))))
-    return made.norm(x)
+    x = made.norm(x)
+    return x if made.answer is None else x @ made.answer.weight.T + made.answer.bias
+
+
+@pytest.mark.parametrize("positions", ["learned", "rotary"])
+def test_an_answer_of_its_own_is_one_affine_map_of_the_state(positions: str) -> None:
+    made = encoder(positions=positions, answer=True)
+    assert {"answer.weight", "answer.bias"} == set(dict(made.named_parameters())) - set(dict(encoder(positions=positions).named_parameters()))
+    torch.testing.assert_close(states(made, sequences(HISTORIES)), torch.cat([slowly(made, row) for row in HISTORIES]))
 
 
 @pytest.mark.parametrize("smooth", [0.0, 0.4])
