@@ -3,7 +3,7 @@
 ``python -m benchmarks.reproduce sequence [--only RECIPE ...] [--data beauty ...]`` runs ``recsys-cl run pipelines/DATA.toml``
 for one recipe and data set after the other: the epoch is chosen on validation, then trained afresh on train + valid. Each run
 leaves ``results/reproduce/DATA/RECIPE.json`` and is not run again while that is there (``--again`` does); a killed one goes
-on from its checkpoint. ``--set KEY=VALUE --label NAME`` runs a variant beside the recipe. ``docs/results.md`` is written from
+on from its checkpoint. ``--set KEY=VALUE --label NAME`` runs a variant beside the recipe, ``--seeds N`` each N times. ``docs/results.md`` is written from
 all that lie there, after every run, or by ``--table`` alone.
 """
 
@@ -13,6 +13,7 @@ import argparse
 import json
 import shlex
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+")
     parser.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE")
     parser.add_argument("--label", default="", help="what a variant made by --set is called")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="train with seeds 1 to N")
     parser.add_argument("--again", action="store_true", help="measure again what has been measured")
     parser.add_argument("--table", action="store_true", help="only write the page from what is there")
     asked = parser.parse_args()
@@ -88,12 +90,15 @@ def main() -> None:
         if not (REAL / data).is_dir():
             print(f"{data}: left out, {REAL / data} is absent (set RECSYS_CL_REAL_DATA)")
             continue
-        for recipe in asked.only or known:
-            path = RUNS / data / f"{recipe}{'@' + asked.label if asked.label else ''}.json"
+        for recipe, seed in product(asked.only or known, range(1, asked.seeds + 1)):
+            label, changes = asked.label, asked.changes
+            if seed > 1:
+                label, changes = f"{label}{' ' if label else ''}seed {seed}", [*changes, f"seed={seed}"]
+            path = RUNS / data / f"{recipe}{'@' + label.replace(' ', '-') if label else ''}.json"
             if path.exists() and not asked.again:
                 print(f"{path.relative_to(RUNS)}: there already")
                 continue
-            record = reproduce(asked.family, recipe, data, asked.label, asked.changes)
+            record = reproduce(asked.family, recipe, data, label, changes)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
             PAGE.write_text(page(), "utf-8")

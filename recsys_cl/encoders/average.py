@@ -62,7 +62,9 @@ class Average(nn.Module):
         slots = source.rows * source.longest + source.places
         vectors = self.drop(read(table, self.unknown, source))
         grid = padded(vectors, slots, source.offsets.numel() - 1, source.longest)
-        means = [(weights.to(grid) @ grid).flatten(0, 1).index_select(0, slots[source.readout]) for weights in self._weights(grid)]
+        means = [
+            (weights.to(grid) @ grid).flatten(0, 1).index_select(0, slots[source.readout]) for weights in self._weights(grid)
+        ]
         return encodings(self.answer(torch.cat(means, 1)), sources, table, items)
 
     def _weights(self, grid: Tensor) -> list[Tensor]:

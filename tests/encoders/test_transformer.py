@@ -90,7 +90,9 @@ def slowly(made: Transformer, history: list[int], times: list[int] | None = None
 @pytest.mark.parametrize("positions", ["learned", "rotary"])
 def test_an_answer_of_its_own_is_one_affine_map_of_the_state(positions: str) -> None:
     made = encoder(positions=positions, answer=True)
-    assert {"answer.weight", "answer.bias"} == set(dict(made.named_parameters())) - set(dict(encoder(positions=positions).named_parameters()))
+    assert {"answer.weight", "answer.bias"} == set(dict(made.named_parameters())) - set(
+        dict(encoder(positions=positions).named_parameters())
+    )
     torch.testing.assert_close(states(made, sequences(HISTORIES)), torch.cat([slowly(made, row) for row in HISTORIES]))
 
 
