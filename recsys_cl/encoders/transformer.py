@@ -18,7 +18,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, ItemFeatures, Shape
 from recsys_cl.encoders._attention import Block, layout
 from recsys_cl.encoders._content import content_of, with_content
-from recsys_cl.encoders._items import encodings, linear, normal, read
+from recsys_cl.encoders._items import encodings, normal, read
 from recsys_cl.ops.dropout import Dropout
 from recsys_cl.ops.gaps import BUCKETS
 from recsys_cl.ops.norm import LayerNorm
@@ -50,8 +50,8 @@ class Transformer(nn.Module):
         gaps: attention is biased by the time between two items, a learned number for each power of two of seconds and each
             head (relative time as in TiSASRec, Li et al., 2020, doi:10.1145/3336191.3371786; as a bias by logarithmic bucket
             in HSTU, Zhai et al., 2024, arXiv:2402.17152). Needs ``source.times``.
-        answer: map the states by one affine map of their own, in place of what a state begins as: the newest item's vector, which
-            is most like that item itself, when another one is asked for.
+        spread: deviation of the items' first values, ``dim ** -0.5`` where not given. Attention and cosine see directions alone:
+            the smaller the vectors are, the faster they turn at first.
         features: of the items.
         content: add what the features say to each item's vector.
         rng: initialisation.
@@ -73,7 +73,7 @@ class Transformer(nn.Module):
         smooth: Annotated[float, Field(ge=0, le=1)] = 0.0,
         decay: Annotated[float, Field(gt=0, le=1)] = 0.7,
         gaps: bool = False,
-        answer: bool = False,
+        spread: Annotated[float, Field(gt=0)] | None = None,
         content: bool = False,
     ) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class Transformer(nn.Module):
             raise Refused(f"encoder.heads: {heads} heads cannot share {dim} dimensions; heads must divide dim")
         if positions == "rotary" and dim // heads % 2:
             raise Refused(f"encoder.positions: 'rotary' turns pairs, and a head of {dim // heads} dimensions has one left over")
-        self.items = normal(shape.items, dim, spread=dim**-0.5, rng=rng)
+        self.items = normal(shape.items, dim, spread=spread or dim**-0.5, rng=rng)
         self.unknown = nn.Parameter(torch.zeros(dim))  # what a hidden or unknown item is read as
         learned = positions == "learned"
         self.positions = normal(max_length, dim, spread=0.02, rng=rng) if learned else None  # small beside the items at first
@@ -93,7 +93,6 @@ class Transformer(nn.Module):
         self.drop = Dropout(dropout)
         self.gaps = nn.Parameter(self.items.new_zeros(BUCKETS, heads)) if gaps else None  # at first no time matters
         self.content = content_of(features, dim, rng, wanted=content)
-        self.answer = linear(dim, dim, rng) if answer else None
 
     def forward(self, sources: Sequence[Sequences], users: Tensor, items: Tensor | None = None) -> tuple[Encoding, ...]:  # noqa: ARG002
         """Encode the readouts of each source, [Q, D]. Item rows are the same for all; users are known by their histories."""
@@ -114,5 +113,4 @@ class Transformer(nn.Module):
         for depth, block in enumerate(self.blocks, start=1):
             last = depth == len(self.blocks)
             states = block(states, lies, source.readout if last else None)
-        states = self.norm(states)
-        return states if self.answer is None else self.answer(states)  # type: ignore[no-any-return]
+        return self.norm(states)  # type: ignore[no-any-return]
