@@ -3,8 +3,8 @@
 ``python -m benchmarks.reproduce sequence [--only RECIPE ...] [--data beauty ...]`` runs ``recsys-cl run pipelines/DATA.toml``
 for one recipe and data set after the other: the epoch is chosen on validation, then trained afresh on train + valid. Each run
 leaves ``results/reproduce/DATA/RECIPE.json`` and is not run again while that is there (``--again`` does); a killed one goes
-on from its checkpoint. ``--set KEY=VALUE --label NAME`` runs a variant beside the recipe, ``--seeds N`` each N times. ``docs/results.md`` is written from
-all that lie there, after every run, or by ``--table`` alone.
+on from its checkpoint. ``--set KEY=VALUE --label NAME`` runs a variant beside the recipe, ``--seeds N`` each with N seeds.
+``docs/results.md`` is written from all that lie there, after every run, or by ``--table`` alone.
 """
 
 from __future__ import annotations
@@ -68,6 +68,12 @@ def _found(measured: Measured, recipe: str) -> dict[str, Any]:
     return {"digests": digests, **{key: row[key] for key in ("epochs", "train_seconds", "valid", "test")}}
 
 
+def variants(label: str, changes: list[str], seeds: int) -> list[tuple[str, list[str]]]:
+    """What is asked for with seeds 1, that of the pipeline, to ``seeds``: each label and its changes."""
+    more = range(2, seeds + 1)
+    return [(label, changes), *((f"{label} seed {seed}".strip(), [*changes, f"seed={seed}"]) for seed in more)]
+
+
 def main() -> None:
     """Run what is missing, keep it, write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -90,10 +96,7 @@ def main() -> None:
         if not (REAL / data).is_dir():
             print(f"{data}: left out, {REAL / data} is absent (set RECSYS_CL_REAL_DATA)")
             continue
-        for recipe, seed in product(asked.only or known, range(1, asked.seeds + 1)):
-            label, changes = asked.label, asked.changes
-            if seed > 1:
-                label, changes = f"{label}{' ' if label else ''}seed {seed}", [*changes, f"seed={seed}"]
+        for recipe, (label, changes) in product(asked.only or known, variants(asked.label, asked.changes, asked.seeds)):
             path = RUNS / data / f"{recipe}{'@' + label.replace(' ', '-') if label else ''}.json"
             if path.exists() and not asked.again:
                 print(f"{path.relative_to(RUNS)}: there already")

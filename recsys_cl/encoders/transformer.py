@@ -50,8 +50,8 @@ class Transformer(nn.Module):
         gaps: attention is biased by the time between two items, a learned number for each power of two of seconds and each
             head (relative time as in TiSASRec, Li et al., 2020, doi:10.1145/3336191.3371786; as a bias by logarithmic bucket
             in HSTU, Zhai et al., 2024, arXiv:2402.17152). Needs ``source.times``.
-        spread: deviation of the items' first values, ``dim ** -0.5`` where not given. Attention and cosine see directions alone:
-            the smaller the vectors are, the faster they turn at first.
+        spread: deviation of the items' first values, ``dim ** -0.5`` where not given. Attention and cosine see directions
+            alone: the smaller the vectors are, the faster they turn at first.
         features: of the items.
         content: add what the features say to each item's vector.
         rng: initialisation.
