@@ -39,7 +39,7 @@ def page(folder: Path) -> str:
 def _budget(label: str) -> str:
     if label == "plan":
         return "the backbone's own plan (epoch chosen on validation, refitted)"
-    return f"a short budget: {label.replace('-', ' ')} for each, cosine schedule, no refit"
+    return f"a short budget: {label.replace('-', ' ')} for each, cosine schedule, dropout 0.3, items that begin small, no refit"
 
 
 def _rows(records: list[dict[str, Any]]) -> list[str]:
