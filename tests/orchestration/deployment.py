@@ -168,8 +168,10 @@ class Deployment:
 
 @contextmanager
 def _heard(number: signal.Signals) -> Iterator[None]:
-    """A process that is started meanwhile hears the signal, also where a shell has started all of this in the background:
-    then it is ignored, programs inherit that, and Dagster ignores SIGTERM, too."""
+    """A process that is started meanwhile hears the signal, however this one was started.
+
+    What a shell starts in the background ignores SIGINT, programs inherit that, and Dagster then ignores SIGTERM, too.
+    """
     before = signal.signal(number, signal.default_int_handler)
     try:
         yield
