@@ -16,7 +16,7 @@ from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.files import digest_file, digest_json, read_fault
 from recsys_cl.core.settings import Component
 from recsys_cl.ingest.reading.layouts import grouped
-from recsys_cl.ingest.reading.locate import locate
+from recsys_cl.ingest.reading.locate import locate, refuse_data_sets
 from recsys_cl.ingest.reading.physical import common, convert
 from recsys_cl.ingest.reading.text import BOM, opening
 from recsys_cl.ingest.settings import Ingest
@@ -52,7 +52,7 @@ def find(
     reading = {"columns": dict(columns), "unit": settings.timestamp_unit, "as_of": str(settings.as_of)}
     reading |= {} if delimiter is None else {"delimiter": delimiter}
     found = []
-    for path in locate(list(paths), endings):
+    for path in locate(list(paths), endings, data_sets=True):
         try:
             kind, state, sha256 = _format(path) if form == "auto" else form, _state(path), digest_file(path)
         except OSError as error:
@@ -62,11 +62,12 @@ def find(
 
 
 def foreign(folder: Path, files: Sequence[Found]) -> list[Found]:
-    """The files that are no part of the data set at ``folder`` itself, which may lie among its logs."""
+    """The files that are no part of the data set at ``folder`` itself, which may lie among its logs; another may not."""
     own = folder.resolve()
     found = [file for file in files if own not in file.path.resolve().parents]
     if not found:
         raise Refused(f"{folder}: nothing is to be read but the data set itself")
+    refuse_data_sets(file.path for file in found)
     return found
 
 
