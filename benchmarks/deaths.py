@@ -47,7 +47,7 @@ EXPLAINED = {
     "0": "done before its moment came",
     "-9": "kill -9",
     "130": "SIGTERM, heard",
-    "-15": "SIGTERM while Python itself was starting, before anybody listened",
+    "-15": "SIGTERM while Python itself was starting or ending, when nobody listens",
     "-2": "SIGTERM, heard: under `python -m` CPython ends so where it passed through `exec` of a text; 130 in a shell",
 }
 """How a run may end. Whatever else is kept with what the run said."""

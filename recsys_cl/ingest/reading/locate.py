@@ -35,11 +35,11 @@ def locate(paths: str | Sequence[str], endings: Sequence[str], *, data_sets: boo
     except OSError as error:
         raise read_fault(Path(error.filename or given[0]), error) from error
     if not data_sets:
-        refuse_data_sets(found)
+        _refuse_data_sets(found)
     return sorted(found, key=lambda path: path.as_posix())
 
 
-def refuse_data_sets(paths: Iterable[Path]) -> None:
+def _refuse_data_sets(paths: Iterable[Path]) -> None:
     """Refuse files that are parts of a data set made by ``recsys-cl ingest``, naming that."""
     for path in sorted(paths):
         part = path.parent

@@ -16,7 +16,7 @@ from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.files import digest_file, digest_json, read_fault
 from recsys_cl.core.settings import Component
 from recsys_cl.ingest.reading.layouts import grouped
-from recsys_cl.ingest.reading.locate import locate, refuse_data_sets
+from recsys_cl.ingest.reading.locate import locate
 from recsys_cl.ingest.reading.physical import common, convert
 from recsys_cl.ingest.reading.text import BOM, opening
 from recsys_cl.ingest.settings import Ingest
@@ -67,7 +67,6 @@ def foreign(folder: Path, files: Sequence[Found]) -> list[Found]:
     found = [file for file in files if own not in file.path.resolve().parents]
     if not found:
         raise Refused(f"{folder}: nothing is to be read but the data set itself")
-    refuse_data_sets(file.path for file in found)
     return found
 
 
