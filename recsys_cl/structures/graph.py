@@ -18,6 +18,7 @@ from recsys_cl.ops.dropout import InputDropout
 from recsys_cl.ops.layers import Flow
 from recsys_cl.ops.low_rank import LowRank
 from recsys_cl.ops.noise import LayerNoise
+from recsys_cl.ops.ordering import local
 from recsys_cl.ops.rows import distinct
 
 
@@ -91,7 +92,8 @@ class GraphFeed:
         if not len(interactions):
             raise Refused("a graph needs at least one interaction")
         self.shape = shape
-        self._graph = Graph(shape, connect(shape, interactions.users, interactions.items))
+        users, items = interactions.users, interactions.items
+        self._graph = Graph(shape, connect(shape, users, items, ordering=local(shape, users, items)))
         self._users, self._items = self._graph.adjacency.ends()
         self._sampler = sampler
         self._size = batch_size
