@@ -58,6 +58,8 @@ class Freedom(nn.Module):
         self.table = table(shape, dim, init, rng)
         self.register_buffer("learned", learned(interactions, shape))
         self.towers = Towers(features, dim, rng)
+        if features is not None:
+            features.need_vectors("encoder: 'freedom'")
         if item_layers:
             graph = item_graph([modality for _, modality in features or ()], neighbours)  # the towers have refused None
             for name, rows in (("there", graph), ("back", graph.transposed(shape.items))):

@@ -56,6 +56,8 @@ class MGCN(nn.Module):
         self.table = table(shape, dim, init, rng)
         self.register_buffer("learned", learned(interactions, shape))
         self.towers = Towers(features, dim, rng, dim)
+        if features is not None:
+            features.need_vectors("encoder: 'mgcn'")
         self.query = nn.Sequential(linear(dim, dim, rng), nn.Tanh())
         self.common = normal(dim, spread=dim**-0.5, rng=rng)
         self.prefer = nn.ModuleList(linear(dim, dim, rng) for _ in self.towers.names)

@@ -163,7 +163,7 @@ def _modality(column: pa.ChunkedArray, field: pa.Field, path: Path) -> Modality:
     values = torch.zeros(len(present), vectors.shape[1])
     values[present] = vectors
     shape = tuple(json.loads((field.metadata or {}).get(SHAPE, b"[]")))
-    if shape and math.prod(shape) != values.shape[1]:
+    if shape and (shape[0] if len(shape) == 2 else math.prod(shape)) != values.shape[1]:
         raise Refused(f"{path}: '{field.name}' has {values.shape[1]} numbers an item, which are not {shape}")
     return Modality(values, present, shape)
 

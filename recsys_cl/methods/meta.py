@@ -6,7 +6,9 @@ MAML and its first-order form (Finn et al., 2017, arXiv:1703.03400), ANIL (Raghu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -43,8 +45,11 @@ class Meta(nn.Module):
         inner: objectives of the support, with weights, see ``methods/_inner.py``; the softmax over the catalogue by default.
         first_order: take inner gradients for constants; ``reptile`` always does.
         inner_rate: of the inner steps.
+        learn_rate: learn the inner rate, too, in the outer loop; it begins at ``inner_rate`` (Meta-SGD with one rate for all
+            weights: Li et al., 2017, arXiv:1707.09835).
         steps: of the inner loop, in training and for whoever is asked for later: the budget.
         tolerance: whose gradient is no longer than this takes no more steps.
+        longest: of a task's gradient, which is shortened to it; infinite by default.
         head: what is put on the encoder's states.
         negatives: items drawn once, that stand against every answer of the inner loss; 0: the whole catalogue does.
         similarity: what a score is: the dot product of the vectors, or their cosine.
@@ -65,8 +70,10 @@ class Meta(nn.Module):
         algorithm: Literal["maml", "anil", "reptile", "prototype"] = "maml",
         first_order: bool = False,
         inner_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1,
+        learn_rate: bool = False,
         steps: PositiveInt = 5,
         tolerance: Annotated[float, Ge(0)] = 0.0,
+        longest: Annotated[float, Field(gt=0)] = math.inf,
         head: Kind = "none",
         negatives: Annotated[int, Ge(0)] = 0,
         similarity: Literal["dot", "cosine"] = "dot",
@@ -77,8 +84,17 @@ class Meta(nn.Module):
         if algorithm == "anil" and head == "none":
             raise Refused("method.head: 'anil' adapts the head alone, and there is none; choose 'shift' or 'affine'")
         self.encoder, self.objectives, self.similarity = encoder, objectives, similarity
-        self.algorithm, self.rate, self.steps = algorithm, inner_rate, steps
-        self.how: dict[str, Any] = {"first_order": first_order or algorithm == "reptile", "tolerance": tolerance}
+        if learn_rate and algorithm in ("reptile", "prototype"):
+            raise Refused(
+                f"method.learn_rate: '{algorithm}' does not differentiate through its steps, so no rate can be learned"
+            )
+        self.algorithm, self.inner_rate, self.steps = algorithm, inner_rate, steps
+        self.log_rate = nn.Parameter(torch.tensor(math.log(inner_rate))) if learn_rate else None
+        self.how: dict[str, Any] = {
+            "first_order": first_order or algorithm == "reptile",
+            "tolerance": tolerance,
+            "longest": longest,
+        }
         self.head = Head(head, encoder.dim)
         self.inner = Inner(inner or {"softmax": Component(use="softmax")}, negatives, encoder.dim, interactions, rng)
         self.learned = nn.ModuleDict({n: o for n, (_, o) in objectives.items() if isinstance(o, nn.Module)})
@@ -121,7 +137,7 @@ class Meta(nn.Module):
 
         given = (tokens[:, :size], states[:, :size], learns_from)
         own, steps = adapt(loss, start, given, rate=self.rate, steps=self.steps if size else 0, **self.how)
-        drawn = _distance(start, own) / self.rate if reptile else None
+        drawn = _distance(start, own) / self.inner_rate if reptile else None
         own = {name: value.detach() for name, value in own.items()} if reptile else own
         with twice_differentiable():
             return _Learned(plain.items, vmap(vectors, randomness="same")(own, tokens, states), steps, drawn)
@@ -138,6 +154,17 @@ class Meta(nn.Module):
         if not start:
             raise Refused("method.head: all of the encoder is what items are made of; without a head nothing can adapt")
         return start
+
+    def within(self, budget: int) -> Meta:
+        """The same method and weights, taking no more than ``budget`` steps; 0: nobody is adapted to."""
+        less = copy(self)  # modules and parameters are shared
+        less.steps = min(self.steps, budget)
+        return less
+
+    @property
+    def rate(self) -> float | Tensor:
+        """The inner rate, as it is now."""
+        return self.inner_rate if self.log_rate is None else self.log_rate.exp()
 
     @property
     def module(self) -> nn.Module:

@@ -103,8 +103,8 @@ class ByEncoder:
         """The encoder's states of the histories, adapted to them where the method does so."""
         return self.read(histories).vectors
 
-    def read(self, histories: Ragged) -> Read:
-        """Vectors, and the steps taken for each by a method that adapts."""
+    def read(self, histories: Ragged, budget: int | None = None) -> Read:
+        """Vectors, and the steps taken for each by a method that adapts: its own number, or no more than ``budget``."""
         from recsys_cl.evaluation.encode import encode_all
 
         guests = Shape(len(histories), self.shape.items)
@@ -114,7 +114,8 @@ class ByEncoder:
         feed: Feed[Any] = build(
             "structures", self.recipe.source, "source", shape=guests, interactions=read, sampler=None, rng=rng
         )
-        found = encode_all(self.trained(), feed, torch.arange(guests.users))
+        method: Any = self.trained()
+        found = encode_all(method if budget is None else method.within(budget), feed, torch.arange(guests.users))
         return Read(found.users.float(), found.steps)
 
     def state(self) -> dict[str, Tensor]:

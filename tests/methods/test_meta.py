@@ -197,6 +197,8 @@ def test_a_support_may_be_contrasted_with_itself_and_with_drawn_negatives() -> N
         ({"steps": 0}, "method.steps"),
         ({"steps": -1}, "method.steps"),
         ({"tolerance": -0.1}, "method.tolerance"),
+        ({"longest": 0.0}, "method.longest"),
+        ({"algorithm": "reptile", "learn_rate": True}, "method.learn_rate: 'reptile' does not differentiate"),
         ({"algorithm": "anil"}, "method.head: 'anil' adapts the head alone"),
         ({"inner": {"softmax": {"use": "softmax", "weight": -1}}}, "method.inner.softmax.weight"),
         ({"inner": {"softmax": {"use": "softmax", "temperature": 0.0}}}, "method.inner.softmax.temperature"),
@@ -206,6 +208,16 @@ def test_a_support_may_be_contrasted_with_itself_and_with_drawn_negatives() -> N
 def test_what_makes_no_sense_is_refused_by_its_key(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(Refused, match=named):
         make(WAYS["maml"], **changes)
+
+
+def test_a_learned_rate_is_a_weight_that_the_outer_loss_moves() -> None:
+    method = make(WAYS["maml"], learn_rate=True)
+    assert "log_rate" in dict(method.named_parameters())
+    assert torch.as_tensor(method.rate).item() == pytest.approx(0.5)
+    method.losses(batch(tasks()), generator())["softmax"].backward()
+    assert method.log_rate is not None
+    assert method.log_rate.grad is not None
+    assert method.log_rate.grad != 0
 
 
 def test_views_are_refused() -> None:
