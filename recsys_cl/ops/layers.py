@@ -8,7 +8,6 @@ graphs that share an adjacency.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,34 +16,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from recsys_cl.ops.adjacency import Adjacency, Rows
-from recsys_cl.ops.dropout import InputDropout
-from recsys_cl.ops.low_rank import LowRank
-from recsys_cl.ops.noise import LayerNoise, disturb
-from recsys_cl.ops.ordering import Ordering, placed, places, unplaced
+from recsys_cl.ops.flow import Flow, Request
+from recsys_cl.ops.noise import disturb
+from recsys_cl.ops.ordering import placed, places
 from recsys_cl.ops.propagate import propagate
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Flow:
-    """How one graph carries the table: the adjacency of each layer, and what befalls the table and the outputs."""
-
-    adjacencies: tuple[Adjacency, ...]  # one a layer, of one ordering
-    noise: LayerNoise | None = None  # every output gets some, and hands it on
-    low_rank: LowRank | None = None  # gives the outputs instead, each from the layer below as the adjacencies make it
-    dropout: InputDropout | None = None  # befalls the table first
-
-    @property
-    def ordering(self) -> Ordering | None:
-        """In which all its products are made."""
-        return self.adjacencies[0].ordering if self.adjacencies else None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Request:
-    """What is wanted of every flow: these rows, and how the layers are averaged into the result."""
-
-    rows: Tensor  # [R] node ids
-    shares: tuple[float, ...]  # [L + 1] weight of each layer in the result, the table itself first
+from recsys_cl.ops.pull import Wanted, added, settled
 
 
 def layered(table: Tensor, flows: Sequence[Flow], request: Request) -> list[tuple[Tensor, ...]]:
@@ -72,31 +48,15 @@ class _Layers(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, None, None]:
         width = len(ctx.request.shares) + 1
-        wanted: dict[tuple[int, ...], _Wanted] = {}
+        wanted: dict[tuple[int, ...], Wanted] = {}
         for index, flow in enumerate(ctx.flows):
             mean, *layers = grads[index * width : (index + 1) * width]
             mask = ctx.masks.get(id(flow))
             key = (id(mask), *(id(adjacency) for adjacency in flow.adjacencies))
-            total = wanted.setdefault(key, _Wanted(flow, mask, ctx.request.rows, len(layers), ctx.shape))
+            asked = wanted.setdefault(key, Wanted(flow, mask, ctx.request.rows, len(layers), ctx.shape))
             for layer, (grad, share) in enumerate(zip(layers, ctx.request.shares, strict=True)):
-                total.add(layer, _sum(grad, None if mean is None or not share else mean * share), flow.low_rank)
-        return _sum(*_settled(list(wanted.values()), ctx.parts)), None, None
-
-
-class _Wanted:
-    """What the flows that share their adjacencies ask of each layer, their gradients added up."""
-
-    def __init__(self, flow: Flow, mask: Tensor | None, nodes: Tensor, layers: int, shape: torch.Size) -> None:
-        self.adjacencies, self.ordering, self.mask = flow.adjacencies, flow.ordering, mask
-        self.places, self.shape = places(nodes, flow.ordering), shape
-        self.rows: list[Tensor | None] = [None] * layers  # of the requested rows, [R, D]
-        self.whole: list[Tensor | None] = [None] * layers  # of all nodes, [N, D], by place
-
-    def add(self, layer: int, grad: Tensor | None, low_rank: LowRank | None) -> None:
-        if low_rank is None or not layer:
-            self.rows[layer] = _sum(self.rows[layer], grad)
-        elif grad is not None:
-            self.whole[layer - 1] = _sum(self.whole[layer - 1], low_rank.pulled(grad, self.places))
+                asked.add(layer, added(grad, None if mean is None or not share else mean * share), flow.low_rank)
+        return added(*settled(list(wanted.values()), ctx.parts)), None, None
 
 
 class _Products:
@@ -152,37 +112,3 @@ def _blend(layers: list[Tensor], shares: tuple[float, ...]) -> list[Tensor]:
         if share:
             mean.add_(layer, alpha=share)
     return [mean, *layers]
-
-
-def _settled(wanted: Sequence[_Wanted], parts: dict[int, Rows]) -> list[Tensor]:
-    """The gradients of the table, in the nodes' own order: one for each mask and ordering."""
-    sums: dict[tuple[int, int], tuple[_Wanted, Tensor]] = {}
-    for one in wanted:
-        pulled, key = _pull(one, parts), (id(one.mask), id(one.ordering))
-        if pulled is not None:
-            sums[key] = one, pulled if key not in sums else sums[key][1].add_(pulled)
-    natural = [(one.mask, unplaced(pulled, one.ordering)) for one, pulled in sums.values()]
-    return [pulled if mask is None else pulled.mul_(mask) for mask, pulled in natural]
-
-
-def _pull(wanted: _Wanted, parts: dict[int, Rows]) -> Tensor | None:
-    """The gradient by place: G_0 + A_1 (G_1 + A_2 (G_2 + ...)), where most G_l are zero outside the rows asked for."""
-    result = None
-    for layer in range(len(wanted.rows) - 1, -1, -1):
-        grad, adjacency = wanted.rows[layer], wanted.adjacencies[layer - 1] if layer else None
-        result = _sum(result, wanted.whole[layer])
-        if adjacency and result is None and grad is not None and id(adjacency) in parts:
-            # The first product reads nothing but these rows, which the forward pass has picked out already.
-            result = propagate(parts[id(adjacency)].transposed(wanted.shape[0]), grad)
-            continue
-        if grad is not None:
-            result = grad.new_zeros(wanted.shape) if result is None else result
-            result.index_add_(0, wanted.places, grad)
-        if adjacency and result is not None:
-            result = propagate(adjacency.matrix, result)
-    return result
-
-
-def _sum(*terms: Tensor | None) -> Tensor | None:
-    present = [term for term in terms if term is not None]
-    return sum(present[1:], start=present[0]) if present else None

@@ -15,7 +15,7 @@ from recsys_cl.core.protocols import NegativeSampler
 from recsys_cl.core.values import Batch, Interactions, Shape
 from recsys_cl.ops.adjacency import Adjacency, connect
 from recsys_cl.ops.dropout import InputDropout
-from recsys_cl.ops.layers import Flow
+from recsys_cl.ops.flow import Flow
 from recsys_cl.ops.low_rank import LowRank
 from recsys_cl.ops.noise import LayerNoise
 from recsys_cl.ops.ordering import local

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from recsys_cl.ops import layers
+from recsys_cl.ops import layers, pull
 from recsys_cl.ops.adjacency import Rows
 from recsys_cl.ops.dropout import InputDropout
-from recsys_cl.ops.layers import Flow, Request, layered
+from recsys_cl.ops.flow import Flow, Request
+from recsys_cl.ops.layers import layered
 from recsys_cl.ops.low_rank import LowRank
 from recsys_cl.ops.noise import LayerNoise, disturb
 from recsys_cl.ops.ordering import unplaced
@@ -117,6 +118,7 @@ def test_shared_products_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> N
         return propagate(matrix, values)
 
     monkeypatch.setattr(layers, "propagate", counted)
+    monkeypatch.setattr(pull, "propagate", counted)
     flows, shares = CASES["simgcl"]
     outs = layered(table(), flows, Request(ROWS, shares))
     whole, some = A.matrix.columns.numel(), A.matrix.only(ROWS).columns.numel()
@@ -134,6 +136,7 @@ def test_a_low_rank_view_costs_no_sparse_product_of_its_own(monkeypatch: pytest.
         return propagate(matrix, values)
 
     monkeypatch.setattr(layers, "propagate", counted)
+    monkeypatch.setattr(pull, "propagate", counted)
     flows, shares = CASES["lightgcl"]
     outs = layered(table(), flows, Request(ROWS, shares))
     sum(out.sum() for flow in outs for out in flow).backward()
