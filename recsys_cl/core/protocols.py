@@ -137,6 +137,11 @@ class Tasks(Protocol):
         ...
 
     @property
+    def about(self) -> ItemFeatures | None:
+        """What else is known of whoever each task is, T rows."""
+        ...
+
+    @property
     def tokens(self) -> Tensor:
         """What is read, [T, L]; place t asks for item t of support and query, or for what nobody knows yet."""
         ...

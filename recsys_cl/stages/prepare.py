@@ -24,7 +24,7 @@ class PrepareStage:
     prepare: Prepare
 
     name: ClassVar[str] = "prepare"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
     reads: ClassVar[tuple[str, ...]] = ("interactions", "items", "users", "drift")
     writes: ClassVar[tuple[str, ...]] = ("train", "valid", "test", "vocabulary", "data_report")
 
@@ -46,7 +46,7 @@ class PrepareStage:
         from recsys_cl.ingest.preparing.vocabulary import write_part, write_vocabulary
 
         with TemporaryDirectory(dir=job.scratch) as working:
-            prepared = prepare(job.reads["interactions"], self.prepare, Path(working), job.reads["items"])
+            prepared = prepare(job.reads["interactions"], self.prepare, Path(working), job.reads["items"], job.reads["users"])
         with ThreadPoolExecutor(1) as pool:  # compression and counting share no data and hold no lock
             written = [pool.submit(write_part, part, job.out(name)) for name, part in zip(PARTS, prepared.parts, strict=True)]
             tables = (job.reads["items"], job.reads["users"])

@@ -14,7 +14,7 @@ from recsys_cl.views._drop import Rate, checked
 
 
 class FeatureMask:
-    """Zeroes each coordinate of each item's vectors with probability ``rate`` in [0, 1) and scales the others; of words, some are hidden.
+    """Zeroes each coordinate of each item's vectors with probability ``rate`` in [0, 1) and scales the others; hides words.
 
     Relations: ``modality_drop`` hides whole vectors and says so; here the encoder is not told what is hidden.
     """
