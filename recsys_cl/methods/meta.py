@@ -17,10 +17,10 @@ from annotated_types import Ge
 from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
 from torch.func import functional_call, vmap
-from torch.nn.functional import embedding
+from torch.nn.functional import embedding, embedding_bag
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.protocols import Encoder, Objective, Tasks, View
+from recsys_cl.core.protocols import AnswersAreTasks, Encoder, Objective, Tasks, View
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Batch, Encoding, Interactions, ItemFeatures
 from recsys_cl.methods._encode import scored
@@ -101,7 +101,8 @@ class Meta(nn.Module):
             "longest": longest,
         }
         self.head = Head(head, encoder.dim)
-        self.inner = Inner(inner or {"softmax": Component(use="softmax")}, negatives, encoder.dim, interactions, rng)
+        answering = getattr(encoder, "answering", interactions.shape.items)
+        self.inner = Inner(inner or {"softmax": Component(use="softmax")}, negatives, encoder.dim, interactions, rng, answering)
         told = features.people if about and features is not None else None
         self.profile = None if told is None else Profile(told, encoder.dim, rng)
         self.learned = nn.ModuleDict({n: o for n, (_, o) in objectives.items() if isinstance(o, nn.Module)})
@@ -116,10 +117,22 @@ class Meta(nn.Module):
         terms = {name: weight * objective(main, (), batch) for name, (weight, objective) in self.objectives.items()}
         return terms if found.drawn is None else {**terms, "reptile": found.drawn}
 
-    def encode(self, source: Tasks, users: Tensor) -> Encoding:  # noqa: ARG002 - tasks are known by what they met
-        """Vectors of the tasks [T, D] after adaptation, of the whole catalogue, and the steps that each took."""
+    def encode(self, source: Tasks | AnswersAreTasks, users: Tensor) -> Encoding:
+        """Vectors of the tasks [T, D] after adaptation, of the whole catalogue, and the steps that each took.
+
+        Where what answers is tasks: of ``users`` [U, D], as they were learned, and of the catalogue after adaptation.
+        """
+        if isinstance(source, AnswersAreTasks):
+            return scored(self._answers(source, users), self.similarity)
         found = self._learn(source)
         return replace(scored(Encoding(found.vectors[:, -1], found.items), self.similarity), steps=found.steps)
+
+    def _answers(self, source: AnswersAreTasks, users: Tensor) -> Encoding:
+        """An item is the mean of the tasks that it is."""
+        found = [self._learn(block) for block in source.blocks]
+        vectors, of = torch.cat([each.vectors[:, -1] for each in found]), source.tasks
+        items = embedding_bag(of.values, vectors, of.offsets[:-1], mode="mean")
+        return Encoding(embedding(users, found[0].items), items)
 
     def _learn(self, tasks: Tasks) -> _Learned:
         """What each task knows after its support, at every place of its history."""
