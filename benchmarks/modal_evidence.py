@@ -103,7 +103,7 @@ def missing(features: ItemFeatures, share: float) -> ItemFeatures:
 def agreement(method: Any, source: Modal) -> dict[str, Any]:
     """Mean cosine of each pair of parts of an item, and how often one finds the other among all items (recall@1, @10)."""
     with torch.no_grad():
-        (encoding,) = method.encoder([source], torch.zeros(1, dtype=torch.int64))
+        (encoding,) = method.module.encoder([source], torch.zeros(1, dtype=torch.int64))
     content = encoding.parts["content"]
     parts = {**{name: part for name, part in encoding.parts.items() if name != "content"}, **content.parts}
     found = {}

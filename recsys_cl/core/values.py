@@ -134,6 +134,7 @@ class ItemFeatures:
     """What is known of the items beside who met them; the order of the modalities means nothing."""
 
     modalities: Mapping[str, Modality]  # by name, one or more
+    people: ItemFeatures | None = None  # the same of the users, a row each, where any is declared
 
     def __iter__(self) -> Iterator[tuple[str, Modality]]:
         """Name and modality, in the order of the names."""
@@ -154,11 +155,12 @@ class ItemFeatures:
 
     def take(self, items: Tensor) -> ItemFeatures:
         """What is known of ``items`` [M], in that order."""
-        return ItemFeatures({name: modality.take(items) for name, modality in self.modalities.items()})
+        return replace(self, modalities={name: modality.take(items) for name, modality in self.modalities.items()})
 
     def to(self, device: torch.device) -> ItemFeatures:
         """The same on another device."""
-        return ItemFeatures({name: modality.to(device) for name, modality in self.modalities.items()})
+        people = None if self.people is None else self.people.to(device)
+        return ItemFeatures({name: modality.to(device) for name, modality in self.modalities.items()}, people)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Ragged
+from recsys_cl.core.values import ItemFeatures, Ragged
 from recsys_cl.serving.bundle import Bundle
 from recsys_cl.serving.question import valid_steps
 from recsys_cl.serving.reader import ByEncoder, Read
@@ -41,9 +41,9 @@ class Within:
         """See `Reader`."""
         return self.reader.read(histories, self.steps)
 
-    def vectors(self, histories: Ragged) -> Tensor:
+    def vectors(self, histories: Ragged, about: ItemFeatures | None = None) -> Tensor:
         """See `Reader`."""
-        return self.read(histories).vectors
+        return self.reader.read(histories, self.steps, about).vectors
 
     def state(self) -> dict[str, Tensor]:
         """That of the reader; a budget is a question's and is not kept."""

@@ -1,8 +1,9 @@
-"""What content is worth against ids alone: every recipe of a pipeline, paired with the best of those that read ids alone.
+"""Every recipe of a pipeline, paired with one of them: what content, or what other behaviour, is worth.
 
-``python -m benchmarks.modal_recipes PIPELINE`` runs the pipeline up to its evaluations and writes
+``python -m benchmarks.recipes PIPELINE --base target-only`` runs the pipeline up to its evaluations and writes
 ``benchmarks/results/recipes_PIPELINE.json``: of each recipe the validation score that chose its epoch, its means on the test
-part, and the difference to the recipe of ids alone that validation prefers, user by user, with 95 % intervals.
+part, and the difference to the base, user by user, with 95 % intervals. By default the base is, of the recipes that read ids
+alone, the one that validation prefers.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def main() -> None:
     """Everything for one pipeline."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pipeline", type=Path)
+    parser.add_argument("--base", help="with which all others are compared")
     parser.add_argument("--store", type=Path, help="where stages are kept, to go on from; by default nowhere")
     asked = parser.parse_args()
     pipeline = load_pipeline(asked.pipeline)
@@ -46,7 +48,7 @@ def main() -> None:
         made = run(pipeline, recipes, (asked.store or Path(scratch)) / pipeline.name)
         summaries = {name: json.loads((made[f"model/{name}"] / "summary.json").read_text("utf-8")) for name in recipes}
         valid = {name: summary["valid"][pipeline.registry.metric] for name, summary in summaries.items()}
-        base = max((name for name in IDS_ALONE if name in recipes), key=lambda name: valid[name])
+        base = asked.base or max((name for name in IDS_ALONE if name in recipes), key=lambda name: valid[name])
         told = {name: read_measured(made[f"evaluation/{name}"], name) for name in recipes}
     figures = {
         name: {
@@ -56,7 +58,11 @@ def main() -> None:
         }
         for name, each in told.items()
     }
-    facts = {"command": f"python -m benchmarks.modal_recipes {asked.pipeline}", "base": base, "users": len(told[base].values)}
+    facts = {
+        "command": f"python -m benchmarks.recipes {asked.pipeline}" + (f" --base {asked.base}" if asked.base else ""),
+        "base": base,
+        "users": len(told[base].values),
+    }
     keep(f"recipes_{pipeline.name}", {**facts, "recipes": figures})
 
 
