@@ -65,12 +65,11 @@ def planned(path: Path, names: Sequence[str], epochs: int | None, more: Sequence
     return pipeline.model_copy(update={"experiments": tuple(asked)})
 
 
-def compared(pipeline: Pipeline, name: str, home: Path) -> dict[str, Any]:
-    """Train and evaluate the backbone and one contrast on it, or find that this is done; the second minus the first."""
-    tracking = Tracking(f"{pipeline.name}-backbone", home, f"sqlite:///{home}/mlruns/mlflow.db")
+def compared(pipeline: Pipeline, labels: tuple[str, str], home: Path) -> dict[str, Any]:
+    """Train and evaluate both experiments of ``labels``, or find that this is done; the first minus the second."""
+    tracking = Tracking(f"{pipeline.name}-compared", home, f"sqlite:///{home}/mlruns/mlflow.db")
     store = Store(home / "data" / pipeline.name)
     made = run_stages(stages_of(pipeline, tracking), store, _told, until="evaluate").artifacts
-    labels = (f"with-{name}", BACKBONE)
     ours, theirs = (read_measured(made[f"evaluation/{label}"].path, label) for label in labels)
     found = compare_two(ours, theirs, (), (), generator(pipeline.seed, "backbone"))
     folders = [made[f"model/{label}"].path for label in labels]
@@ -104,7 +103,7 @@ def run(data: str, names: Sequence[str], epochs: int | None, pipeline: Path, mor
             "command": f"python -m benchmarks.backbone --data {data}" + (f" --epochs {epochs}" if epochs else ""),
             "contrast": name,
             "set": added(name),
-            **compared(planned(pipeline, [name], epochs, more), name, home),
+            **compared(planned(pipeline, [name], epochs, more), (f"with-{name}", BACKBONE), home),
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(record, indent=2) + "\n", "utf-8")

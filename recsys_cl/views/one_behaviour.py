@@ -12,6 +12,7 @@ from torch import Generator
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.values import Interactions
 from recsys_cl.ops.adjacency import Adjacency, connect
+from recsys_cl.ops.ordering import Ordering
 from recsys_cl.structures.graph import Graph
 
 
@@ -34,10 +35,10 @@ class OneBehaviour:
             Refused: types of event were not kept, or there is no such one.
         """
         if self._made is None:
-            self._made = self._connected()
+            self._made = self._connected(source.adjacency.ordering)
         return replace(source, adjacency=self._made, walk=(), low_rank=None)
 
-    def _connected(self) -> Adjacency:
+    def _connected(self, ordering: Ordering | None) -> Adjacency:
         met, name = self._met, self._behaviour
         if name not in met.behaviours:
             hint = nearest(name, met.behaviours) if met.behaviours else "prepare.behaviours = true keeps types of event"
@@ -45,4 +46,4 @@ class OneBehaviour:
         had = met.behaviours[name]
         if not had.any():
             raise Refused(f"views: 'one_behaviour' asks for '{name}', of which no interaction of train has any")
-        return connect(met.shape, met.users[had], met.items[had])
+        return connect(met.shape, met.users[had], met.items[had], ordering=ordering)
