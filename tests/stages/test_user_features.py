@@ -101,8 +101,8 @@ def test_a_stranger_of_whom_one_item_says_nothing_is_known_by_their_features(tmp
     ("declared", "message"),
     [
         (
-            {"size": Component(use="number")},
-            r"prepare\.user_features\.size: the user table has no column 'size'; valid: .*user_id",
+            {"zzz": Component(use="number")},
+            r"prepare\.user_features\.zzz: the user table has no column 'zzz'; valid: .*user_id",
         ),
         ({"side": Component(use="number")}, r"prepare\.user_features\.side: column 'side' is no column of numbers"),
     ],
