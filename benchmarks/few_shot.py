@@ -75,6 +75,7 @@ class World:
         self.most = max(pipeline.evaluation.shots)
         rows, self.held_out = asked_of(strangers, self.most, known, exclude_seen=True)
         self.ids = [strangers.ids[user] for user in rows.tolist()]
+        self.about = None if strangers.about is None else strangers.about.take(rows)
         self.metrics = build_metrics(Evaluation(metrics=("ndcg",), ks=(20,)))
 
     def bundle(self, name: str) -> Bundle:
@@ -83,7 +84,9 @@ class World:
 
     def quality(self, bundle: Bundle, shots: int) -> list[float]:
         """The metric and its interval."""
-        return interval(ask(bundle, self.ids, self.held_out, shots, self.metrics, 2**30, "few-shot")[METRIC].numpy())
+        return interval(
+            ask(bundle, self.ids, self.held_out, shots, self.metrics, 2**30, "few-shot", self.about)[METRIC].numpy()
+        )
 
     def newest(self, shots: int) -> Ragged:
         """What each stranger is known by."""
@@ -104,7 +107,7 @@ def unadapted(world: World, bundle: Bundle) -> list[float]:
     """Somebody without a history as the model itself sees them, where a service would give what is popular."""
     assert bundle.reader is not None
     nobody = Ragged(torch.zeros(0, dtype=torch.int64), torch.zeros(len(world.ids) + 1, dtype=torch.int64))
-    encoding = Encoding(bundle.reader.vectors(nobody), bundle.items)
+    encoding = Encoding(bundle.reader.vectors(nobody, world.about), bundle.items)
     return interval(measure(encoding, world.held_out, world.metrics, 2**30, "nobody").values[METRIC].numpy())
 
 

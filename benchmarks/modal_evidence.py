@@ -1,9 +1,9 @@
 """What content is worth: each modality left out, content missing for more and more items, and what agrees with what.
 
 ``python -m benchmarks.modal_evidence PIPELINE EXPERIMENT`` reads what ``recsys-cl run PIPELINE`` left and writes
-``benchmarks/results/modal_PIPELINE.json``. Recall@20 is that of the validation part, which also chose the epochs: the test
-part is opened by ``evaluate`` alone. Leaving a modality out is training without it; missing content is content that the
-trained model does not get to see, of items drawn by a seed.
+``benchmarks/results/modal_PIPELINE_EXPERIMENT.json``. Recall@20 is that of the validation part, which also chose the epochs:
+the test part is opened by ``evaluate`` alone. Leaving a modality out is training without it; missing content is content that
+the trained model does not get to see, of items drawn by a seed.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def missing(features: ItemFeatures, share: float) -> ItemFeatures:
 def agreement(method: Any, source: Modal) -> dict[str, Any]:
     """Mean cosine of each pair of parts of an item, and how often one finds the other among all items (recall@1, @10)."""
     with torch.no_grad():
-        (encoding,) = method.encoder([source], torch.zeros(1, dtype=torch.int64))
+        (encoding,) = method.module.encoder([source], torch.zeros(1, dtype=torch.int64))
     content = encoding.parts["content"]
     parts = {**{name: part for name, part in encoding.parts.items() if name != "content"}, **content.parts}
     found = {}
@@ -145,7 +145,7 @@ def main() -> None:
     absent = {str(share): _some(evidence.scores(method, missing(evidence.features, share)), shown) for share in MISSING}
     agrees = agreement(method, evidence.source(evidence.features))
     facts = {"experiment": asked.experiment, "trained_without": without, "missing_at_inference": absent, "agreement": agrees}
-    keep(f"modal_{pipeline.name}", json.loads(json.dumps(facts)))
+    keep(f"modal_{pipeline.name}_{asked.experiment}", json.loads(json.dumps(facts)))
 
 
 def _newest(folder: Path) -> Path:

@@ -68,10 +68,11 @@ class Recommender:
         *,
         histories: Iterable[Iterable[object] | None] | None = None,
         filters: Mapping[str, Any] | str | Path | None = None,
+        steps: int | None = None,
     ) -> pd.DataFrame:
         """The best ``k`` unseen items of each user: ``user_id, rank, item_id, score, source``.
 
-        ``source`` is ``personal``, ``history``, or ``popular`` for those of whom the model knows nothing.
+        ``source`` is ``personal``, ``history``, ``folded`` (a history, by a rule), or ``popular`` where nothing is known.
 
         Args:
             users: ids; may be left out where there are histories.
@@ -79,14 +80,17 @@ class Recommender:
             histories: what each user met, oldest first, or None; see `recsys_cl.serving.answer.recommend`.
             filters: the rules of the lists, e.g. ``{"blocked": ["item-7"], "categories": {"most": 2}}``, or a file of them;
                 see `recsys_cl.serving.rules.Rules`.
+            steps: of a model that adapts to histories: by at most so many; None: its own number.
         """
         from recsys_cl.serving.answer import recommend
         from recsys_cl.serving.rules import read_filters
+        from recsys_cl.serving.within import within
 
         past = None if histories is None else list(histories)
         people = users if users is not None else [None] * len(past or ())
         rules = read_filters(self._fitted, filters)
-        answer: pd.DataFrame = recommend(self._fitted, people, k, past, rules).to_pandas()
+        bundle = self._fitted if steps is None else within(self._fitted, steps)
+        answer: pd.DataFrame = recommend(bundle, people, k, past, rules).to_pandas()
         return answer
 
     def similar(self, items: Iterable[object], k: int = 10) -> pd.DataFrame:

@@ -39,6 +39,10 @@ def recommend(
         Path | None,
         typer.Option(help="TOML or Parquet: items allowed and blocked, for all or by user; seen items; category limits."),
     ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of a model that adapts to histories: by at most so many steps; by default its own number."),
+    ] = None,
     memory_mib: Annotated[int, typer.Option(min=1, help="Working memory beside the model.")] = 1024,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
@@ -51,8 +55,10 @@ def recommend(
     from recsys_cl.serving.new_items import new_items_from, with_new_items
     from recsys_cl.serving.recommend import recommend_to
     from recsys_cl.serving.rules import read_filters
+    from recsys_cl.serving.within import within
 
     bundle = load_bundle(model, tracking_uri)
+    bundle = bundle if steps is None else within(bundle, steps)
     added: dict[str, int] = {}
     if new_items is not None:
         bundle, added = with_new_items(bundle, new_items_from(new_items))

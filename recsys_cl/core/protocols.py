@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_chec
 if TYPE_CHECKING:  # torch is slow to import, and stages without a model share this file
     from torch import Generator, Tensor, nn
 
-    from recsys_cl.core.values import Batch, Encoding, Fold, ItemFeatures, Ranking, Shape
+    from recsys_cl.core.values import Batch, Encoding, Fold, ItemFeatures, Ragged, Ranking, Shape
 
 S = TypeVar("S")
 S_co = TypeVar("S_co", covariant=True)
@@ -137,12 +137,32 @@ class Tasks(Protocol):
         ...
 
     @property
+    def about(self) -> ItemFeatures | None:
+        """What else is known of whoever each task is, T rows."""
+        ...
+
+    @property
     def tokens(self) -> Tensor:
         """What is read, [T, L]; place t asks for item t of support and query, or for what nobody knows yet."""
         ...
 
     def rows(self, tokens: Tensor) -> Any:
         """What an encoder reads of histories [R, L], read out at every place, [R * L]."""
+        ...
+
+
+@runtime_checkable
+class AnswersAreTasks(Protocol):
+    """A source in which items are what is adapted, and users ask for them as they are."""
+
+    @property
+    def blocks(self) -> Sequence[Tasks]:
+        """All tasks, those with supports of one size together."""
+        ...
+
+    @property
+    def tasks(self) -> Ragged:
+        """The tasks that each item is, I rows: places in all blocks one after another."""
         ...
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from recsys_cl.core.errors import Refused
+
 if TYPE_CHECKING:  # here and in few functions, because ingestion and preparation start without torch
     import torch
     from torch import Tensor
@@ -111,7 +113,12 @@ class Modality:
 
     values: Tensor  # [I, D] float32; the row of an item that has none is zero and means nothing
     present: Tensor  # [I] bool: the item has one
-    shape: tuple[int, ...] = ()  # what a row is, flattened: (3, H, W) of pixels; (): a vector
+    shape: tuple[int, ...] = ()  # of a row: (3, H, W) pixels, flattened; (L, V): L words, each one of V numbers; (): a vector
+
+    @property
+    def words(self) -> int:
+        """How many numbers stand for words, 0 for no word among them; 0: a row is coordinates."""
+        return self.shape[1] if len(self.shape) == 2 else 0
 
     def take(self, items: Tensor) -> Modality:
         """The rows of ``items`` [M]."""
@@ -127,6 +134,7 @@ class ItemFeatures:
     """What is known of the items beside who met them; the order of the modalities means nothing."""
 
     modalities: Mapping[str, Modality]  # by name, one or more
+    people: ItemFeatures | None = None  # the same of the users, a row each, where any is declared
 
     def __iter__(self) -> Iterator[tuple[str, Modality]]:
         """Name and modality, in the order of the names."""
@@ -139,13 +147,20 @@ class ItemFeatures:
 
         return torch.stack([modality.present for modality in self.modalities.values()]).any(0)
 
+    def need_vectors(self, who: str) -> None:
+        """Refuse modalities that are words on behalf of ``who``, that compares vectors."""
+        for name, modality in self:
+            if modality.words:
+                raise Refused(f"{who} compares vectors, and '{name}' is words; declare it with use = \"text\" instead")
+
     def take(self, items: Tensor) -> ItemFeatures:
         """What is known of ``items`` [M], in that order."""
-        return ItemFeatures({name: modality.take(items) for name, modality in self.modalities.items()})
+        return replace(self, modalities={name: modality.take(items) for name, modality in self.modalities.items()})
 
     def to(self, device: torch.device) -> ItemFeatures:
         """The same on another device."""
-        return ItemFeatures({name: modality.to(device) for name, modality in self.modalities.items()})
+        people = None if self.people is None else self.people.to(device)
+        return ItemFeatures({name: modality.to(device) for name, modality in self.modalities.items()}, people)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, Interactions, ItemFeatures, Modality, Shape
 from recsys_cl.encoders._items import linear, normal
 from recsys_cl.encoders._pixels import Pixels
+from recsys_cl.encoders._words import Words
 
 Fusion = Literal["sum", "gated", "attention"]
 """Of the modalities an item has: their ``sum``; the same after each is ``gated``, coordinate by coordinate, by what it says
@@ -36,8 +37,9 @@ class Told(NamedTuple):
 
 
 class Towers(nn.Module):
-    """One affine map a modality, or one of two layers with ``hidden`` units between; of pixels a convolutional network.
+    """One affine map a modality, or one of two layers with ``hidden`` units between.
 
+    Pixels and words are read by a convolutional network.
     Modalities stand in the order of names.
 
     Raises:
@@ -165,6 +167,8 @@ def item_part(rows: Tensor, present: Tensor, items: Tensor | None) -> Encoding:
 
 
 def _tower(modality: Modality, hidden: int, dim: int, rng: Generator) -> nn.Module:
+    if modality.words:
+        return Words(modality.words, dim, rng)
     if modality.shape:
         return Pixels(modality.shape, dim, rng)
     width = modality.values.shape[1]
@@ -174,5 +178,5 @@ def _tower(modality: Modality, hidden: int, dim: int, rng: Generator) -> nn.Modu
 
 
 def _read(tower: nn.Module, values: Tensor) -> Tensor:
-    states: Tensor = tower(values.to(next(tower.parameters()).dtype))
+    states: Tensor = tower(values.to(next(tower.parameters()).dtype) if not isinstance(tower, Words) else values)
     return states

@@ -29,6 +29,7 @@ class ContentProfile(nn.Module):
         super().__init__()
         if features is None:
             raise Refused("encoder: 'content_profile' reads features of the items; declare them under [prepare.features]")
+        features.need_vectors("encoder: 'content_profile'")
         items = self.by_content(features)
         shape = interactions.shape
         pairs = torch.unique(interactions.users * shape.items + interactions.items)

@@ -14,8 +14,9 @@ from recsys_cl.encoders._content import Towers, content_part, learned, total, wh
 from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, shares, table
 from recsys_cl.ops.adjacency import Rows
 from recsys_cl.ops.carry import carry
+from recsys_cl.ops.flow import Request
 from recsys_cl.ops.item_graph import item_graph
-from recsys_cl.ops.layers import Request, layered
+from recsys_cl.ops.layers import layered
 from recsys_cl.structures.modal import Modal
 
 
@@ -58,6 +59,8 @@ class Freedom(nn.Module):
         self.table = table(shape, dim, init, rng)
         self.register_buffer("learned", learned(interactions, shape))
         self.towers = Towers(features, dim, rng)
+        if features is not None:
+            features.need_vectors("encoder: 'freedom'")
         if item_layers:
             graph = item_graph([modality for _, modality in features or ()], neighbours)  # the towers have refused None
             for name, rows in (("there", graph), ("back", graph.transposed(shape.items))):

@@ -14,8 +14,9 @@ from recsys_cl.encoders._items import linear, normal
 from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, shares, table
 from recsys_cl.ops.adjacency import Rows
 from recsys_cl.ops.carry import carry
+from recsys_cl.ops.flow import Request
 from recsys_cl.ops.item_graph import item_graph
-from recsys_cl.ops.layers import Request, layered
+from recsys_cl.ops.layers import layered
 from recsys_cl.structures.modal import Modal
 
 
@@ -56,6 +57,8 @@ class MGCN(nn.Module):
         self.table = table(shape, dim, init, rng)
         self.register_buffer("learned", learned(interactions, shape))
         self.towers = Towers(features, dim, rng, dim)
+        if features is not None:
+            features.need_vectors("encoder: 'mgcn'")
         self.query = nn.Sequential(linear(dim, dim, rng), nn.Tanh())
         self.common = normal(dim, spread=dim**-0.5, rng=rng)
         self.prefer = nn.ModuleList(linear(dim, dim, rng) for _ in self.towers.names)

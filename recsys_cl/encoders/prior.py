@@ -6,10 +6,12 @@ MeLU (Lee et al., 2019, arXiv:1908.00413) begins so, where nothing but interacti
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from pydantic import PositiveInt
 from torch import Generator, Tensor, nn
 
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, ItemFeatures, Shape
 from recsys_cl.encoders._content import content_of, with_content
 from recsys_cl.encoders._items import encodings, normal
@@ -23,6 +25,7 @@ class Prior(nn.Module):
         dim: length of a vector.
         features: of the items.
         content: add what the features say to each item's vector.
+        answers: what tasks ask for: ``items``, where users are tasks; ``users``, where items or categories are.
         rng: initialisation.
     """
 
@@ -34,11 +37,14 @@ class Prior(nn.Module):
         *,
         features: ItemFeatures | None = None,
         content: bool = False,
+        answers: Literal["items", "users"] = "items",
     ) -> None:
         super().__init__()
-        self.dim = dim
+        if content and answers == "users":
+            raise Refused("encoder.content: it is the items', and this encoder's answers are users")
+        self.dim, self.answering = dim, shape.items if answers == "items" else shape.users
         self.user = normal(dim, spread=dim**-0.5, rng=rng)
-        self.items = normal(shape.items, dim, spread=dim**-0.5, rng=rng)
+        self.items = normal(self.answering, dim, spread=dim**-0.5, rng=rng)
         self.content = content_of(features, dim, rng, wanted=content)
 
     def forward(self, sources: Sequence[Sequences], users: Tensor, items: Tensor | None = None) -> tuple[Encoding, ...]:  # noqa: ARG002

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +140,7 @@ def _first(value: object, separator: str) -> str | None:
 
 
 def load_features(vocabulary: Path, shape: Shape) -> ItemFeatures | None:
-    """What was prepared of the items' content, by modality; None where the pipeline declares none.
+    """What was prepared of the items' content, by modality, and of the users; None where the pipeline declares none.
 
     Raises:
         Refused: the table is not one row an item, or holds a number that is not finite.
@@ -147,13 +148,24 @@ def load_features(vocabulary: Path, shape: Shape) -> ItemFeatures | None:
     path = vocabulary / "features.parquet"
     if not path.is_file():
         return None
+    of_users = vocabulary / "user_features.parquet"
+    people = _told(of_users, shape.users, "users") if of_users.is_file() else None
+    return replace(_told(path, shape.items, "items"), people=people)
+
+
+def _told(path: Path, count: int, whose: str) -> ItemFeatures:
     table = _read(path)
-    if len(table) != shape.items:
-        raise Refused(f"{path}: {len(table)} rows, where the vocabulary has {shape.items} items")
-    return ItemFeatures({each.name: _modality(table.column(each.name), each, path) for each in table.schema})
+    if len(table) != count:
+        raise Refused(f"{path}: {len(table)} rows, where the vocabulary has {count} {whose}")
+    return ItemFeatures({each.name: modality(table.column(each.name), each, path) for each in table.schema})
 
 
-def _modality(column: pa.ChunkedArray, field: pa.Field, path: Path) -> Modality:
+def modality(column: pa.ChunkedArray, field: pa.Field, path: Path) -> Modality:
+    """A prepared column, lists of numbers and null where there is nothing.
+
+    Raises:
+        Refused: it is no such column.
+    """
     whole = column.combine_chunks()
     present = torch.from_numpy(whole.is_valid().to_numpy(zero_copy_only=False).copy())
     found = pc.list_flatten(whole).to_numpy(zero_copy_only=False).astype(np.float32, copy=True)
@@ -163,7 +175,7 @@ def _modality(column: pa.ChunkedArray, field: pa.Field, path: Path) -> Modality:
     values = torch.zeros(len(present), vectors.shape[1])
     values[present] = vectors
     shape = tuple(json.loads((field.metadata or {}).get(SHAPE, b"[]")))
-    if shape and math.prod(shape) != values.shape[1]:
+    if shape and (shape[0] if len(shape) == 2 else math.prod(shape)) != values.shape[1]:
         raise Refused(f"{path}: '{field.name}' has {values.shape[1]} numbers an item, which are not {shape}")
     return Modality(values, present, shape)
 

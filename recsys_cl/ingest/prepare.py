@@ -42,6 +42,9 @@ class Prepare(Settings):
     features: dict[Annotated[str, Field(pattern=r"^[\w\-]+$")], Component] = Field(
         default_factory=dict
     )  # the items' content, by modality
+    user_features: dict[Annotated[str, Field(pattern=r"^[\w\-]+$")], Component] = Field(
+        default_factory=dict
+    )  # what the user table says of people, by modality; read beside the items' content
     cold_items: Literal["miss", "features"] = "miss"  # of no use, or known by their content where the item table has some
     engine: Kind = "duckdb"  # what runs the relational half; the result does not depend on it
     memory_limit: Memory = "2GB"  # beyond it the engine spills
@@ -54,6 +57,10 @@ class Prepare(Settings):
         split = build("ingest.splits", self.split, "prepare.split")
         for name, component in self.features.items():
             build("ingest.features", component, f"prepare.features.{name}", name=name)
+        for name, component in self.user_features.items():
+            build("ingest.features", component, f"prepare.user_features.{name}", name=name)
+        if self.user_features and not self.features:
+            raise Refused("prepare.user_features: read beside the items' content; declare that under [prepare.features]")
         if self.cold_items == "features" and not self.features:
             raise Refused('prepare.cold_items: "features" needs some; declare the items\' content under [prepare.features]')
         if self.repeats == "last" and getattr(split, "order", "") == "global":

@@ -43,16 +43,23 @@ class Inner(nn.Module):
         objectives: by name, with their weights.
         negatives: how many items, drawn once, stand against every answer; 0: the whole catalogue does.
         dim: length of a vector.
+        answering: how many items there are; fewer or more where tasks are asked for something else.
     """
 
     negatives: Tensor | None
 
     def __init__(
-        self, objectives: Mapping[str, Component], negatives: int, dim: int, interactions: Interactions, rng: Generator
+        self,
+        objectives: Mapping[str, Component],
+        negatives: int,
+        dim: int,
+        interactions: Interactions,
+        rng: Generator,
+        answering: int,
     ) -> None:
         super().__init__()
         shape = interactions.shape
-        drawn = torch.randperm(shape.items, generator=rng)[:negatives] if negatives else None
+        drawn = torch.randperm(answering, generator=rng)[:negatives] if negatives else None
         self.register_buffer("negatives", drawn)
         self.objectives: dict[str, tuple[float, Objective]] = {}
         for name, part in objectives.items():

@@ -45,6 +45,7 @@ class Reconstruct(nn.Module):
         super().__init__()
         if features is None:
             raise Refused("objectives: 'reconstruct' reads features of the items; declare them under [prepare.features]")
+        features.need_vectors("objectives: 'reconstruct'")
         self.features, self.part, self.only_hidden = features, part, only_hidden
         self.names = tuple(name for name, _ in features)
         self.decoders = nn.ModuleList(_decoder(dim, modality.values.shape[1], rng) for _, modality in features)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -26,10 +27,11 @@ def adapt(
     start: Weights,
     tasks: tuple[Tensor, ...],
     *,
-    rate: float,
+    rate: float | Tensor,
     steps: int,
     first_order: bool = False,
     tolerance: float = 0.0,
+    longest: float = math.inf,
 ) -> Adapted:
     """``w <- w - rate * d loss(w, task) / dw``, ``steps`` times for every task at once: the inner loop of MAML.
 
@@ -40,10 +42,12 @@ def adapt(
         loss: of weights by name and one task's tensors, a scalar; may read other tensors, which all tasks share.
         start: weights by name, the same for all tasks.
         tasks: tensors [T, ...] whose row t is task t's.
-        rate: inner learning rate.
+        rate: inner learning rate; a scalar tensor may be learned.
         steps: the budget; 0 leaves every task at the start.
         first_order: take the inner gradients for constants (first-order MAML, ibid., section 5.2).
         tolerance: a task whose gradient is no longer than this is where it wants to be, and takes no more steps.
+        longest: of a task's gradient; a longer one is shortened to it (Pascanu et al., 2013, arXiv:1211.5063), so that a rate
+            which suits short vectors does not send longer ones ever farther away.
     """
     count = len(tasks[0])
     weights = {name: value.expand(count, *value.shape) for name, value in start.items()}
@@ -54,16 +58,19 @@ def adapt(
             slopes = slope(weights, *tasks)
             if first_order:
                 slopes = {name: value.detach() for name, value in slopes.items()}
-            moves = _length(slopes) > tolerance
-            weights = {name: value - rate * _where(moves, slopes[name]) for name, value in weights.items()}
+            length = _length(slopes)
+            moves = length.detach() > tolerance  # no gradient flows through the decision to stop
+            stride = rate * moves if math.isinf(longest) else rate * moves * (longest / length.clamp(min=longest))
+            weights = {name: value - _times(stride, slopes[name]) for name, value in weights.items()}
             taken = taken + moves
     return Adapted(weights, taken)
 
 
 def _length(slopes: Weights) -> Tensor:
-    """Length of each task's gradient, [T]; no gradient flows through the decision to stop."""
-    return torch.stack([value.detach().flatten(1).square().sum(1) for value in slopes.values()]).sum(0).sqrt()
+    """Length of each task's gradient, [T]."""
+    squares = torch.stack([value.flatten(1).square().sum(1) for value in slopes.values()]).sum(0)
+    return squares.clamp(min=torch.finfo(squares.dtype).tiny).sqrt()  # the root has no slope at 0
 
 
-def _where(moves: Tensor, slope: Tensor) -> Tensor:
-    return slope * moves.view(-1, *(1,) * (slope.dim() - 1))
+def _times(stride: Tensor, slope: Tensor) -> Tensor:
+    return slope * stride.view(-1, *(1,) * (slope.dim() - 1))

@@ -14,12 +14,14 @@ from recsys_cl.core.errors import RecsysError, Refused
 from recsys_cl.serving.answer import DEFAULT_K, frame_of, recommend
 from recsys_cl.serving.bundle import Bundle, read_bundle
 from recsys_cl.serving.new_items import new_items_in, with_new_items
+from recsys_cl.serving.within import within
 
 
 class Recommending(PythonModel):  # type: ignore[misc]  # MLflow ships no types
     """``predict(frame, params={"k": 10})``, the frame with ``user_id``, ``item_ids`` (oldest first) or both: a row per rank.
 
-    The parameter ``new_items`` is a JSON list of items to recommend too, each with ``item_id`` and its content.
+    The parameter ``new_items`` is a JSON list of items to recommend too, each with ``item_id`` and its content. The
+    parameter ``steps`` is the budget within which a model that adapts to histories does so; -1: its own.
     """
 
     bundle: Bundle
@@ -41,6 +43,8 @@ class Recommending(PythonModel):  # type: ignore[misc]  # MLflow ships no types
             bundle, new = self.bundle, (params or {}).get("new_items", "")
             if new:
                 bundle, _ = with_new_items(bundle, new_items_in(new))
+            budget = (params or {}).get("steps", -1)
+            bundle = bundle if budget == -1 else within(bundle, budget)
             answer = recommend(bundle, people, (params or {}).get("k", DEFAULT_K), histories)
         except RecsysError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error

@@ -6,7 +6,7 @@ from typing import Any
 
 from recsys_cl.serving.answer import DEFAULT_K
 from recsys_cl.serving.asked import SOURCES
-from recsys_cl.serving.question import Limits
+from recsys_cl.serving.question import MOST_STEPS, Limits
 
 _TEXT = {"type": "string"}
 _ERRORS = {
@@ -36,6 +36,7 @@ def body(name: str, limits: Limits) -> dict[str, Any]:
         properties["histories"] = {"type": "array", "items": one, "minItems": 1, "maxItems": limits.ids}
         properties["allowed"] = _ids(limits.rules)
         properties["blocked"] = {**_ids(limits.rules), "minItems": 0}
+        properties["steps"] = {"type": "integer", "minimum": 0, "maximum": MOST_STEPS}
         schema["anyOf"] = [{"required": ["user_ids"]}, {"required": ["histories"]}]
     else:
         schema["required"] = [f"{name}s"]

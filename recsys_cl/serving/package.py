@@ -58,7 +58,9 @@ def signature(k: int = DEFAULT_K) -> Any:
                 ColSpec("integer", "steps", required=False),
             ]
         ),
-        params=ParamSchema([ParamSpec("k", "integer", k), ParamSpec("new_items", "string", "")]),
+        params=ParamSchema(
+            [ParamSpec("k", "integer", k), ParamSpec("new_items", "string", ""), ParamSpec("steps", "integer", -1)]
+        ),
     )
 
 

@@ -6,11 +6,15 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any, NoReturn
 
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.serving.answer import DEFAULT_K, valid_k
 from recsys_cl.serving.asked import id_text
+
+MOST_STEPS = 1000
+"""The largest budget that is read; a model never takes more steps than its own number."""
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 
@@ -36,18 +40,20 @@ class Question:
     histories: tuple[Any, ...] | None = None  # of /recommend: for each id the items met, or None
     allowed: tuple[str, ...] | None = None  # of /recommend: nothing else is recommended; None: everything may be
     blocked: tuple[str, ...] = ()  # of /recommend: never recommended
+    steps: int | None = None  # of /recommend: the budget to adapt to histories within; None: the model's own
 
     @property
     def ruled(self) -> bool:
-        """It has rules of its own, so that it cannot be answered with others."""
-        return self.allowed is not None or bool(self.blocked)
+        """It has rules or a budget of its own, so that it cannot be answered with others."""
+        return self.allowed is not None or bool(self.blocked) or self.steps is not None
 
 
 def read_question(body: bytes, name: str, limits: Limits) -> Question:
     """The question in a JSON body ``{"<name>s": ["…", …], "k": 10}``, where ``name`` is ``user_id`` or ``item_id``.
 
     People may also, or instead, have ``"histories": [["<item_id>", …] or null, …]``, oldest first, and their lists may have
-    rules: ``"allowed": ["<item_id>", …]`` and ``"blocked": ["<item_id>", …]``.
+    rules: ``"allowed": ["<item_id>", …]`` and ``"blocked": ["<item_id>", …]``. ``"steps"`` is the budget within which a model
+    that adapts to histories does so.
 
     Raises:
         Refused: it is no such JSON, or asks for more than ``limits``.
@@ -60,7 +66,7 @@ def read_question(body: bytes, name: str, limits: Limits) -> Question:
         raise Refused(f"the body is not UTF-8 JSON: {str(error)[:80]}") from None
     if not isinstance(asked, dict):
         raise Refused(f'the body must be an object like {{"{name}s": ["…"], "k": {DEFAULT_K}}}')
-    _only_known(asked, (f"{name}s", "k", *(("histories", "allowed", "blocked") if name == "user_id" else ())), "key")
+    _only_known(asked, (f"{name}s", "k", *(("histories", "allowed", "blocked", "steps") if name == "user_id" else ())), "key")
     ids, k = asked.get(f"{name}s"), asked.get("k", DEFAULT_K)
     if "histories" in asked:
         question = _with_histories(ids, asked["histories"], k, limits)
@@ -98,6 +104,13 @@ def make_question(ids: Iterable[Any], k: object, name: str, limits: Limits) -> Q
     return Question(tuple(dict.fromkeys(_text(each, name) for each in asked)), number)
 
 
+def valid_steps(steps: object) -> int:
+    """``steps`` itself, when it is a budget."""
+    if isinstance(steps, bool) or not isinstance(steps, Integral) or not 0 <= int(steps) <= MOST_STEPS:
+        raise Refused(f"steps must be a whole number from 0 to {MOST_STEPS}, not {str(steps)[:40]}")
+    return int(steps)
+
+
 def _with_histories(ids: object, histories: object, k: object, limits: Limits) -> Question:
     """People one by one, repeats included: two with one id may have met different things."""
     if not isinstance(histories, list) or not all(each is None or isinstance(each, list) for each in histories):
@@ -122,6 +135,8 @@ def _with_rules(question: Question, asked: Mapping[str, Any], limits: Limits) ->
         if len(items) > limits.rules:
             raise Refused(f"'{key}' has at most {limits.rules} items, not {len(items)}")
         rules[key] = tuple(_text(item, "item_id") for item in items)
+    if "steps" in asked:
+        rules["steps"] = valid_steps(asked["steps"])
     return replace(question, **rules) if rules else question
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -17,8 +17,9 @@ from recsys_cl.core.build import build, resolve
 from recsys_cl.core.chance import generator
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Feed, Method
-from recsys_cl.core.values import Fold, Interactions, Ragged, Shape
+from recsys_cl.core.values import Fold, Interactions, ItemFeatures, Ragged, Shape
 from recsys_cl.encoders._content import kept_features
+from recsys_cl.methods._profile import kept_people
 from recsys_cl.ops.ragged import owners
 
 
@@ -37,12 +38,17 @@ class Reader(Protocol):
         """Whether it takes steps to know somebody, and says how many."""
         ...
 
+    @property
+    def folds(self) -> bool:
+        """Whether it is a rule beside the encoder and not the encoder itself; answers then say so."""
+        ...
+
     def read(self, histories: Ragged) -> Read:
         """One vector a row; rows are item ids, oldest first, none empty."""
         ...
 
-    def vectors(self, histories: Ragged) -> Tensor:
-        """The vectors alone, [R, D]."""
+    def vectors(self, histories: Ragged, about: ItemFeatures | None = None) -> Tensor:
+        """The vectors alone, [R, D]; ``about`` is what else is known of each, as it was prepared."""
         ...
 
     def state(self) -> dict[str, Tensor]:
@@ -55,17 +61,14 @@ class ByRule:
     """By a rule that is linear in what was met, whatever the order (see `Fold`)."""
 
     fold: Fold
-
-    @property
-    def adapts(self) -> bool:
-        """No."""
-        return False
+    adapts: ClassVar[bool] = False
+    folds: ClassVar[bool] = True
 
     def read(self, histories: Ragged) -> Read:
         """Vectors; nothing is adapted."""
         return Read(self.vectors(histories))
 
-    def vectors(self, histories: Ragged) -> Tensor:
+    def vectors(self, histories: Ragged, about: ItemFeatures | None = None) -> Tensor:  # noqa: ARG002 - the protocol passes it
         """Sums over the distinct items of each row."""
         items, rows = self.fold.rows.shape[0], len(histories)
         pairs = torch.unique(owners(histories.lengths) * items + histories.values)
@@ -93,28 +96,30 @@ class ByEncoder:
     weights: Mapping[str, Tensor]
     _method: Method[Any] | None = None
     _building: Lock = field(default_factory=Lock)
+    folds: ClassVar[bool] = False
 
     @property
     def adapts(self) -> bool:
         """As the method says of itself."""
         return bool(getattr(resolve("methods", self.recipe.method.use, "method"), "adapts", False))
 
-    def vectors(self, histories: Ragged) -> Tensor:
+    def vectors(self, histories: Ragged, about: ItemFeatures | None = None) -> Tensor:
         """The encoder's states of the histories, adapted to them where the method does so."""
-        return self.read(histories).vectors
+        return self.read(histories, about=about).vectors
 
-    def read(self, histories: Ragged) -> Read:
-        """Vectors, and the steps taken for each by a method that adapts."""
+    def read(self, histories: Ragged, budget: int | None = None, about: ItemFeatures | None = None) -> Read:
+        """Vectors, and the steps taken for each by a method that adapts: its own number, or no more than ``budget``."""
         from recsys_cl.evaluation.encode import encode_all
 
         guests = Shape(len(histories), self.shape.items)
         users = owners(histories.lengths)
         read = Interactions(guests, users, histories.values, torch.zeros_like(users))
-        rng = generator(0, "unused")
+        rng, told = generator(0, "unused"), None if about is None else ItemFeatures({}, about)
         feed: Feed[Any] = build(
-            "structures", self.recipe.source, "source", shape=guests, interactions=read, sampler=None, rng=rng
+            "structures", self.recipe.source, "source", shape=guests, interactions=read, sampler=None, rng=rng, features=told
         )
-        found = encode_all(self.trained(), feed, torch.arange(guests.users))
+        method: Any = self.trained()
+        found = encode_all(method if budget is None else method.within(budget), feed, torch.arange(guests.users))
         return Read(found.users.float(), found.steps)
 
     def state(self) -> dict[str, Tensor]:
@@ -164,7 +169,9 @@ def _rebuilt(recipe: Recipe, shape: Shape, weights: Mapping[str, Tensor]) -> Met
         "interactions": Interactions(shape, none, none, none),
         "rng": generator(0, "unused"),
     }
-    encoder = build("encoders", recipe.encoder, "encoder", features=kept_features(weights), **context)
+    content, people = kept_features(weights), kept_people(weights)
+    context["features"] = content if people is None else ItemFeatures(content.modalities if content else {}, people)
+    encoder = build("encoders", recipe.encoder, "encoder", **context)
     method: Method[Any] = build(
         "methods", recipe.method, "method", encoder=encoder, views=(), main_view=None, objectives={}, **context
     )

@@ -14,6 +14,7 @@ from recsys_cl.serving.live import Served
 from recsys_cl.serving.question import Question
 from recsys_cl.serving.ranking import best
 from recsys_cl.serving.rules import known_items
+from recsys_cl.serving.within import within
 
 Entry = dict[str, Any]
 
@@ -28,7 +29,7 @@ def lists(served: Served, questions: Sequence[Question]) -> list[Entry]:
     Raises:
         Refused: one of them cannot be answered, or one with rules of its own is not alone.
     """
-    bundle = served.bundle
+    bundle = _budgeted(served.bundle, questions)
     k = max(valid_k(question.k, len(bundle.item_ids)) for question in questions)
     people = [user for question in questions for user in question.ids]
     pasts = [past for question in questions for past in question.histories or [None] * len(question.ids)]
@@ -76,6 +77,12 @@ def _filters(bundle: Bundle, questions: Sequence[Question]) -> Filters:
     (question,) = questions
     allowed = None if question.allowed is None else known_items(bundle, question.allowed, None)
     return Filters(Choice(allowed, known_items(bundle, question.blocked, None)))
+
+
+def _budgeted(bundle: Bundle, questions: Sequence[Question]) -> Bundle:
+    """The model within the budget of the only question, if that has one."""
+    budgets = [question.steps for question in questions if question.steps is not None]
+    return within(bundle, *budgets) if budgets else bundle
 
 
 def _array(items: Any) -> Any:

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from recsys_cl.core.values import Encoding, Ragged
+from recsys_cl.core.values import Encoding, ItemFeatures, Ragged
 from recsys_cl.ops.ragged import offsets_of
 
 if TYPE_CHECKING:
     from recsys_cl.serving.bundle import Bundle
 
 
-def as_served(bundle: Bundle, ids: Sequence[str], histories: Ragged) -> Encoding:
+def as_served(bundle: Bundle, ids: Sequence[str], histories: Ragged, about: ItemFeatures | None = None) -> Encoding:
     """Vectors with one more coordinate: popularity for items, 1 for strangers who cannot be read, who get the popular list.
 
     Args:
         bundle: the model.
         ids: of those who ask, as text.
         histories: what each of them has met, oldest first, in the numbers of ``bundle``.
+        about: what else is known of each, as it was prepared.
     """
     from recsys_cl.serving.asked import places
 
@@ -32,6 +33,7 @@ def as_served(bundle: Bundle, ids: Sequence[str], histories: Ragged) -> Encoding
     read = (lengths > 0) if bundle.reader is not None else torch.zeros_like(remembered)
     if bundle.reader is not None and bool(read.any()):
         some = Ragged(histories.values, offsets_of(lengths[read]))  # the others have no values
-        users[read, :dim] = bundle.reader.vectors(some).float()
+        told = None if about is None else about.take(read.nonzero().flatten())
+        users[read, :dim] = bundle.reader.vectors(some, told).float()
     users[~remembered & ~read, dim] = 1.0
     return Encoding(users, torch.cat((bundle.items, bundle.counts.float()[:, None]), dim=1))

@@ -46,7 +46,7 @@ class PrepareStage:
         from recsys_cl.ingest.preparing.vocabulary import write_part, write_vocabulary
 
         with TemporaryDirectory(dir=job.scratch) as working:
-            prepared = prepare(job.reads["interactions"], self.prepare, Path(working), job.reads["items"])
+            prepared = prepare(job.reads["interactions"], self.prepare, Path(working), job.reads["items"], job.reads["users"])
         with ThreadPoolExecutor(1) as pool:  # compression and counting share no data and hold no lock
             written = [pool.submit(write_part, part, job.out(name)) for name, part in zip(PARTS, prepared.parts, strict=True)]
             tables = (job.reads["items"], job.reads["users"])

@@ -19,7 +19,7 @@ from torch import Tensor
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import write_json
 from recsys_cl.core.protocols import Metric
-from recsys_cl.core.values import Interactions, Ragged
+from recsys_cl.core.values import Interactions, ItemFeatures, Ragged
 from recsys_cl.evaluation.held_out import HeldOut, hold_out
 from recsys_cl.evaluation.measure import measure
 from recsys_cl.evaluation.settings import Evaluation, build_metrics
@@ -55,9 +55,10 @@ def write_strangers(verdict: Verdict, name: str, reads: Mapping[str, Path], eval
     metrics = [metric for metric in build_metrics(evaluation) if set(metric.reads) <= {"popularity"}]
     asked, held_out = asked_of(strangers, max(evaluation.shots), known, exclude_seen=evaluation.exclude_seen)
     ids = [strangers.ids[user] for user in asked.tolist()]
+    about = None if strangers.about is None else strangers.about.take(asked)
     tables, means = [], {}
     for shots in sorted(set(evaluation.shots)):
-        values = ask(bundle, ids, held_out, shots, metrics, evaluation.budget, name)
+        values = ask(bundle, ids, held_out, shots, metrics, evaluation.budget, name, about)
         columns = {metric: pa.array(each.numpy()) for metric, each in values.items()}
         facts = {"user_id": pa.array(ids), "shots": pa.array([shots] * len(ids), pa.int32())}
         tables.append(pa.table({**facts, "held_out": pa.array(held_out.truth.lengths.numpy()), **columns}))
@@ -75,14 +76,15 @@ def ask(
     metrics: Sequence[Metric],
     budget: int,
     name: str,
+    about: ItemFeatures | None = None,
 ) -> dict[str, Tensor]:
-    """Every metric's values [G], when each of G strangers is known by the newest ``shots`` of their history."""
+    """Every metric's values [G], when each of G strangers is known by their newest ``shots`` items and ``about``."""
     histories = held_out.history
     kept = (histories.offsets[1:, None] - torch.arange(shots, 0, -1)).flatten()
     inside = kept >= histories.offsets[:-1].repeat_interleave(shots)
     lengths = inside.view(-1, shots).sum(1) if shots else torch.zeros(len(ids), dtype=torch.int64)
     told = Ragged(histories.values[kept[inside]], torch.cat((lengths.new_zeros(1), lengths.cumsum(0))))
-    return measure(as_served(bundle, ids, told), held_out, metrics, budget, name).values
+    return measure(as_served(bundle, ids, told, about), held_out, metrics, budget, name).values
 
 
 def asked_of(strangers: Strangers, support: int, known: Interactions, *, exclude_seen: bool) -> tuple[Tensor, HeldOut]:

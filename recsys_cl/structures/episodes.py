@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import NegativeSampler
-from recsys_cl.core.values import Batch, Interactions, Shape
+from recsys_cl.core.values import Batch, Interactions, ItemFeatures, Shape
 from recsys_cl.ops.ragged import uniform, windows
 from recsys_cl.ops.rows import distinct
 from recsys_cl.structures._buckets import bucketed
@@ -30,6 +30,7 @@ class Episodes:
     shape: Shape
     support: Tensor  # [T, n] item ids, oldest first; n may be 0
     query: Tensor  # [T, q] item ids, what came next; q is 0 where it is not known
+    about: ItemFeatures | None = None  # what else is known of whoever each task is, T rows; None: nothing is declared
 
     @property
     def length(self) -> int:
@@ -58,6 +59,7 @@ class EpisodeFeed:
 
     Args:
         interactions: what has been observed.
+        features: of which those of the users tell what else is known of a task.
         sampler: where negatives of the query come from; None sets every target against the whole catalogue.
         batch_size: tasks of a training step.
         support: the most items that somebody is known by: of longer histories the newest count, shorter ones are all there is.
@@ -74,9 +76,11 @@ class EpisodeFeed:
         batch_size: PositiveInt = 64,
         support: PositiveInt = 20,
         query: Annotated[int, Ge(1)] = 20,
+        *,
+        features: ItemFeatures | None = None,
     ) -> None:
         self.shape, self.sampler, self.batch_size = shape, sampler, batch_size
-        self.support, self.query = support, query
+        self.support, self.query, self.people = support, query, None if features is None else features.people
         histories = interactions.by_user()
         self.items, self.offsets = histories.values, histories.offsets
         self.lengths = histories.lengths.cpu()  # known to the host, so that no step has to ask the device for a size
@@ -101,7 +105,7 @@ class EpisodeFeed:
             alike = users[(sizes == size).to(users.device)]
             for served in torch.split(alike, max(1, BLOCK // (size + 1))):
                 support = self._items(self.offsets[served + 1] - size, size)
-                yield Episodes(self.shape, support, support[:, :0]), served
+                yield Episodes(self.shape, support, support[:, :0], self._about(served)), served
 
     def _batch(self, members: Tensor, rng: Generator) -> Batch[Episodes]:
         """Tasks of one size, as long as the shortest history allows."""
@@ -111,7 +115,7 @@ class EpisodeFeed:
         length = min(most, shots + self.query)
         starts = windows(lengths, torch.full_like(lengths, length), rng).to(users.device)
         items = self._items(self.offsets[users] + starts, length)
-        source = Episodes(self.shape, items[:, :shots], items[:, shots:])
+        source = Episodes(self.shape, items[:, :shots], items[:, shots:], self._about(users))
         targets = source.query.flatten()
         query = torch.arange(len(targets), device=users.device)
         if self.sampler is None:
@@ -119,6 +123,9 @@ class EpisodeFeed:
         asking = users.repeat_interleave(length - shots)
         ids, count, positive, negative = distinct(targets, self.sampler(asking, rng))
         return Batch(source, users, ids, count, query, positive, negative, self.sampler.log_q(ids))
+
+    def _about(self, users: Tensor) -> ItemFeatures | None:
+        return None if self.people is None else self.people.take(users)
 
     def _items(self, starts: Tensor, length: int) -> Tensor:
         """The ``length`` items from ``starts`` [T] on, [T, length]."""

@@ -15,10 +15,12 @@ from recsys_cl.core.protocols import NegativeSampler
 from recsys_cl.core.values import Batch, Interactions, Shape
 from recsys_cl.ops.adjacency import Adjacency, connect
 from recsys_cl.ops.dropout import InputDropout
-from recsys_cl.ops.layers import Flow
+from recsys_cl.ops.flow import Flow
 from recsys_cl.ops.low_rank import LowRank
 from recsys_cl.ops.noise import LayerNoise
+from recsys_cl.ops.ordering import local
 from recsys_cl.ops.rows import distinct
+from recsys_cl.structures._behaviour import of_type
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,18 +83,32 @@ class GraphFeed:
         interactions: what the graph is made of; a repeated pair is one edge.
         sampler: where negatives come from; None leaves ``Batch.negative`` empty.
         batch_size: interactions in a batch; the last of an epoch may be smaller.
+        target: a type of event: only pairs with such an event are asked for (``prepare.behaviours = true``). None: all are.
+        alone: the graph is of those pairs, too, and all other behaviour is unknown.
     """
 
     reads_histories = False
 
     def __init__(
-        self, shape: Shape, interactions: Interactions, sampler: NegativeSampler | None = None, batch_size: PositiveInt = 2048
+        self,
+        shape: Shape,
+        interactions: Interactions,
+        sampler: NegativeSampler | None = None,
+        batch_size: PositiveInt = 2048,
+        *,
+        target: str | None = None,
+        alone: bool = False,
     ) -> None:
         if not len(interactions):
             raise Refused("a graph needs at least one interaction")
+        if alone and target is None:
+            raise Refused("source.alone: says that the target's graph is all there is; name one with source.target")
         self.shape = shape
-        self._graph = Graph(shape, connect(shape, interactions.users, interactions.items))
-        self._users, self._items = self._graph.adjacency.ends()
+        users, items = interactions.users, interactions.items
+        whole = connect(shape, users, items, ordering=local(shape, users, items))
+        asked = whole if target is None else of_type(interactions, target, "source.target", whole.ordering)
+        self._graph = Graph(shape, asked if alone else whole)
+        self._users, self._items = asked.ends()
         self._sampler = sampler
         self._size = batch_size
         self.steps = -(-self._users.numel() // batch_size)

@@ -16,6 +16,7 @@ from recsys_cl.views._drop import Rate, checked
 class FeatureMask:
     """Zeroes each coordinate of each item's vectors with probability ``rate`` in [0, 1) and scales the others.
 
+    Of a modality that is words, each is hidden with that probability.
     Relations: ``modality_drop`` hides whole vectors and says so; here the encoder is not told what is hidden.
     """
 
@@ -28,4 +29,5 @@ class FeatureMask:
 
     def _hidden(self, modality: Modality, rng: Generator) -> Modality:
         seed = int(torch.randint(2**62, (), generator=rng, device=rng.device))
-        return replace(modality, values=modality.values * InputDropout(self._rate, seed).mask(modality.values))
+        kept = InputDropout(self._rate, seed).mask(modality.values)
+        return replace(modality, values=modality.values * (kept > 0 if modality.words else kept))

@@ -16,7 +16,7 @@ from recsys_cl.structures.modal import Modal
 
 
 class FeatureNoise:
-    """``f + eps |f| r`` with ``r`` uniform on the unit sphere, for each modality of each item; ``eps`` >= 0.
+    """``f + eps |f| r`` with ``r`` uniform on the unit sphere, for each modality of each item; ``eps`` >= 0; words stay.
 
     Relations: ``layer_noise`` moves what propagation makes of the tables; this moves what comes in.
     """
@@ -31,6 +31,8 @@ class FeatureNoise:
         return replace(source, features=ItemFeatures({name: self._moved(modality, rng) for name, modality in source.features}))
 
     def _moved(self, modality: Modality, rng: Generator) -> Modality:
+        if modality.words:
+            return modality
         values = modality.values
         drawn = torch.randn(values.shape, generator=rng, device=rng.device).to(values)
         return replace(modality, values=values + self._eps * values.norm(dim=-1, keepdim=True) * normalize(drawn, dim=-1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +12,10 @@ from torch import Tensor
 from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
-from recsys_cl.core.values import Batch, Interactions, Shape
+from recsys_cl.core.values import Batch, Interactions, ItemFeatures, Modality, Shape
 from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.methods._fast import fast_weights
+from recsys_cl.methods._profile import kept_people
 from recsys_cl.methods.meta import Meta
 from recsys_cl.structures.episodes import EpisodeFeed, Episodes
 from tests.graphs import features, generator
@@ -42,9 +44,10 @@ def met(seed: int = 0) -> Interactions:
     return Interactions(SHAPE, users, items, torch.arange(len(users)))
 
 
-def make(way: tuple[dict[str, Any], dict[str, Any]], **changes: Any) -> Meta:
+def make(way: tuple[dict[str, Any], dict[str, Any]], told: ItemFeatures | None = None, **changes: Any) -> Meta:
     """In double precision, with vectors of length about 1."""
-    context = {"shape": SHAPE, "interactions": met(), "rng": generator(), "features": features(shape=SHAPE)}
+    told = told or features(shape=SHAPE)
+    context = {"shape": SHAPE, "interactions": met(), "rng": generator(), "features": told}
     encoder = build("encoders", Component(dim=DIM, **way[0]), "encoder", **context)
     outer = build("objectives", Component(use="softmax"), "objectives.softmax", **context)
     settings = Component.model_validate({"use": "meta", "inner_rate": 0.5, "steps": 3, **way[1], **changes})
@@ -197,6 +200,8 @@ def test_a_support_may_be_contrasted_with_itself_and_with_drawn_negatives() -> N
         ({"steps": 0}, "method.steps"),
         ({"steps": -1}, "method.steps"),
         ({"tolerance": -0.1}, "method.tolerance"),
+        ({"longest": 0.0}, "method.longest"),
+        ({"algorithm": "reptile", "learn_rate": True}, "method.learn_rate: 'reptile' does not differentiate"),
         ({"algorithm": "anil"}, "method.head: 'anil' adapts the head alone"),
         ({"inner": {"softmax": {"use": "softmax", "weight": -1}}}, "method.inner.softmax.weight"),
         ({"inner": {"softmax": {"use": "softmax", "temperature": 0.0}}}, "method.inner.softmax.temperature"),
@@ -206,6 +211,56 @@ def test_a_support_may_be_contrasted_with_itself_and_with_drawn_negatives() -> N
 def test_what_makes_no_sense_is_refused_by_its_key(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(Refused, match=named):
         make(WAYS["maml"], **changes)
+
+
+def test_a_learned_rate_is_a_weight_that_the_outer_loss_moves() -> None:
+    method = make(WAYS["maml"], learn_rate=True)
+    assert "descent.log_rate" in dict(method.named_parameters())
+    assert torch.as_tensor(method.descent.rate).item() == pytest.approx(0.5)
+    method.losses(batch(tasks()), generator())["softmax"].backward()
+    assert method.descent.log_rate is not None
+    assert method.descent.log_rate.grad is not None
+    assert method.descent.log_rate.grad != 0
+
+
+def people(count: int = SHAPE.users) -> ItemFeatures:
+    """Two modalities, of which some users have none."""
+    rng = generator(8)
+    ages = Modality(torch.randn(count, 1, generator=rng), torch.arange(count) % 3 > 0)
+    return ItemFeatures({"age": ages, "work": Modality(torch.randn(count, 4, generator=rng), torch.arange(count) % 2 > 0)})
+
+
+def knowing(way: Any, rows: Tensor) -> tuple[Meta, Episodes]:
+    told = ItemFeatures(features(shape=SHAPE).modalities, people())
+    return make(way, about=True, told=told), replace(tasks(query=0), about=people().take(rows))
+
+
+@every_way
+def test_who_is_like_somebody_begins_alike_and_who_is_unknown_as_everybody(way: Any) -> None:
+    method, source = knowing(way, torch.tensor([5, 1, 0]))  # everything, a part and nothing is known of them
+    same = Episodes(SHAPE, source.support[:1].expand(3, -1), source.query, source.about)
+    found = method.encode(same, torch.arange(3)).users
+    assert not torch.allclose(found[0], found[1])
+    plain = method.encode(replace(same, about=None), torch.arange(3)).users
+    torch.testing.assert_close(found[2], plain[2])
+    assert not torch.allclose(found[0], plain[0])
+
+
+def test_what_stands_where_nothing_is_known_of_a_user_has_no_effect() -> None:
+    method, source = knowing(WAYS["maml"], torch.tensor([0, 1, 2]))
+    assert source.about is not None
+    loud = {name: replace(each, values=each.values + 9.0 * ~each.present[:, None]) for name, each in source.about}
+    one, other = (method.encode(each, torch.arange(3)).users for each in (source, replace(source, about=ItemFeatures(loud))))
+    assert torch.equal(one, other)
+
+
+def test_a_profile_is_made_again_from_its_weights_alone() -> None:
+    method, _ = knowing(WAYS["maml"], torch.arange(3))
+    found = kept_people(method.state_dict())
+    assert found is not None
+    assert [tuple(each.values.shape) for _, each in found] == [(1, 1), (1, 4)]
+    assert not any(each.present.any() for _, each in found)
+    assert kept_people(make(WAYS["maml"]).state_dict()) is None
 
 
 def test_views_are_refused() -> None:

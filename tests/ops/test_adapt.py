@@ -103,3 +103,31 @@ def test_who_is_near_enough_takes_no_more_steps() -> None:
     assert found.steps.tolist() == [0, 5, 0]
     assert found.weights["w"][1, 0] == 4 * (1 - 0.5**5)
     assert found.weights["w"][2].tolist() == [0, 0, 0]
+
+
+def test_a_gradient_longer_than_the_longest_is_shortened_to_it_and_a_shorter_one_is_left_alone() -> None:
+    centres = torch.tensor([[8.0, 0, 0], [0.2, 0, 0]], dtype=torch.float64)
+    found = adapt(quadratic, {"w": torch.zeros(3, dtype=torch.float64)}, (centres,), rate=0.5, steps=2, longest=1.0)
+    assert found.weights["w"][0].tolist() == [1.0, 0, 0]  # twice half a step of length 1, where the slope is 4 and more
+    plain = adapt(quadratic, {"w": torch.zeros(3, dtype=torch.float64)}, (centres,), rate=0.5, steps=2)
+    torch.testing.assert_close(found.weights["w"][1], plain.weights["w"][1])
+
+
+def test_a_rate_too_large_for_the_slope_runs_away_unless_slopes_are_bounded() -> None:
+    """What happened to items with long vectors: every step overshoots by more than the one before."""
+    start, centres = {"w": torch.zeros(3, dtype=torch.float64)}, torch.ones(1, 3, dtype=torch.float64)
+    plain = adapt(quadratic, start, (centres,), rate=5.0, steps=20).weights["w"]
+    assert plain.norm() > 1e6
+    bounded = adapt(quadratic, start, (centres,), rate=5.0, steps=20, longest=0.1).weights["w"]
+    assert (bounded - centres).norm() < centres.norm()
+
+
+@pytest.mark.parametrize("longest", [0.3, 100.0])
+def test_the_rate_may_be_learned_and_its_gradient_is_that_of_finite_differences(longest: float) -> None:
+    centres = drawn(TASKS, DIM, seed=1)
+
+    def outer(start: Tensor, rate: Tensor) -> Tensor:
+        return adapt(quadratic, {"w": start}, (centres,), rate=rate, steps=3, longest=longest).weights["w"].tanh().sum()
+
+    given_ = (drawn(DIM).requires_grad_(), torch.tensor(0.3, dtype=torch.float64, requires_grad=True))
+    assert torch.autograd.gradcheck(outer, given_, eps=1e-6, atol=1e-7)

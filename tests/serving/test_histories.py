@@ -23,6 +23,7 @@ from recsys_cl.serving.question import Limits, read_question
 from recsys_cl.serving.reader import reader_of
 from recsys_cl.serving.recommend import recommend_to
 from recsys_cl.serving.reply import lists as replied
+from recsys_cl.serving.within import within
 from recsys_cl.stages import assemble as bring_to_life
 from recsys_cl.stages.verdict import vectors_of
 from recsys_cl.training.weights import save_weights
@@ -88,6 +89,7 @@ def test_linear_models_know_a_stranger_as_well_as_anybody(name, tmp_path):
     bundle = made(name, tmp_path)
     strangers = recommend(bundle, [None] * SHAPE.users, 5, [past_of(user) for user in range(SHAPE.users)])
     known = recommend(bundle, bundle.user_ids, 5, [None] * SHAPE.users)
+    assert set(strangers["source"].to_pylist()) == {"folded"}
     assert strangers["score"].to_pylist() == pytest.approx(known["score"].to_pylist(), rel=1e-4, abs=1e-5)
 
 
@@ -112,6 +114,8 @@ def test_graphs_fold_a_stranger_in_by_their_own_propagation(name, with_table, tm
     expected = total / (layers + with_table)
     found = bundle.reader.vectors(Ragged(history, torch.tensor([0, 4])))
     torch.testing.assert_close(found[0].double(), expected, rtol=1e-5, atol=1e-7)
+    answer = recommend(bundle, [None, "u01", "nobody"], 2, [["i03", "i11"], None, None])
+    assert answer["source"].to_pylist() == ["folded"] * 2 + ["personal"] * 2 + ["popular"] * 2
 
 
 @pytest.mark.parametrize(("name", "steps"), [("meta-mf", 5), ("anil-sasrec", 3), ("proto-cold", 0)])
@@ -319,3 +323,37 @@ def test_an_encoder_in_onnx_reads_histories_as_the_library_does(sasrec, tmp_path
     length = facts["inputs"]["items"][1]
     found = run_encoder(tmp_path / "out" / NAME, histories, length, block=2)
     torch.testing.assert_close(found, sasrec.reader.vectors(histories), rtol=1e-4, atol=1e-5)
+
+
+def test_a_question_has_its_own_budget_of_steps_and_is_told_how_many_were_taken(tmp_path):
+    bundle = made("meta-mf", tmp_path)
+    own = load_recipe("meta-mf").method.arguments["steps"]
+    past = [past_of(0)]
+    whole = recommend(bundle, [None], 25, past).to_pandas()
+    for budget in (0, 1, own, own + 7):
+        told = recommend(within(bundle, budget), [None], 25, past).to_pandas()
+        assert set(told["steps"]) == {min(budget, own)}
+        same = told["score"].tolist() == whole["score"].tolist()
+        assert same == (budget >= own), "fewer steps are another vector, and more than its own are never taken"
+    assert set(recommend(bundle, [None], 5, past)["steps"].to_pylist()) == {own}, "a budget is the question's alone"
+
+
+def test_a_budget_over_http_is_one_questions_own(tmp_path):
+    served = SimpleNamespace(model="models:/few/1", bundle=made("meta-mf", tmp_path))
+    bodies = [{"histories": [past_of(0)], "steps": 2}, {"histories": [past_of(0)]}]
+    within_two, plain = (read_question(json.dumps(body).encode(), "user_id", Limits()) for body in bodies)
+    assert within_two.ruled
+    assert not plain.ruled
+    assert replied(served, [within_two])[0]["users"][0]["steps"] == 2
+    assert replied(served, [plain])[0]["users"][0]["steps"] == 5
+
+
+@pytest.mark.parametrize("steps", [-1, 1.5, True, "2", None, 10**6])
+def test_what_is_no_budget_is_refused(steps):
+    with pytest.raises(Refused, match="steps must be a whole number from 0 to 1000"):
+        read_question(json.dumps({"histories": [["i01"]], "steps": steps}).encode(), "user_id", Limits())
+
+
+def test_a_model_that_adapts_to_nobody_has_no_budget(sasrec):
+    with pytest.raises(Refused, match="steps: this model adapts to nobody"):
+        within(sasrec, 3)

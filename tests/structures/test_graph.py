@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -119,6 +120,34 @@ def test_inference_serves_all_users_with_the_plain_graph() -> None:
     users, items = graph.adjacency.ends()
     assert list(zip(users.tolist(), items.tolist(), strict=True)) == edges()
     assert graph.noise is None
+
+
+BOUGHT = {"buy": torch.tensor([True, False, True, False]), "cart": torch.zeros(4, dtype=torch.bool)}
+MET = Interactions(Shape(3, 4), torch.tensor([0, 0, 1, 2]), torch.tensor([0, 3, 1, 2]), torch.arange(4), BOUGHT)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_only_the_target_is_asked_for_and_alone_it_is_all_there_is(*, alone: bool) -> None:
+    made = GraphFeed(MET.shape, MET, None, 32, target="buy", alone=alone)
+    [batch] = made.training(generator())
+    assert batch.items is not None
+    asked = zip(batch.users[batch.query].tolist(), batch.items[batch.positive].tolist(), strict=True)
+    assert set(asked) == {(0, 0), (1, 1)}
+    [(source, _)] = made.inference(torch.arange(3))
+    assert source.adjacency.ends()[0].numel() == (2 if alone else 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"target": "bye"}, r"source\.target: .*'bye'.*'buy'"),
+        ({"target": "cart"}, r"source\.target: .*'cart'"),
+        ({"alone": True}, r"source\.alone: .*source\.target"),
+    ],
+)
+def test_a_target_that_nobody_did_is_refused(arguments: dict[str, Any], told: str) -> None:
+    with pytest.raises(Refused, match=told):
+        GraphFeed(MET.shape, MET, **arguments)
 
 
 def test_no_interaction_is_refused() -> None:

@@ -25,7 +25,7 @@ class Known(NamedTuple):
 
     values: NDArray[np.float32]  # [I, D]; rows that are not present mean nothing
     present: NDArray[np.bool_]  # [I]
-    shape: tuple[int, ...] = ()  # what a row is, flattened; see `Modality`
+    shape: tuple[int, ...] = ()  # of a row; see `Modality`
 
 
 def column(items: pa.Table, name: str, modality: str) -> pa.Array:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,44 @@ def content_of(met: pa.Array, items: Path, features: Mapping[str, Component], *,
         Refused: a column is missing or makes no sense; names modality, column or item.
     """
     table = read_known(items)
-    ids = pa.concat_arrays([met, _others(table, met)]) if cold else met
+    return _told(met, pa.concat_arrays([met, _others(table, met)]) if cold else met, table, features)
+
+
+def people_of(met: pa.Array, users: Path, features: Mapping[str, Component]) -> Content:
+    """The same of the users ``met`` in train, read from the table at ``users``.
+
+    Raises:
+        Refused: a column is missing or makes no sense; names modality, column or user.
+    """
+    with _of_people():
+        return _told(met, met, _as_items(read_known(users)), features)
+
+
+def read_people(ids: pa.Array, users: Path, learned: pa.Table) -> pa.Table:
+    """What each modality tells of other people, by what was ``learned`` of those in train; null where nothing."""
+    with _of_people():
+        told = read_new(describe("item_id", ids, _as_items(read_known(users))), learned)
+    return pa.table({name: _lists(known) for name, known in told.items()})
+
+
+def _as_items(users: pa.Table) -> pa.Table:
+    return users.rename_columns(["item_id" if name == "user_id" else name for name in users.column_names])
+
+
+@contextmanager
+def _of_people() -> Iterator[None]:
+    """Messages about a table that is the users'."""
+    try:
+        yield
+    except Refused as error:
+        said = str(error).replace("prepare.features", "prepare.user_features")
+        raise Refused(
+            said.replace("the item table", "the user table").replace("of item", "of user").replace("item_id", "user_id")
+        ) from error
+
+
+def _told(met: pa.Array, ids: pa.Array, table: pa.Table, features: Mapping[str, Component]) -> Content:
+    """What ``features`` make of ``ids``, of which the first are the ``met``."""
     described = describe("item_id", ids, table)
     vectors: dict[str, pa.Array] = {}
     learned: dict[str, pa.Array] = {}

@@ -24,7 +24,7 @@ from recsys_cl.ingest.prepare import Prepare
 from recsys_cl.ingest.preparing.behaviours import behaviour_columns, summed_weights
 from recsys_cl.ingest.preparing.coded_log import NOWHERE, PARTS, STRANGER, TEST, TRAIN, CodedLog
 from recsys_cl.ingest.preparing.coding import code
-from recsys_cl.ingest.preparing.content import Content, content_of
+from recsys_cl.ingest.preparing.content import Content, content_of, people_of, read_people
 from recsys_cl.ingest.preparing.kcore import kcore
 from recsys_cl.ingest.preparing.repeats import keep_one
 from recsys_cl.ingest.preparing.sessions import sessions
@@ -49,6 +49,7 @@ class Prepared:
     item_ids: pa.Array  # [items] text by id: train's, then those that only their content tells of
     counts: dict[str, int]  # rows logged, removed by each step, and left
     content: Content | None = None  # of the items, where any is declared
+    people: Content | None = None  # of the users
     repeated: bool = True  # whether train may hold a pair twice
 
     @property
@@ -57,7 +58,9 @@ class Prepared:
         return Shape(len(self.user_ids), len(self.item_ids))
 
 
-def prepare(interactions: Path, settings: Prepare, scratch: Path, items: Path | None = None) -> Prepared:
+def prepare(
+    interactions: Path, settings: Prepare, scratch: Path, items: Path | None = None, users: Path | None = None
+) -> Prepared:
     """Prepare a log of the one schema.
 
     Args:
@@ -65,6 +68,7 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path, items: Path | 
         settings: what is positive, what a repeat is worth, where to split, which core to keep.
         scratch: a folder in which the engine may spill.
         items: the item table, from which content is read where ``settings`` declare any.
+        users: the user table, likewise.
 
     Raises:
         Refused: a step leaves nothing, a part has no interactions, or the log lacks what a setting names.
@@ -84,7 +88,9 @@ def prepare(interactions: Path, settings: Prepare, scratch: Path, items: Path | 
         met = log.item_ids.take(pa.array(np.unique(log.items[kept])))
         content = content_of(met, items, settings.features, cold=settings.cold_items == "features")
     made = replace(_renumbered(log, parts, kept, counts, content), repeated=settings.repeats == "keep")
-    return _named(made, log, parts) if getattr(split, "strangers", False) else made
+    if users is not None and settings.user_features:
+        made = replace(made, people=people_of(made.user_ids, users, settings.user_features))
+    return _named(made, log, parts, users) if getattr(split, "strangers", False) else made
 
 
 def _divided(
@@ -137,11 +143,15 @@ def _renumbered(
     return Prepared((made[0], made[1], made[2]), user_ids, item_ids, counts, content)
 
 
-def _named(prepared: Prepared, log: CodedLog, parts: NDArray[np.int8]) -> Prepared:
-    """With the strangers of the test part told apart."""
+def _named(prepared: Prepared, log: CodedLog, parts: NDArray[np.int8], users: Path | None) -> Prepared:
+    """With the strangers of the test part told apart, and what is known of each."""
     train, valid, test = prepared.parts
     codes = pa.array(log.users[parts == TEST], mask=test.users < prepared.shape.users)
-    told = {**test.columns, STRANGER: log.user_ids.take(codes).dictionary_encode()}
+    names = log.user_ids.take(codes)
+    told = {**test.columns, STRANGER: names.dictionary_encode()}
+    if prepared.people is not None and users is not None:
+        known = read_people(names, users, prepared.people.learned)
+        told |= {f"{STRANGER}/{name}": known[name].combine_chunks() for name in known.column_names}
     return replace(prepared, parts=(train, valid, replace(test, columns=told)))
 
 

@@ -26,7 +26,7 @@ def write_vocabulary(prepared: Prepared, items: Path, users: Path, folder: Path)
     """Write ``items.parquet`` and ``users.parquet``, joined with the tables at ``items`` and ``users``, and ``shape.json``.
 
     Where content is declared also ``features.parquet``, a column a modality, null where an item has none, and
-    ``learned.parquet``, by which content that comes later is read.
+    ``learned.parquet``, by which content that comes later is read; of the users ``user_features.parquet``, in the same way.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write(describe("user_id", prepared.user_ids, read_known(users)), folder / "users.parquet")
@@ -34,6 +34,8 @@ def write_vocabulary(prepared: Prepared, items: Path, users: Path, folder: Path)
     if prepared.content is not None:
         _write(prepared.content.vectors, folder / "features.parquet")
         _write(prepared.content.learned, folder / "learned.parquet")
+    if prepared.people is not None:
+        _write(prepared.people.vectors, folder / "user_features.parquet")
     shape = {"users": prepared.shape.users, "items": prepared.shape.items}
     try:
         (folder / "shape.json").write_text(json.dumps(shape, sort_keys=True) + "\n", encoding="utf-8")

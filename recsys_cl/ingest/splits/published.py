@@ -5,19 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys_cl.core.errors import Refused
+from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.ingest.preparing.coded_log import PARTS, TEST, TRAIN, VALID, CodedLog
 from recsys_cl.ingest.preparing.lottery import draw
 from recsys_cl.ingest.preparing.recency import check_fraction, from_last, lengths, share
 
 
 class Published:
-    """Use the parts as published. Where there is no valid, hold out ``valid`` of each user's train by ``seed``."""
+    """Use the parts as published. Where there is no valid, hold out ``valid`` of each user's train by ``seed``.
+
+    With ``event`` (and ``prepare.behaviours = true``) only pairs with an event of that type are held out: what test asks for.
+    """
 
     order = "none"
 
-    def __init__(self, valid: float = 0.1, *, seed: int = 0) -> None:
-        self.valid, self.seed = check_fraction(valid, "prepare.split.valid"), seed
+    def __init__(self, valid: float = 0.1, *, seed: int = 0, event: str = "") -> None:
+        self.valid, self.seed, self.event = check_fraction(valid, "prepare.split.valid"), seed, event
 
     def __call__(self, log: CodedLog) -> NDArray[np.int8]:
         """Parts [N]. Refuses a log without the column, or with other words in it."""
@@ -27,10 +30,24 @@ class Published:
             raise Refused(f"prepare.split: the column 'part' must say one of {', '.join(PARTS)} in every row")
         parts = log.parts.copy()
         if not bool((parts == VALID).any()):
-            (train,) = np.nonzero(parts == TRAIN)
-            part = log.select(parts == TRAIN)
+            chosen = parts == TRAIN
+            if self.event:
+                chosen &= self._with_event(log)
+            (train,) = np.nonzero(chosen)
+            part = log.select(chosen)
             held = from_last(part.users, draw(part, self.seed, "published")) < share(lengths(part.users), self.valid)
             parts[train[held]] = VALID
         if not bool((parts == TEST).any()):
             raise Refused("prepare.split: the column 'part' says 'test' nowhere")
         return parts
+
+    def _with_event(self, log: CodedLog) -> NDArray[np.bool_]:
+        """The interactions whose pair has an event of the type asked for."""
+        if log.behaviours is None:
+            raise Refused("prepare.split.event: types of event are kept with prepare.behaviours = true")
+        found, names = log.behaviours, log.behaviours.names
+        if self.event not in names:
+            raise Refused(f"prepare.split.event: the log has no event '{self.event}'; {nearest(self.event, names)}")
+        had = found.kinds == names.index(self.event)
+        pairs = found.users[had].astype(np.int64) * len(log.item_ids) + found.items[had]
+        return np.isin(log.pairs(), pairs)

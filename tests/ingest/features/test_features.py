@@ -44,7 +44,7 @@ def read(reading, items: pa.Table):
 
 
 def test_every_kind_is_tried_here() -> None:
-    elsewhere = {"image", "domain"}  # test_image.py, test_domain.py
+    elsewhere = {"image", "domain", "tokens"}  # test_image.py, test_domain.py, test_tokens.py
     assert set(names("ingest.features")) == {"vector", "text", "category", "number"} | elsewhere
 
 

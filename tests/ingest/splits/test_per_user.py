@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ingest.preparing.coded_log import TEST, TRAIN, VALID
+from recsys_cl.ingest.preparing.coded_log import TEST, TRAIN, VALID, Behaviours
 from recsys_cl.ingest.splits.leave_last_out import LeaveLastOut
 from recsys_cl.ingest.splits.published import Published
 from recsys_cl.ingest.splits.ratio import Ratio
@@ -51,6 +54,20 @@ def test_a_random_share_is_drawn_evenly():
     held = Ratio(valid=0.1, test=0.1, random=True, seed=5)(log) == TEST
     counts = [int(held[log.items == item].sum()) for item in range(10)]
     assert sum((count - 200) ** 2 / 200 for count in counts) < 45  # chi-square of 9 degrees, p < 1e-6 beyond
+
+
+def test_only_pairs_with_the_event_asked_for_are_held_out_to_validate():
+    rows = [(0, item, item) for item in range(6)] + [(0, 6, 9)]
+    log = coded(rows, parts=["train"] * 6 + ["test"])
+    users, items, kinds = np.zeros(4, np.int32), np.array([0, 1, 2, 6], np.int32), np.array([1, 1, 0, 1], np.int32)
+    had = replace(log, behaviours=Behaviours(("buy", "view"), users, items, np.zeros(4, np.int64), kinds))
+    for seed in range(5):
+        parts = Published(0.5, seed=seed, event="view")(had)
+        assert sorted(log.items[parts == VALID].tolist()) in ([0], [1]), "one of the two that were viewed"
+    with pytest.raises(Refused, match=r"prepare\.split\.event: the log has no event 'bye'; did you mean 'buy'"):
+        Published(0.5, event="bye")(had)
+    with pytest.raises(Refused, match=r"prepare\.split\.event: .*prepare\.behaviours"):
+        Published(0.5, event="buy")(log)
 
 
 def test_the_published_parts_are_kept():
