@@ -9,7 +9,7 @@ from typing import Any
 _HEAD = """# The default for histories, part by part
 
 Written by `python -m benchmarks.ablation`; do not edit. `average-softmax` against itself with one thing changed: trained on
-train, epoch by validation, no refit (with it and over five seeds: [results.md](results.md)). Settings are those that validation
+train, epoch by validation, no refit (with it, and over seeds: [results.md](results.md)). Settings are those that validation
 prefers; the test columns were not looked at to choose. Differences, with the change less without, are paired user by user on
 the test part, with a 95 % bootstrap interval over users; one seed.
 """

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Tasks
 from recsys_cl.ops.adapt import Weights
 
@@ -22,6 +24,19 @@ def fast_weights(encoder: nn.Module, tasks: Tasks) -> tuple[str, ...]:
         (once,) = encoder([tasks.rows(tasks.tokens[:1])], tasks.tokens.new_zeros(1))
         slopes = torch.autograd.grad(once.items.sum(), list(named.values()), allow_unused=True)
     return tuple(name for name, slope in zip(named, slopes, strict=True) if slope is None)
+
+
+def start_of(head: nn.Module, encoder: nn.Module, names: Sequence[str]) -> dict[str, Tensor]:
+    """The weights from which every task begins: the head's, and those of the encoder with ``names``.
+
+    Raises:
+        Refused: there are none.
+    """
+    start: dict[str, Tensor] = {f"head.{name}": value for name, value in head.named_parameters()}
+    start |= {f"encoder.{name}": encoder.get_parameter(name) for name in names}
+    if not start:
+        raise Refused("method.head: all of the encoder is what items are made of; without a head nothing can adapt")
+    return start
 
 
 def own_states(encoder: nn.Module, weights: Weights, tasks: Tasks, tokens: Tensor) -> Tensor:

@@ -38,6 +38,14 @@ class Profile(nn.Module):
         return list(zip(people, self.maps, strict=True))
 
 
+def profiles(profile: Profile | None, people: ItemFeatures | None, count: int, like: Tensor) -> Tensor:
+    """Of ``count`` people what is known of them, [T, D], in the kind of ``like``; 0 where nothing is."""
+    if profile is None or people is None:
+        return like.new_zeros(count, like.shape[1])
+    said: Tensor = profile(people)
+    return said
+
+
 def kept_people(weights: Mapping[str, Tensor]) -> ItemFeatures | None:
     """Somebody of whom nothing is known, in the modalities that a model's `Profile` was made for; None: it has none."""
     maps = {name.rpartition(".")[2].zfill(3): each for name, each in weights.items() if name.startswith("profile.maps.")}

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import torch
 from annotated_types import Ge
@@ -19,15 +19,15 @@ from torch import Generator, Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.functional import embedding, embedding_bag
 
-from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import AnswersAreTasks, Encoder, Objective, Tasks, View
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Batch, Encoding, Interactions, ItemFeatures
+from recsys_cl.methods._descent import Algorithm, Descent, Learned, refuse
 from recsys_cl.methods._encode import scored
-from recsys_cl.methods._fast import fast_weights, named, own_states
+from recsys_cl.methods._fast import fast_weights, named, own_states, start_of
 from recsys_cl.methods._inner import Head, Inner, Kind
-from recsys_cl.methods._profile import Profile
-from recsys_cl.ops.adapt import Weights, adapt
+from recsys_cl.methods._profile import Profile, profiles
+from recsys_cl.ops.adapt import Weights
 from recsys_cl.ops.twice import twice_differentiable
 
 
@@ -46,11 +46,9 @@ class Meta(nn.Module):
         inner: objectives of the support, with weights, see ``methods/_inner.py``; the softmax over the catalogue by default.
         first_order: take inner gradients for constants; ``reptile`` always does.
         inner_rate: of the inner steps.
-        learn_rate: learn the inner rate, too, in the outer loop; it begins at ``inner_rate`` (Meta-SGD with one rate for all
-            weights: Li et al., 2017, arXiv:1707.09835).
+        learn_rate: learn it, too, in the outer loop: Meta-SGD with one rate for all (Li et al., 2017, arXiv:1707.09835).
         steps: of the inner loop, in training and for whoever is asked for later: the budget.
-        tolerance: whose gradient is no longer than this takes no more steps.
-        longest: of a task's gradient, which is shortened to it; infinite by default.
+        tolerance, longest: whose gradient is no longer takes no more steps; a longer one is shortened.
         head: what is put on the encoder's states.
         negatives: items drawn once, that stand against every answer of the inner loss; 0: the whole catalogue does.
         about: let what is declared of the users say where each task begins; where nothing is known, all begin alike.
@@ -70,7 +68,7 @@ class Meta(nn.Module):
         main_view: View[Any] | None = None,
         *,
         inner: dict[str, Component] | None = None,
-        algorithm: Literal["maml", "anil", "reptile", "prototype"] = "maml",
+        algorithm: Algorithm = "maml",
         first_order: bool = False,
         inner_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1,
         learn_rate: bool = False,
@@ -84,22 +82,11 @@ class Meta(nn.Module):
         similarity: Literal["dot", "cosine"] = "dot",
     ) -> None:
         super().__init__()
-        if views or main_view is not None:
-            raise Refused("views: 'meta' contrasts what a task is asked for with all else, and reads no views")
-        if algorithm == "anil" and head == "none":
-            raise Refused("method.head: 'anil' adapts the head alone, and there is none; choose 'shift' or 'affine'")
+        refuse(algorithm, head, learn_rate=learn_rate, views=bool(views) or main_view is not None)
         self.encoder, self.objectives, self.similarity = encoder, objectives, similarity
-        if learn_rate and algorithm in ("reptile", "prototype"):
-            raise Refused(
-                f"method.learn_rate: '{algorithm}' does not differentiate through its steps, so no rate can be learned"
-            )
-        self.algorithm, self.inner_rate, self.steps = algorithm, inner_rate, steps
-        self.log_rate = nn.Parameter(torch.tensor(math.log(inner_rate))) if learn_rate else None
-        self.how: dict[str, Any] = {
-            "first_order": first_order or algorithm == "reptile",
-            "tolerance": tolerance,
-            "longest": longest,
-        }
+        self.algorithm, self.steps = algorithm, steps
+        bounds = {"tolerance": tolerance, "longest": longest}
+        self.descent = Descent(inner_rate, learned=learn_rate, first_order=first_order or algorithm == "reptile", **bounds)
         self.head = Head(head, encoder.dim)
         answering = getattr(encoder, "answering", interactions.shape.items)
         self.inner = Inner(inner or {"softmax": Component(use="softmax")}, negatives, encoder.dim, interactions, rng, answering)
@@ -120,30 +107,28 @@ class Meta(nn.Module):
     def encode(self, source: Tasks | AnswersAreTasks, users: Tensor) -> Encoding:
         """Vectors of the tasks [T, D] after adaptation, of the whole catalogue, and the steps that each took.
 
-        Where what answers is tasks: of ``users`` [U, D], as they were learned, and of the catalogue after adaptation.
+        Where what answers is tasks: of ``users`` [U, D], as they were learned, and of the catalogue after
+        adaptation: an item is the mean of the tasks that it is.
         """
         if isinstance(source, AnswersAreTasks):
-            return scored(self._answers(source, users), self.similarity)
+            blocks, of = [self._learn(block) for block in source.blocks], source.tasks
+            items = embedding_bag(of.values, torch.cat([each.vectors[:, -1] for each in blocks]), of.offsets[:-1], mode="mean")
+            return scored(Encoding(embedding(users, blocks[0].items), items), self.similarity)
         found = self._learn(source)
         return replace(scored(Encoding(found.vectors[:, -1], found.items), self.similarity), steps=found.steps)
 
-    def _answers(self, source: AnswersAreTasks, users: Tensor) -> Encoding:
-        """An item is the mean of the tasks that it is."""
-        found = [self._learn(block) for block in source.blocks]
-        vectors, of = torch.cat([each.vectors[:, -1] for each in found]), source.tasks
-        items = embedding_bag(of.values, vectors, of.offsets[:-1], mode="mean")
-        return Encoding(embedding(users, found[0].items), items)
-
-    def _learn(self, tasks: Tasks) -> _Learned:
+    def _learn(self, tasks: Tasks) -> Learned:
         """What each task knows after its support, at every place of its history."""
         tokens, support = tasks.tokens, tasks.support
         (plain,) = self.encoder([tasks.rows(tokens)], tokens[:, 0])
-        profile = self._profile(tasks, plain.users)
+        profile = profiles(self.profile, tasks.about, len(tokens), plain.users)
         states = plain.users.view(*tokens.shape, -1) + profile[:, None]
         if self.algorithm == "prototype":
             mean = (states[:, 0] + embedding(support, plain.items).sum(1)) / (1 + support.shape[1])
-            return _Learned(plain.items, mean[:, None].expand_as(states), torch.zeros_like(tokens[:, 0]))
-        start, reptile = self._start(tasks), self.algorithm == "reptile"
+            return Learned(plain.items, mean[:, None].expand_as(states), torch.zeros_like(tokens[:, 0]))
+        if self._fast is None:
+            self._fast = () if self.algorithm == "anil" else fast_weights(self.get_submodule("encoder"), tasks)
+        start, reptile = start_of(self.head, self.get_submodule("encoder"), self._fast), self.algorithm == "reptile"
         learns_from = torch.cat((support, tasks.query), 1) if reptile else support
         size = learns_from.shape[1]
 
@@ -157,31 +142,11 @@ class Meta(nn.Module):
             return self.inner(vectors(weights, tokens, states, profile), answers, plain.items)  # type: ignore[no-any-return]
 
         given = (tokens[:, :size], states[:, :size], profile, learns_from)
-        own, steps = adapt(loss, start, given, rate=self.rate, steps=self.steps if size else 0, **self.how)
-        drawn = _distance(start, own) / self.inner_rate if reptile else None
+        own, steps = self.descent(loss, start, given, self.steps if size else 0)
+        drawn = self.descent.draws(start, own) if reptile else None
         own = {name: value.detach() for name, value in own.items()} if reptile else own
         with twice_differentiable():
-            return _Learned(plain.items, vmap(vectors, randomness="same")(own, tokens, states, profile), steps, drawn)
-
-    def _profile(self, tasks: Tasks, like: Tensor) -> Tensor:
-        """What is known of each task beside its support, [T, D]; 0 where nothing is."""
-        if self.profile is None or tasks.about is None:
-            return like.new_zeros(len(tasks.support), like.shape[1])
-        said: Tensor = self.profile(tasks.about)
-        return said
-
-    def _start(self, tasks: Tasks) -> dict[str, Tensor]:
-        """The weights from which every task begins, by name."""
-        start: dict[str, Tensor] = {f"head.{name}": value for name, value in self.head.named_parameters()}
-        if self.algorithm == "anil":
-            return start
-        encoder = self.get_submodule("encoder")
-        if self._fast is None:
-            self._fast = fast_weights(encoder, tasks)
-        start |= {f"encoder.{name}": encoder.get_parameter(name) for name in self._fast}
-        if not start:
-            raise Refused("method.head: all of the encoder is what items are made of; without a head nothing can adapt")
-        return start
+            return Learned(plain.items, vmap(vectors, randomness="same")(own, tokens, states, profile), steps, drawn)
 
     def within(self, budget: int) -> Meta:
         """The same method and weights, taking no more than ``budget`` steps; 0: nobody is adapted to."""
@@ -190,26 +155,6 @@ class Meta(nn.Module):
         return less
 
     @property
-    def rate(self) -> float | Tensor:
-        """The inner rate, as it is now."""
-        return self.inner_rate if self.log_rate is None else self.log_rate.exp()
-
-    @property
     def module(self) -> nn.Module:
         """Itself."""
         return self
-
-
-class _Learned(NamedTuple):
-    """T tasks after their supports."""
-
-    items: Tensor  # [I, D]
-    vectors: Tensor  # [T, L, D]
-    steps: Tensor  # [T]
-    drawn: Tensor | None = None  # what draws the start to where the tasks ended
-
-
-def _distance(start: Weights, own: Weights) -> Tensor:
-    """Half the squared distance from where the tasks ended to the start, their mean; draws the start alone."""
-    far = [(start[name] - value.detach()).square().flatten(1).sum(1) for name, value in own.items()]
-    return torch.stack(far).sum(0).mean() / 2

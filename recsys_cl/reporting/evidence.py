@@ -28,6 +28,7 @@ class Trial:
     popularity: float | None = None  # mean number of training interactions of what it recommends
     segments: Sequence[Mapping[str, Any]] = ()  # by, segment, users, held_out, share, metrics
     representation: Mapping[str, float] = field(default_factory=dict)
+    strangers: Mapping[int, Mapping[str, float]] = field(default_factory=dict)  # the metrics by how many items they are known
 
     @property
     def learnt(self) -> bool:

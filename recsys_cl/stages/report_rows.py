@@ -49,6 +49,7 @@ def read_trial(
         popularity=None if listed is None or popularity is None else float(popularity[listed["item"].to_numpy()].mean()),
         segments=_optional(evaluation / "segments.json", []),
         representation=_optional(evaluation / "representation.json", {}),
+        strangers={int(n): values for n, values in _optional(evaluation / "strangers.json", {}).get("shots", {}).items()},
         **(_training(model) if model else {"title": name}),
     )
 

@@ -10,7 +10,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor
 
-from recsys_cl.core.errors import Refused, Unavailable, nearest
+from recsys_cl.core.errors import Refused, Unavailable
 from recsys_cl.core.protocols import NegativeSampler
 from recsys_cl.core.values import Batch, Interactions, Shape
 from recsys_cl.ops.adjacency import Adjacency, connect
@@ -18,8 +18,9 @@ from recsys_cl.ops.dropout import InputDropout
 from recsys_cl.ops.flow import Flow
 from recsys_cl.ops.low_rank import LowRank
 from recsys_cl.ops.noise import LayerNoise
-from recsys_cl.ops.ordering import Ordering, local
+from recsys_cl.ops.ordering import local
 from recsys_cl.ops.rows import distinct
+from recsys_cl.structures._behaviour import of_type
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +106,7 @@ class GraphFeed:
         self.shape = shape
         users, items = interactions.users, interactions.items
         whole = connect(shape, users, items, ordering=local(shape, users, items))
-        asked = whole if target is None else _of_type(interactions, target, whole.ordering)
+        asked = whole if target is None else of_type(interactions, target, "source.target", whole.ordering)
         self._graph = Graph(shape, asked if alone else whole)
         self._users, self._items = asked.ends()
         self._sampler = sampler
@@ -150,15 +151,6 @@ class GraphFeed:
             negative=items.negative,
             log_q=log_q,
         )
-
-
-def _of_type(met: Interactions, target: str, ordering: Ordering | None) -> Adjacency:
-    """The pairs with an event of type ``target``; what came later than train is of no type."""
-    had = met.behaviours.get(target)
-    if had is None or not had.any():
-        hint = nearest(target, met.behaviours) if met.behaviours else "prepare.behaviours = true keeps types of event"
-        raise Refused(f"source.target: no interaction of train has an event '{target}'; {hint}")
-    return connect(met.shape, met.users[had], met.items[had], ordering=ordering)
 
 
 _BATCHES_DRAWN_AT_ONCE = 32  # spreads the cost of a draw; at 2048 queries and 128 negatives a draw is 64 MiB

@@ -9,10 +9,9 @@ from dataclasses import replace
 
 from torch import Generator
 
-from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.values import Interactions
-from recsys_cl.ops.adjacency import Adjacency, connect
-from recsys_cl.ops.ordering import Ordering
+from recsys_cl.ops.adjacency import Adjacency
+from recsys_cl.structures._behaviour import of_type
 from recsys_cl.structures.graph import Graph
 
 
@@ -35,15 +34,5 @@ class OneBehaviour:
             Refused: types of event were not kept, or there is no such one.
         """
         if self._made is None:
-            self._made = self._connected(source.adjacency.ordering)
+            self._made = of_type(self._met, self._behaviour, "views: 'one_behaviour'", source.adjacency.ordering)
         return replace(source, adjacency=self._made, walk=(), low_rank=None)
-
-    def _connected(self, ordering: Ordering | None) -> Adjacency:
-        met, name = self._met, self._behaviour
-        if name not in met.behaviours:
-            hint = nearest(name, met.behaviours) if met.behaviours else "prepare.behaviours = true keeps types of event"
-            raise Refused(f"views: 'one_behaviour' asks for '{name}', which the training data does not have; {hint}")
-        had = met.behaviours[name]
-        if not had.any():
-            raise Refused(f"views: 'one_behaviour' asks for '{name}', of which no interaction of train has any")
-        return connect(met.shape, met.users[had], met.items[had], ordering=ordering)

@@ -215,12 +215,12 @@ def test_what_makes_no_sense_is_refused_by_its_key(changes: dict[str, Any], name
 
 def test_a_learned_rate_is_a_weight_that_the_outer_loss_moves() -> None:
     method = make(WAYS["maml"], learn_rate=True)
-    assert "log_rate" in dict(method.named_parameters())
-    assert torch.as_tensor(method.rate).item() == pytest.approx(0.5)
+    assert "descent.log_rate" in dict(method.named_parameters())
+    assert torch.as_tensor(method.descent.rate).item() == pytest.approx(0.5)
     method.losses(batch(tasks()), generator())["softmax"].backward()
-    assert method.log_rate is not None
-    assert method.log_rate.grad is not None
-    assert method.log_rate.grad != 0
+    assert method.descent.log_rate is not None
+    assert method.descent.log_rate.grad is not None
+    assert method.descent.log_rate.grad != 0
 
 
 def people(count: int = SHAPE.users) -> ItemFeatures:

@@ -12,7 +12,7 @@ import pytest
 
 from recsys_cl.reporting.evidence import Evidence
 from recsys_cl.reporting.page import render
-from tests.reporting.made_up import HOSTILE, hostile
+from tests.reporting.made_up import HOSTILE, evidence, hostile
 
 
 class Nodes(HTMLParser):
@@ -29,6 +29,16 @@ class Nodes(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
+
+
+def test_strangers_are_drawn_where_they_were_asked_for() -> None:
+    plain = evidence()
+    assert "Strangers" not in render(plain)
+    curve = {0: {"ndcg@20": 0.01}, 1: {"ndcg@20": 0.0567}, 5: {"ndcg@20": 0.1234}}
+    told = [replace(trial, strangers=curve) for trial in plain.trials]
+    page = Nodes(render(replace(plain, trials=told)))
+    assert "Strangers, by how many items are known of them" in page.text
+    assert ".1234" in page.text
 
 
 def test_hostile_text_stays_text_everywhere() -> None:

@@ -100,7 +100,10 @@ def test_a_stranger_of_whom_one_item_says_nothing_is_known_by_their_features(tmp
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
-        ({"size": Component(use="number")}, r"prepare\.user_features\.size: the user table has no column 'size'"),
+        (
+            {"zzz": Component(use="number")},
+            r"prepare\.user_features\.zzz: the user table has no column 'zzz'; valid: .*user_id",
+        ),
         ({"side": Component(use="number")}, r"prepare\.user_features\.side: column 'side' is no column of numbers"),
     ],
 )

@@ -42,7 +42,8 @@ def pixels(data: bytes, size: int, who: str) -> NDArray[np.uint8]:
                 image.draft("RGB", (size, size))
                 found = np.asarray(image.convert("RGB").resize((size, size)), dtype=np.uint8)
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, Warning, Image.DecompressionBombError) as error:
-        raise Refused(f"{who}: not a readable image: {error}") from error
+        said = str(error).partition(" <")[0]  # Pillow names the object that it read from
+        raise Refused(f"{who}: not a readable image: {said}") from error
     return found.transpose(2, 0, 1)
 
 

@@ -76,7 +76,9 @@ def _of_people() -> Iterator[None]:
         yield
     except Refused as error:
         said = str(error).replace("prepare.features", "prepare.user_features")
-        raise Refused(said.replace("the item table", "the user table").replace("of item", "of user")) from error
+        raise Refused(
+            said.replace("the item table", "the user table").replace("of item", "of user").replace("item_id", "user_id")
+        ) from error
 
 
 def _told(met: pa.Array, ids: pa.Array, table: pa.Table, features: Mapping[str, Component]) -> Content:

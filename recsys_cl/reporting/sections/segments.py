@@ -7,6 +7,7 @@ from typing import Any
 
 from recsys_cl.reporting.charts.bars import bars
 from recsys_cl.reporting.charts.chart import Chart
+from recsys_cl.reporting.charts.lines import lines
 from recsys_cl.reporting.charts.marks import Mark
 from recsys_cl.reporting.evidence import Evidence, Trial
 from recsys_cl.reporting.sections.section import Section
@@ -23,7 +24,7 @@ def segments(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:
         "Segments",
         f"{evidence.metric} where users or held-out items are divided. Small segments carry little weight and much noise: "
         "their sizes are in the table below.",
-        [_chart(way, measured, evidence.metric, looks) for way in ways],
+        [*(_chart(way, measured, evidence.metric, looks) for way in ways), _strangers(evidence, looks)],
         [_sizes(measured, evidence.metric)] if measured else [],
         missing="No segments were measured.",
     )
@@ -40,6 +41,16 @@ def _chart(way: str, measured: list[Trial], metric: str, looks: Mapping[str, Mar
         return None
     heights = {trial: [own.get(name) for name in names] for trial, own in found.items()}
     return bars(f"By {way.replace('_', ' ')}", names, heights, looks, metric)
+
+
+def _strangers(evidence: Evidence, looks: Mapping[str, Mark]) -> Chart | None:
+    """People of whom nothing was in train, by how many items they are known."""
+    told = {
+        trial.name: [(float(shots), values[evidence.metric]) for shots, values in sorted(trial.strangers.items())]
+        for trial in evidence.trials
+        if all(evidence.metric in values for values in trial.strangers.values())
+    }
+    return lines("Strangers, by how many items are known of them", told, looks, "items", evidence.metric)
 
 
 def _sizes(measured: list[Trial], metric: str) -> Table:
