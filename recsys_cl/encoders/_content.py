@@ -112,26 +112,19 @@ class Content(nn.Module):
         if features is None:
             raise Refused("encoder.content: reads features of the items; declare them under [prepare.features]")
         self.towers, self.fuse = Towers(features, dim, rng), Fuse("sum", dim, rng)
-        keep(self, features)
+        for number, (_, modality) in enumerate(features):
+            self.register_buffer(f"values_{number:03}", modality.values)
+            self.register_buffer(f"present_{number:03}", modality.present)
+            self.register_buffer(f"shape_{number:03}", torch.tensor(modality.shape, dtype=torch.int64))
 
     def forward(self) -> Tensor:
         """Vectors of all items [I, D]; 0 for one of which nothing is known."""
-        said: Tensor = self.fuse(self.towers(kept(self, self.towers.names)))
+        kept = {name: self._modality(number) for number, name in enumerate(self.towers.names)}
+        said: Tensor = self.fuse(self.towers(ItemFeatures(kept)))
         return said
 
-
-def keep(module: nn.Module, features: ItemFeatures) -> None:
-    """Keep ``features`` among the buffers of ``module``, by their places in the order of names."""
-    for number, (_, modality) in enumerate(features):
-        module.register_buffer(f"values_{number:03}", modality.values)
-        module.register_buffer(f"present_{number:03}", modality.present)
-        module.register_buffer(f"shape_{number:03}", torch.tensor(modality.shape, dtype=torch.int64))
-
-
-def kept(module: nn.Module, names: Sequence[str]) -> ItemFeatures:
-    """What `keep` left in ``module``, under ``names``."""
-    found = {name: _kept(*(module.get_buffer(f"{what}_{at:03}") for what in _KEPT)) for at, name in enumerate(names)}
-    return ItemFeatures(found)
+    def _modality(self, number: int) -> Modality:
+        return _kept(*(self.get_buffer(f"{what}_{number:03}") for what in _KEPT))
 
 
 def content_of(features: ItemFeatures | None, dim: int, rng: Generator, *, wanted: bool) -> Content | None:
@@ -146,8 +139,8 @@ def with_content(items: Tensor, content: Content | None) -> Tensor:
 
 def kept_features(weights: Mapping[str, Tensor]) -> ItemFeatures | None:
     """The features that a model's `Content` kept among its ``weights``, in their order; None: it kept none."""
-    found = {name[-3:]: name for name in weights if ".content.values_" in name}
-    modalities = {at: _kept(*(weights[name.replace("values_", f"{what}_")] for what in _KEPT)) for at, name in found.items()}
+    kept = {name[-3:]: name for name in weights if ".content.values_" in name}
+    modalities = {at: _kept(*(weights[name.replace("values_", f"{what}_")] for what in _KEPT)) for at, name in kept.items()}
     return ItemFeatures(modalities) if modalities else None
 
 
