@@ -1,6 +1,6 @@
 """``python -m benchmarks.ablation``: what each part of the default for histories is worth. Writes docs/sequence-default.md.
 
-`average-softmax` is trained once as it is and once for each change of ``CHANGES`` (a part taken away, or another choice), each
+`average-softmax` is trained once as it is and once for each change of ``CHANGES`` (a part away, another choice, a contrast), each
 by the recipe's own plan and without a refit; settings are chosen by the validation column alone. Differences are paired user by
 user on the test part. A run leaves ``results/ablation/DATA/NAME.json`` and is not run again while that is there and says the
 same settings; a killed one goes on from its checkpoint.
@@ -22,6 +22,8 @@ from benchmarks.measure import RESULTS, ROOT, machine
 from recsys_cl.config import Experiment, Pipeline, load_pipeline, load_recipe
 
 BASE = "average-softmax"
+CONTRAST = {"use": "info_nce", "weight": 0.1, "between": "views", "sides": "users", "temperature": 0.2}
+THREE = [{"use": "crop", "ratio": 0.6}, {"use": "mask", "ratio": 0.3}, {"use": "reorder", "ratio": 0.6}]
 DOT = {"similarity": "dot", "temperature": 1.0}
 CHANGES: Mapping[str, dict[str, Any]] = {
     "one-decay-0.7": {"encoder": {"decay": 0.7}},
@@ -33,6 +35,8 @@ CHANGES: Mapping[str, dict[str, Any]] = {
     "constant-rate": {"training": {"schedule": "constant", "warmup": 0}},
     "in-batch-too": {"objectives": {"softmax": {"in_batch": True}}},
     "decays-0.5-0.9": {"encoder": {"decay": [0.5, 0.9]}},
+    "with-same-target": {"views": [{"use": "identity"}, {"use": "same_target"}], "objectives": {"contrast": CONTRAST}},
+    "with-crop-mask-reorder": {"views": [{"use": "one_of", "of": THREE}] * 2, "objectives": {"contrast": CONTRAST}},
 }
 """What is changed in the recipe, by name."""
 
