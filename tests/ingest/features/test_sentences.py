@@ -7,10 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from recsys_cl.core.errors import Refused, Unavailable
+from recsys_cl.core.settings import Component
+from recsys_cl.core.values import Shape
+from recsys_cl.ingest.dataset import load_features
 from recsys_cl.ingest.features.sentences import Sentences
+from recsys_cl.ingest.preparing.content import content_of
 
 TITLES = ["a red shoe", "a blue shoe", None, "a red shoe", " "]
 
@@ -71,6 +76,17 @@ def test_another_model_in_the_folder_is_refused(folder: Path, tmp_path: Path) ->
     (moved / "README.md").write_text("another one")
     with pytest.raises(Refused, match=r"prepare\.features\.title\.folder: .* is not the model"):
         reading(table(), learned)
+
+
+def test_prepared_sentences_come_back_as_vectors(folder: Path, tmp_path: Path) -> None:
+    pq.write_table(table(), tmp_path / "items.parquet")
+    asked = {"title": Component(use="sentences", folder=str(folder))}
+    made = content_of(pa.array(["i0", "i1", "i2"]), tmp_path / "items.parquet", asked, cold=False)
+    pq.write_table(made.vectors, tmp_path / "features.parquet")
+    found = load_features(tmp_path, Shape(1, 3))
+    assert found is not None
+    assert found.modalities["title"].values.shape == (3, 8)
+    assert found.modalities["title"].present.tolist() == [True, True, False]
 
 
 def fake(tmp_path: Path, *more: str) -> Path:
