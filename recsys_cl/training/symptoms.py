@@ -143,7 +143,7 @@ def _gradients(terms: Mapping[str, Tensor], module: nn.Module) -> _Gradients:
     """What each term alone would do to the weights; the graph stays for the loop's backward."""
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     alike = len(terms) * sum(weight.numel() for weight in weights) <= COMPARED
-    norms, dots, before = {}, {}, dict[str, Sequence[Tensor | None]]()
+    norms, dots, before = {}, dict[tuple[str, str], Tensor](), dict[str, Sequence[Tensor | None]]()
     for name, term in terms.items():
         given = torch.autograd.grad(term, weights, retain_graph=True, allow_unused=True) if term.requires_grad else ()
         parts = [None if part is None else part.detach() for part in given]
