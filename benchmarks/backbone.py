@@ -3,8 +3,8 @@
 The views, contrastive terms and training dynamics of each contrastive sequence recipe are laid over `sasrec-softmax`, whose
 encoder, loss, negatives, batches and training plan all of them share; nothing else differs. Each is compared with the plain
 backbone user by user on the same test part. ``--epochs N`` gives all of them N epochs on a cosine schedule instead of the
-recipe's own plan, and is said on the page. A run leaves ``results/backbone/DATA/BUDGET/NAME.json`` and is not run again while
-that is there; a killed one goes on from its checkpoint.
+recipe's own plan, with less dropout and smaller first vectors of items, and is said on the page. A run leaves
+``results/backbone/DATA/BUDGET/NAME.json`` and is not run again while that is there; a killed one goes on from its checkpoint.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ from recsys_cl.stages.store import COST, Store
 from recsys_cl.stages.tracking import Tracking
 
 BACKBONE = "sasrec-softmax"
-CONTRASTS = ("cl4srec", "coserec", "duorec", "iclrec", "mclrec-style")
+CONTRASTS = ("cl4srec", "coserec", "duorec", "duorec-cosine", "iclrec", "mclrec-style")
+GENTLER = {"similarity": "cosine", "temperature": 0.2}
+"""The contrast of a name that ends in ``-cosine``: dot products of states that cosine scores leave long are large."""
+
 NEXT_ITEM = frozenset({"bce", "gbce", "softmax"})
 """Objectives that say what comes next: of these the backbone has its own."""
 
@@ -41,8 +44,9 @@ STORE = ROOT / "data" / "backbone"
 
 def added(recipe: str) -> dict[str, Any]:
     """What a contrastive recipe adds to the backbone: views, the terms that read them, and how it is trained."""
-    theirs, plain = load_recipe(recipe).settings(), load_recipe(BACKBONE).settings()
-    terms = {name: term for name, term in theirs["objectives"].items() if term["use"] not in NEXT_ITEM}
+    theirs, plain = load_recipe(recipe.removesuffix("-cosine")).settings(), load_recipe(BACKBONE).settings()
+    gentler = GENTLER if recipe.endswith("-cosine") else {}
+    terms = {name: {**term, **gentler} for name, term in theirs["objectives"].items() if term["use"] not in NEXT_ITEM}
     changes: dict[str, Any] = {"views": theirs["views"], "objectives": terms}
     if theirs["method"]["use"] != plain["method"]["use"]:
         changes["method"] = {**plain["method"], **theirs["method"]}
@@ -53,8 +57,8 @@ def budget(epochs: int | None) -> dict[str, Any]:
     """The same plan for all: the backbone's own, refitted on train + valid, or so many epochs, the last one taken."""
     if epochs is None:
         return {"training": {"refit": True}}
-    short = {"epochs": epochs, "schedule": "cosine", "warmup": 1, "evaluate_every": epochs, "refit": False}
-    return {"training": short}
+    short = {"epochs": epochs, "schedule": "cosine", "warmup": 1, "evaluate_every": epochs, "patience": None, "refit": False}
+    return {"training": short, "encoder": {"dropout": 0.3, "spread": 0.02}}  # of few epochs, which learn faster so
 
 
 def planned(path: Path, names: Sequence[str], epochs: int | None, more: Sequence[str] = ()) -> Pipeline:
@@ -65,12 +69,11 @@ def planned(path: Path, names: Sequence[str], epochs: int | None, more: Sequence
     return pipeline.model_copy(update={"experiments": tuple(asked)})
 
 
-def compared(pipeline: Pipeline, name: str, home: Path) -> dict[str, Any]:
-    """Train and evaluate the backbone and one contrast on it, or find that this is done; the second minus the first."""
-    tracking = Tracking(f"{pipeline.name}-backbone", home, f"sqlite:///{home}/mlruns/mlflow.db")
+def compared(pipeline: Pipeline, labels: tuple[str, str], home: Path) -> dict[str, Any]:
+    """Train and evaluate both experiments of ``labels``, or find that this is done; the first minus the second."""
+    tracking = Tracking(f"{pipeline.name}-compared", home, f"sqlite:///{home}/mlruns/mlflow.db")
     store = Store(home / "data" / pipeline.name)
     made = run_stages(stages_of(pipeline, tracking), store, _told, until="evaluate").artifacts
-    labels = (f"with-{name}", BACKBONE)
     ours, theirs = (read_measured(made[f"evaluation/{label}"].path, label) for label in labels)
     found = compare_two(ours, theirs, (), (), generator(pipeline.seed, "backbone"))
     folders = [made[f"model/{label}"].path for label in labels]
@@ -104,7 +107,7 @@ def run(data: str, names: Sequence[str], epochs: int | None, pipeline: Path, mor
             "command": f"python -m benchmarks.backbone --data {data}" + (f" --epochs {epochs}" if epochs else ""),
             "contrast": name,
             "set": added(name),
-            **compared(planned(pipeline, [name], epochs, more), name, home),
+            **compared(planned(pipeline, [name], epochs, more), (f"with-{name}", BACKBONE), home),
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(record, indent=2) + "\n", "utf-8")

@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.gpu`` takes CUDA where there is any and the CPU otherwise, and names the device in what it writes.
 Gowalla and Yelp2018 are measured where RECSYS_CL_REAL_DATA has them, made-up graphs of Amazon-Book's and ML-20M's size
-anyway; ``--billion`` adds one of a billion edges. ``--tiny`` replaces all by a graph that any machine can do.
+anyway; ``--billion`` adds one of a billion edges. Then histories: Beauty's (or made-up ones of its size), and ML-20M's size in
+bf16. ``--tiny`` replaces all by a graph and histories that any machine can do.
 
 An epoch's seconds are those of a step times their number plus those of drawing the epoch; where ``--steps`` covers the epoch it
 is a whole one. The clock is read after the device has finished.
@@ -22,21 +23,29 @@ from typing import Any
 
 import torch
 
+from benchmarks import histories
 from benchmarks.graphs import made_up, real
 from recsys_cl.config import load_recipe
 from recsys_cl.core.chance import generator
+from recsys_cl.core.protocols import Method
 from recsys_cl.core.values import Interactions, Ragged
+from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.evaluation.rank import rank
 from recsys_cl.stages.assemble import Assembly, assemble
+from recsys_cl.training.precision import Bfloat16
+
+SASREC = "sasrec-softmax"
 
 
 @dataclass(frozen=True)
 class Task:
-    """A graph to train on, and the batch size that suits it."""
+    """Interactions to train on, the recipe, and the batch size that suits it."""
 
     name: str
     make: Callable[[], Interactions | None]
     batch: int = 2048
+    recipe: str = "xsimgcl"
+    bf16: bool = False
 
 
 TASKS = (
@@ -44,27 +53,40 @@ TASKS = (
     Task("yelp2018", lambda: real("yelp2018")),
     Task("made up, Amazon-Book's size", lambda: made_up(52_643, 91_599, 2_380_730)),
     Task("made up, ML-20M's size", lambda: made_up(138_493, 26_744, 20_000_263), 8192),
+    Task("histories, Beauty", lambda: histories.beauty()[1], 256, SASREC),
+    Task("histories, ML-20M's size", lambda: histories.made_up(138_493, 26_744, 144), 1024, SASREC, bf16=True),
 )
-TINY = (Task("made up, tiny", lambda: made_up(300, 200, 3_000), 256),)
+TINY = (
+    Task("made up, tiny", lambda: made_up(300, 200, 3_000), 256),
+    Task("histories, tiny", lambda: histories.made_up(200, 100, 8), 64, SASREC, bf16=True),
+)
 BILLION = Task("made up, 1 B edges", lambda: made_up(50_000_000, 10_000_000, 1_000_000_000), 2**20)
-ASKED = {"yelp2018": 0.3, "made up, Amazon-Book's size": 1.0, "made up, ML-20M's size": 10.0}
-"""Seconds of an XSimGCL epoch asked for on one H200; nothing is claimed for other devices."""
+ASKED = {
+    "yelp2018": 0.3,
+    "made up, Amazon-Book's size": 1.0,
+    "made up, ML-20M's size": 10.0,
+    "histories, Beauty": 0.3,
+    "histories, ML-20M's size": 15.0,
+}
+"""Seconds of an epoch asked for on one H200; nothing is claimed for other devices."""
 
 
 def measure(task: Task, device: torch.device, steps: int) -> dict[str, Any] | None:
-    """XSimGCL's epoch and the ranking of everybody; None where the data is absent."""
+    """The recipe's epoch and the ranking of everybody; None where the data is absent."""
     data = task.make()
     if data is None:
         return None
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    built = assemble(load_recipe("xsimgcl", {"source": {"batch_size": task.batch}}), data, seed=1, device=device)
-    training = _steps(built)
+    built = assemble(load_recipe(task.recipe, {"source": {"batch_size": task.batch}}), data, seed=1, device=device)
+    training = _steps(built, bf16=task.bf16)
     _timed(lambda: next(training), device)  # what only the first step does is not a step's cost
     count = min(steps, built.feed.steps - 1)
     seconds = _timed(lambda: [next(training) for _ in range(count)], device) / count
     row: dict[str, Any] = {
         "data": task.name,
+        "recipe": task.recipe,
+        "precision": "bf16" if task.bf16 else "fp32",
         "users": data.shape.users,
         "items": data.shape.items,
         "edges": len(data),
@@ -80,13 +102,14 @@ def measure(task: Task, device: torch.device, steps: int) -> dict[str, Any] | No
     return row
 
 
-def _steps(built: Assembly) -> Iterator[None]:
+def _steps(built: Assembly, *, bf16: bool) -> Iterator[None]:
     """Steps of the project's own path, epoch after epoch."""
+    method: Method[Any] = Bfloat16(built.method) if bf16 else built.method
     optimizer = torch.optim.Adam(built.method.module.parameters(), lr=1e-3, fused=True)
     rng = generator(1, "training")
     while True:
         for batch in built.feed.training(rng):
-            loss = torch.stack(list(built.method.losses(batch, rng).values())).sum()
+            loss = torch.stack(list(method.losses(batch, rng).values())).sum()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -97,11 +120,9 @@ def _evaluation(built: Assembly, data: Interactions, device: torch.device) -> fl
     """Seconds of encoding everybody and ranking the catalogue for all, top 20, seen items left out; the best of three."""
     known, everyone = data.to(device), torch.arange(data.shape.users, device=device)
     seen, held_out = known.by_user(), Ragged(everyone % data.shape.items, torch.arange(data.shape.users + 1, device=device))
-    [(source, _)] = built.feed.inference(everyone)
 
     def once() -> None:
-        with torch.no_grad():
-            rank(built.method.encode(source, everyone), held_out, seen, 20)
+        rank(encode_all(built.method, built.feed, everyone), held_out, seen, 20)
 
     return min(_timed(once, device) for _ in range(3))
 
@@ -126,7 +147,7 @@ def main() -> None:
     kind = ("cuda" if torch.cuda.is_available() else "cpu") if asked.device == "auto" else asked.device
     device = torch.device(kind)
     name = torch.cuda.get_device_name(device) if kind == "cuda" else f"CPU, {platform.machine()}"
-    print(f"XSimGCL, 2 layers, 64 dimensions, on {name}, torch {torch.__version__}")
+    print(f"64 dimensions, on {name}, torch {torch.__version__}")
     rows = []
     for task in TINY if asked.tiny else (*TASKS, *([BILLION] if asked.billion else [])):
         row = measure(task, device, asked.steps)
@@ -135,7 +156,7 @@ def main() -> None:
             continue
         rows.append(row)
         figures = f"step {row['step_ms']:.2f} ms  epoch {row['epoch_s']:.2f} s  evaluation {row['evaluation_ms']:.0f} ms"
-        print(f"{task.name:28} {row['edges']:>13,} edges  {figures}", flush=True)
+        print(f"{task.name:28} {row['edges']:>13,} events  {figures}", flush=True)
     record = {"device": name, "torch": torch.__version__, "date": datetime.now(UTC).date().isoformat(), "rows": rows}
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(record, indent=2) + "\n", "utf-8")

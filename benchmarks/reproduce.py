@@ -3,8 +3,8 @@
 ``python -m benchmarks.reproduce sequence [--only RECIPE ...] [--data beauty ...]`` runs ``recsys-cl run pipelines/DATA.toml``
 for one recipe and data set after the other: the epoch is chosen on validation, then trained afresh on train + valid. Each run
 leaves ``results/reproduce/DATA/RECIPE.json`` and is not run again while that is there (``--again`` does); a killed one goes
-on from its checkpoint. ``--set KEY=VALUE --label NAME`` runs a variant beside the recipe. ``docs/results.md`` is written from
-all that lie there, after every run, or by ``--table`` alone.
+on from its checkpoint. ``--set KEY=VALUE --label NAME`` runs a variant beside the recipe, ``--seeds N`` each with N seeds.
+``docs/results.md`` is written from all that lie there, after every run, or by ``--table`` alone.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import json
 import shlex
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,12 @@ def _found(measured: Measured, recipe: str) -> dict[str, Any]:
     return {"digests": digests, **{key: row[key] for key in ("epochs", "train_seconds", "valid", "test")}}
 
 
+def variants(label: str, changes: list[str], seeds: int) -> list[tuple[str, list[str]]]:
+    """What is asked for with seeds 1, that of the pipeline, to ``seeds``: each label and its changes."""
+    more = range(2, seeds + 1)
+    return [(label, changes), *((f"{label} seed {seed}".strip(), [*changes, f"seed={seed}"]) for seed in more)]
+
+
 def main() -> None:
     """Run what is missing, keep it, write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -75,6 +82,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+")
     parser.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE")
     parser.add_argument("--label", default="", help="what a variant made by --set is called")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="train with seeds 1 to N")
     parser.add_argument("--again", action="store_true", help="measure again what has been measured")
     parser.add_argument("--table", action="store_true", help="only write the page from what is there")
     asked = parser.parse_args()
@@ -88,12 +96,12 @@ def main() -> None:
         if not (REAL / data).is_dir():
             print(f"{data}: left out, {REAL / data} is absent (set RECSYS_CL_REAL_DATA)")
             continue
-        for recipe in asked.only or known:
-            path = RUNS / data / f"{recipe}{'@' + asked.label if asked.label else ''}.json"
+        for recipe, (label, changes) in product(asked.only or known, variants(asked.label, asked.changes, asked.seeds)):
+            path = RUNS / data / f"{recipe}{'@' + label.replace(' ', '-') if label else ''}.json"
             if path.exists() and not asked.again:
                 print(f"{path.relative_to(RUNS)}: there already")
                 continue
-            record = reproduce(asked.family, recipe, data, asked.label, asked.changes)
+            record = reproduce(asked.family, recipe, data, label, changes)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
             PAGE.write_text(page(), "utf-8")

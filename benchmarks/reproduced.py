@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 from benchmarks.measure import RESULTS
@@ -17,11 +19,15 @@ _HEAD = """# Results
 
 Written by `python -m benchmarks.reproduce`; do not edit. Every figure of ours: settings of the recipe, epoch chosen on
 validation, then trained afresh on train + valid for as many epochs; exact full ranking; items met before are not ranked
-unless a variant says so. A published figure stands beside how its epoch was selected: on test, it may be higher for it.
+unless a variant says so. A published figure stands beside how its epoch was selected: on test, it may be higher for it. Papers
+that follow S3Rec do not train afresh: their models never learn from the validation items, which are everybody's newest but one,
+and are worth much to histories. What the default reaches without that is in [sequence-default.md](sequence-default.md); which
+test items only the order of the file makes the last ones, in [protocols.md](protocols.md).
 """
 _COLUMNS = (
     "| recipe | metric | published | selected on | ours (validation) | difference | epochs | training, s | data | command |"
 )
+_SEED = re.compile(r" ?seed \d+$")
 
 
 def page(folder: Path = RUNS) -> str:
@@ -30,9 +36,24 @@ def page(folder: Path = RUNS) -> str:
     for data in sorted(path for path in folder.glob("*") if path.is_dir()) if folder.exists() else ():
         records = [json.loads(path.read_text("utf-8")) for path in sorted(data.glob("*.json"))]
         parts += [f"## {data.name}\n", _COLUMNS, "|---" * (_COLUMNS.count("|") - 1) + "|"]
-        parts += [row for record in _best_first(records) for row in _rows(record)]
-        parts.append("")
+        parts += [row for record in _best_first(records) if not _SEED.search(record["label"]) for row in _rows(record)]
+        parts += ["", *_over_seeds(records)]
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _over_seeds(records: list[dict[str, Any]]) -> list[str]:
+    """A sentence for each recipe or variant that was trained with several seeds: mean and deviation of what came out."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        variant = _SEED.sub("", record["label"])
+        groups.setdefault(record["recipe"] + (f" ({variant})" if variant else ""), []).append(record)
+    told = []
+    for name, runs in groups.items():
+        if len(runs) > 1:
+            found = {metric: [run["test"][metric] for run in runs] for metric in HEADLINE[runs[0]["family"]]}
+            said = ", ".join(f"{metric} {mean(values):.4f} ± {stdev(values):.4f}" for metric, values in found.items())
+            told += [f"{name}, {len(runs)} seeds: {said} (mean ± standard deviation).", ""]
+    return told
 
 
 def _best_first(records: list[dict[str, Any]]) -> list[dict[str, Any]]:

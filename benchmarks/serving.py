@@ -1,6 +1,7 @@
 """What serving costs: ``python -m benchmarks.serving http | batch | ann | onnx``; each adds to ``results/serving.json``.
 
-``ann`` and ``onnx`` want a trained ``--model``, ``onnx`` real ``--histories`` besides (a file as ``recommend --users`` takes).
+``ann`` and ``onnx`` want a trained ``--model``, ``onnx`` real ``--histories`` besides (a file as ``recommend --users`` takes);
+``http`` takes a trained one, too, and has random vectors of Gowalla's size without.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=1_000_000, help="batch: of the model")
     parser.add_argument("--items", type=int, default=100_000, help="batch: of the model")
     parser.add_argument("--sample", type=int, default=200_000, help="batch: users who are asked for")
-    parser.add_argument("--model", default="models:/gowalla@champion", help="ann, onnx: which")
+    parser.add_argument("--model", help="which; of ann and onnx by default models:/gowalla@champion")
     parser.add_argument("--histories", type=Path, help="onnx: item_ids, oldest first")
     asked = parser.parse_args()
     keep_part(asked.what, _measured(asked))
@@ -34,14 +35,15 @@ def _measured(asked: argparse.Namespace) -> dict[str, Any]:
     if asked.what == "http":
         from benchmarks.serving_http import load
 
-        return load(asked.seconds, asked.moves)
+        return load(asked.seconds, asked.moves, asked.model)
     if asked.what == "batch":
         from benchmarks.serving_batch import batch
 
         return batch(Shape(asked.users, asked.items), asked.sample)
     from benchmarks.serving_ann import encoder, indexes
 
-    return indexes(asked.model) if asked.what == "ann" else encoder(asked.model, asked.histories)
+    model = asked.model or "models:/gowalla@champion"
+    return indexes(model) if asked.what == "ann" else encoder(model, asked.histories)
 
 
 def keep_part(name: str, figures: dict[str, Any]) -> None:

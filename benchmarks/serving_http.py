@@ -10,13 +10,15 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.measure import ROOT
-from benchmarks.serving_model import GOWALLA, register
+from benchmarks.serving_model import GOWALLA, made, register
+from recsys_cl.serving.load import load_bundle
 
 CLIENTS, K = 32, 20
 _WARM = 2.0  # seconds that are not counted
@@ -31,10 +33,18 @@ class Seen:
     models: Counter[str] = field(default_factory=Counter)
 
 
-def load(seconds: float, moves: int) -> dict[str, Any]:
-    """Rate, latency and errors of `CLIENTS` clients who each want `K` items, on a model of Gowalla's size."""
+def load(seconds: float, moves: int, model: str | None) -> dict[str, Any]:
+    """Rate, latency and errors of `CLIENTS` clients who each want `K` items.
+
+    Args:
+        seconds: how long they ask.
+        moves: how often the alias goes from one version to another meanwhile.
+        model: a trained one, which is registered twice; None: two of random vectors, of Gowalla's size.
+    """
     with TemporaryDirectory() as scratch:
-        uri = register(Path(scratch), GOWALLA, 2)
+        bundles = [load_bundle(model)] * 2 if model else [made(GOWALLA, seed=version) for version in (1, 2)]
+        what = model or "random vectors"
+        users, uri = bundles[0].user_ids.tolist(), register(Path(scratch), bundles)
         asked = ["serve", "--model", "models:/load@champion", "--port", "0", "--every", "1", "--tracking-uri", uri]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         server = subprocess.Popen(
@@ -43,18 +53,20 @@ def load(seconds: float, moves: int) -> dict[str, Any]:
         try:
             assert server.stdout is not None
             port = int(server.stdout.readline().split(" (")[0].rsplit(":", 1)[1])
-            return asyncio.run(_measured(port, server.pid, uri, seconds, moves))
+            told = asyncio.run(_measured(port, server.pid, uri, users, seconds, moves))
         finally:
             server.terminate()
             server.wait(30)
+    size = "{:,} users x {:,} items x {}".format(*(len(users), *bundles[0].items.shape))
+    return {"what": f"{size}, {what}; 1 process, {CLIENTS} clients, k={K}", **told}
 
 
-async def _measured(port: int, pid: int, uri: str, seconds: float, moves: int) -> dict[str, Any]:
-    await _all_ask(port, _WARM, Seen())
+async def _measured(port: int, pid: int, uri: str, people: list[str], seconds: float, moves: int) -> dict[str, Any]:
+    await _all_ask(port, people, _WARM, Seen())
     seen, before = Seen(), _cpu(pid)
     moving = asyncio.create_task(_move(uri, seconds, moves))
     began = time.perf_counter()
-    await _all_ask(port, seconds, seen)
+    await _all_ask(port, people, seconds, seen)
     took = time.perf_counter() - began
     await moving
     ordered = sorted(seen.seconds)
@@ -62,7 +74,6 @@ async def _measured(port: int, pid: int, uri: str, seconds: float, moves: int) -
         f"p{share:g}": 1000 * ordered[min(int(len(ordered) * share / 100), len(ordered) - 1)] for share in (50, 95, 99, 100)
     }
     return {
-        "what": f"{GOWALLA.users:,} users x {GOWALLA.items:,} items x 64, random vectors; 1 process, {CLIENTS} clients, k={K}",
         "seconds": took,
         "requests": len(ordered),
         "requests_per_second": len(ordered) / took,
@@ -76,18 +87,18 @@ async def _measured(port: int, pid: int, uri: str, seconds: float, moves: int) -
     }
 
 
-async def _all_ask(port: int, seconds: float, seen: Seen) -> None:
-    until, users = time.perf_counter() + seconds, itertools.count()
+async def _all_ask(port: int, people: list[str], seconds: float, seen: Seen) -> None:
+    until, users = time.perf_counter() + seconds, (people[number * 7919 % len(people)] for number in itertools.count())
     await asyncio.gather(*(_client(port, until, users, seen) for _ in range(CLIENTS)))
 
 
-async def _client(port: int, until: float, users: Any, seen: Seen) -> None:
+async def _client(port: int, until: float, users: Iterator[str], seen: Seen) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while time.perf_counter() < until:
-        user = next(users) * 7919 % GOWALLA.users
+        user = next(users)
         began = time.perf_counter()
         try:
-            writer.write(f"GET /recommend?user_id=user-{user}&k={K} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            writer.write(f"GET /recommend?user_id={user}&k={K} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             head = await reader.readuntil(b"\r\n\r\n")
             body = await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
         except (OSError, EOFError) as error:
@@ -95,7 +106,7 @@ async def _client(port: int, until: float, users: Any, seen: Seen) -> None:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             continue
         seen.seconds.append(time.perf_counter() - began)
-        _check(head, body, f"user-{user}", seen)
+        _check(head, body, user, seen)
     writer.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -27,8 +28,8 @@ def made(shape: Shape, dim: int = 64, seen: int = 27, seed: int = 1) -> Bundle:
     return assemble(people, things, vectors, known, {"name": "random", "recipe": {}})
 
 
-def register(folder: Path, shape: Shape, versions: int) -> str:
-    """Register that many models of random vectors as ``load`` in a store in ``folder``; the store's address."""
+def register(folder: Path, bundles: Iterable[Bundle]) -> str:
+    """Register the models as versions of ``load`` in a store in ``folder``; the store's address."""
     from recsys_cl.core.mlflow import connect
     from recsys_cl.serving.load import SHA256
     from recsys_cl.serving.manifest import digest_folder
@@ -36,8 +37,8 @@ def register(folder: Path, shape: Shape, versions: int) -> str:
     uri = f"sqlite:///{folder}/mlflow.db"
     client = connect(uri)
     client.create_registered_model("load")
-    for version in range(1, versions + 1):
-        write_bundle(made(shape, seed=version), folder / f"model-{version}")
+    for version, bundle in enumerate(bundles, start=1):
+        write_bundle(bundle, folder / f"model-{version}")
         tags = {SHA256: digest_folder(folder / f"model-{version}")}
         client.create_model_version("load", str(folder / f"model-{version}"), tags=tags)
     client.set_registered_model_alias("load", "champion", "1")

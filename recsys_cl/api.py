@@ -72,7 +72,7 @@ class Recommender:
     ) -> pd.DataFrame:
         """The best ``k`` unseen items of each user: ``user_id, rank, item_id, score, source``.
 
-        ``source`` is ``personal``, ``history``, or ``popular`` for those of whom the model knows nothing.
+        ``source`` is ``personal``, ``history``, ``folded`` (a history, by a rule), or ``popular`` where nothing is known.
 
         Args:
             users: ids; may be left out where there are histories.

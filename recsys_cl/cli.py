@@ -13,10 +13,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from recsys_cl import __version__
-from recsys_cl.commands import data, evidence, export, looking, pipeline, protocols, registry, report, serving, tune
+from recsys_cl.commands import data, evidence, export, looking, pipeline, protocols, registry, report, serving, tidy, tune
 from recsys_cl.core.errors import RecsysError
 from recsys_cl.core.logs import say, set_up_by_environment, structured
-from recsys_cl.core.stopping import listen
+from recsys_cl.core.stopping import listen, wished
 
 _OUTPUT = (errno.ENOSPC, errno.EIO, errno.EPIPE)
 
@@ -49,7 +49,7 @@ def _options(
     """What stands before a command."""
 
 
-for _room in (pipeline, data, tune, protocols, report, evidence, serving, export, registry, looking):
+for _room in (pipeline, data, tune, protocols, report, evidence, serving, export, registry, tidy, looking):
     _room.attach(app)
 
 
@@ -68,8 +68,6 @@ def _answered() -> Any:
         set_up_by_environment()
         code: Any = app(prog_name="recsys-cl", standalone_mode=False)
         print(end="", flush=True)  # at exit the interpreter would swallow what goes wrong
-    except RecsysError as error:
-        return _fail(str(error), error.exit_code)
     except typer.Exit as stop:
         return stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
@@ -77,8 +75,14 @@ def _answered() -> Any:
     except SystemExit:  # typer's own way to end where nobody reads on
         return 3
     except Exception as error:
-        return _unheard(error) or _usage(error)
+        return _STOPPED if wished() else _told(error)
     return code
+
+
+def _told(error: Exception) -> int:
+    if isinstance(error, RecsysError):
+        return _fail(str(error), error.exit_code)
+    return _unheard(error) or _usage(error)
 
 
 def _usage(error: Exception) -> int:

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from recsys_cl.core.build import build, check, resolve
 from recsys_cl.core.errors import Refused, nearest
@@ -218,6 +218,7 @@ class Pipeline(Settings):
     protocols: Protocols = Protocols()
     promotion: Promotion = Promotion()
     schedule: Schedule | None = None
+    _typed: dict[str, Any] = PrivateAttr(default_factory=dict)  # what the command line says of `override`: laid over all else
 
     def promotion_rule(self) -> Promotion:
         """When a version is promoted, the metric named."""
@@ -230,7 +231,7 @@ class Pipeline(Settings):
         for number, experiment in enumerate(self.experiments):
             if experiment.label in found:
                 raise Refused(f"experiments.{number}: '{experiment.label}' is there twice; give one of them another 'name'")
-            changes = (self.override, *experiment.changes())
+            changes = (self.override, *experiment.changes(), self._typed)
             found[experiment.label] = load_recipe(experiment.recipe, *changes, origin=f"experiments.{number}.recipe")
         return found
 
@@ -238,10 +239,11 @@ class Pipeline(Settings):
 def load_pipeline(path: Path, assignments: Sequence[str] = ()) -> Pipeline:
     """A pipeline from its TOML, with ``KEY=VALUE`` assignments laid over it."""
     text = read_text(path)
-    values = parse(text, path)
-    for each in assignments:
-        values = merge(values, assignment(each))
+    values, typed = parse(text, path), dict[str, Any]()
+    for change in map(assignment, assignments):
+        values, typed = merge(values, change), merge(typed, change)
     pipeline = validate(Pipeline, values, path, text)
+    pipeline._typed.update(typed.get("override", {}))  # noqa: SLF001 - its own module
     try:
         recipes = pipeline.recipes()
         build_space(pipeline.tune.space)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Shape
 from recsys_cl.ops.adjacency import Adjacency, connect
+from recsys_cl.ops.ordering import Ordering
 from recsys_cl.structures.graph import Graph
 from recsys_cl.structures.modal import Modal
 
@@ -29,6 +30,19 @@ def interactions(seed: int = 0, count: int = 18, shape: Shape = SHAPE) -> Intera
 
 def graph(seed: int = 0, count: int = 18, shape: Shape = SHAPE) -> Graph:
     return Graph(shape, connect(shape, *pairs(seed, count, shape), dtype=torch.float64))
+
+
+def shuffled(shape: Shape = SHAPE, seed: int = 7) -> Ordering:
+    """Users, then items, each in a random order."""
+    rng = generator(seed)
+    users, items = torch.randperm(shape.users, generator=rng), torch.randperm(shape.items, generator=rng)
+    nodes = torch.cat((users, items + shape.users))
+    return Ordering(nodes, torch.argsort(nodes))
+
+
+def disordered(seed: int = 0, count: int = 18, shape: Shape = SHAPE) -> Graph:
+    """The same as ``graph``, its nodes kept in another order."""
+    return Graph(shape, connect(shape, *pairs(seed, count, shape), dtype=torch.float64, ordering=shuffled(shape)))
 
 
 def features(seed: int = 0, shape: Shape = SHAPE, missing: float = 0.3) -> ItemFeatures:

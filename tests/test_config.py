@@ -35,12 +35,22 @@ def test_defaults_and_baselines(tmp_path: Path) -> None:
 
 
 def test_changes_are_laid_over_in_order_and_spare_the_baselines(tmp_path: Path) -> None:
-    text = PIPELINE + 'set.encoder.dim = 8\n[[experiments]]\nrecipe = "xsimgcl"\nname = "wide"\nset.encoder.dim = 128\n'
-    recipes = load_pipeline(write(tmp_path, text), ["override.encoder.dim=16", "override.training.epochs=2"]).recipes()
+    text = PIPELINE.replace("[[exp", "[override]\nencoder.dim = 16\ntraining.epochs = 2\n[[exp")
+    text += 'set.encoder.dim = 8\n[[experiments]]\nrecipe = "xsimgcl"\nname = "wide"\nset.encoder.dim = 128\n'
+    recipes = load_pipeline(write(tmp_path, text)).recipes()
     assert recipes["xsimgcl"].encoder.arguments["dim"] == 8
     assert recipes["wide"].encoder.arguments["dim"] == 128
     assert recipes["wide"].training.epochs == 2
     assert recipes["popular"].training.epochs == 0
+
+
+def test_what_is_typed_comes_last(tmp_path: Path) -> None:
+    (tmp_path / "best.toml").write_text("trials = 3\n[set.encoder]\nlayers = 1\ndim = 4\n")
+    text = PIPELINE + f'set.encoder.dim = 8\nset.training.epochs = 9\ntuned = "{tmp_path}/best.toml"\n'
+    typed = ["override.encoder.dim=32", "override.training.epochs=3", "override.encoder.dim=16"]
+    recipe = load_pipeline(write(tmp_path, text), typed).recipes()["xsimgcl"]
+    assert (recipe.encoder.arguments["dim"], recipe.encoder.arguments["layers"], recipe.training.epochs) == (16, 1, 3)
+    assert load_pipeline(write(tmp_path, text)).recipes()["xsimgcl"].training.epochs == 9, "nothing is kept from before"
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,39 @@ def test_a_signal_whose_exception_is_lost_in_the_garbage_collector_stops_it_all_
     assert 0 < newest(tmp_path) < 100
 
 
+IN_A_QUERY = """
+import os, signal, sys
+from threading import Timer
+import duckdb
+from recsys_cl.ingest.engines.duckdb import DuckDB
+
+def busy(engine, sql):
+    Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    try:
+        return engine._connection.execute("SELECT sum(a.range * b.range) FROM range(10_000_000) a, range(100_000) b")
+    except Exception as error:
+        print(type(error).__name__, error, file=sys.stderr)
+        raise
+
+DuckDB._run = busy
+from recsys_cl.cli import main
+sys.argv = ["recsys-cl", "run", "small.toml", "--until", "ingest"]
+main()
+"""
+
+
+@pytest.mark.slow
+def test_a_signal_that_a_query_turns_into_another_error_is_a_stop(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(PIPELINE)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-c", IN_A_QUERY], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert "RuntimeError Query interrupted" in ended.stderr, "the interrupt came through: this proves nothing"
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (130, SAID), ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_the_second_signal_ends_a_process_that_clings_on(kind: signal.Signals) -> None:
     program = f"""

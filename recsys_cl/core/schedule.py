@@ -20,7 +20,7 @@ _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
     ("month", 1, 12, _MONTHS),
     ("day of the week", 0, 7, _DAYS),
 )
-_PART = re.compile(r"(?P<first>\*|\w+)(-(?P<last>\w+))?(/(?P<step>\d+))?")
+_PART = re.compile(r"(?P<first>\*|\w+)(-(?P<last>\w+))?(/(?P<step>\d+))?", re.ASCII)
 _LONGEST = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
 NAMED = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
 

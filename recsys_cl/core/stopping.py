@@ -1,7 +1,9 @@
-"""A wish to stop is heard even where an exception would be lost.
+"""A wish to stop is heard even where an exception would be lost, or becomes another one.
 
 A signal's handler can only raise, and Python drops what is raised within a finaliser, a weak reference's callback or a
 callback of the garbage collector. So the wish is remembered too, and whoever works for long asks for it between two steps.
+Compiled code may raise something else instead, as DuckDB does in the midst of a query (``RuntimeError: Query interrupted``):
+after a wish to stop, whatever ended the work is the stop.
 """
 
 from __future__ import annotations
@@ -29,6 +31,11 @@ def heed() -> None:
     """
     if _wished.is_set():
         raise KeyboardInterrupt
+
+
+def wished() -> bool:
+    """Whether this process was asked to stop."""
+    return _wished.is_set()
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:

@@ -18,14 +18,17 @@ from recsys_cl.ops.ragged import padded
 from recsys_cl.ops.rotary import rotated
 from recsys_cl.structures.sequences import Sequences
 
+_WASTE = 2  # grids for rows of like length, where one for all of them would hold so many places a token
+_WIDTHS = (4, 2, 1)  # the longest row divided by these
+
 
 class Layout(NamedTuple):
-    """How flat tokens lie in the padded grid that attention works on."""
+    """How flat tokens lie in the padded grids that attention works on, one after the other."""
 
-    slots: Tensor  # [N] place of each token in the flattened grid
+    slots: Tensor  # [N] place of each token in the flattened grids
     places: Tensor  # [N] and in its row
-    rows: int
     longest: int
+    grids: tuple[tuple[int, int], ...]  # rows of each, and their width
     seen: Tensor | None  # what may be looked at, bool, or what is added to it; None: all up to itself
     turns: Tensor | None  # [longest, D / heads / 2] by which queries and keys are turned; None: they are not
 
@@ -37,9 +40,32 @@ def layout(source: Sequences, turns: Tensor | None, gaps: Tensor | None) -> Layo
         Refused: gaps are asked for, and the source does not say when items were met.
     """
     rows, longest, places = source.offsets.numel() - 1, source.longest, source.places
+    if source.causal and gaps is None and _wasteful(source):
+        begins, grids = _by_width(source)
+        return Layout(begins[source.rows] + places, places, longest, grids, None, turns)
     slots = source.rows * longest + places
     seen = _open(source) if gaps is None else _biased(source, slots, gaps)
-    return Layout(slots, places, rows, longest, seen, turns)
+    return Layout(slots, places, longest, ((rows, longest),), seen, turns)
+
+
+def _wasteful(source: Sequences) -> bool:
+    """Whether most of one grid would be empty: sources of unlike lengths were joined. On a GPU, which is told no sizes, no."""
+    if source.tokens.is_cuda or torch.compiler.is_exporting() or source.longest < max(_WIDTHS):
+        return False
+    return (source.offsets.numel() - 1) * source.longest > _WASTE * source.tokens.numel()
+
+
+def _by_width(source: Sequences) -> tuple[Tensor, tuple[tuple[int, int], ...]]:
+    """Each row in the narrowest grid that holds it: where it begins in the flattened grids [R], and the grids."""
+    lengths, widths = source.lengths, [source.longest // part for part in _WIDTHS]
+    which = torch.bucketize(lengths, lengths.new_tensor(widths))
+    begins, end, grids = torch.empty_like(lengths), 0, []
+    for number, width in enumerate(widths):
+        members = (which == number).nonzero().flatten()
+        begins[members] = end + width * torch.arange(members.numel())
+        end += width * members.numel()
+        grids.append((members.numel(), width))
+    return begins, tuple(grid for grid in grids if grid[0])
 
 
 def _open(source: Sequences) -> Tensor | None:
@@ -92,16 +118,27 @@ class Block(nn.Module):
         return states + self.drop(self.narrow(F.gelu(self.widen(self.before_network(states)))))  # type: ignore[no-any-return]
 
     def _look(self, states: Tensor, lies: Layout) -> Tensor:
-        """What each place of the padded grid finds in its own row, [rows * longest, D]."""
-        grid = padded(self.projections(states), lies.slots, lies.rows, lies.longest)
-        query, key, value = grid.view(lies.rows, lies.longest, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        """What each place of the padded grids finds in its own row, [places, D]."""
+        given = self.projections(states)
+        if len(lies.grids) == 1:
+            return self._attend(padded(given, lies.slots, *lies.grids[0]), lies)
+        sizes = [rows * width for rows, width in lies.grids]
+        laid = given.new_zeros(sum(sizes), given.shape[1]).index_copy_(0, lies.slots, given)
+        parts = zip(laid.split(sizes), lies.grids, strict=True)
+        return torch.cat([self._attend(part.view(rows, width, -1), lies) for part, (rows, width) in parts])
+
+    def _attend(self, grid: Tensor, lies: Layout) -> Tensor:
+        """The same for one grid of queries, keys and values [rows, width, 3 D]."""
+        rows, width = grid.shape[:2]
+        query, key, value = grid.view(rows, width, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         if lies.turns is not None:
-            query, key = rotated(query, lies.turns), rotated(key, lies.turns)
+            turns = lies.turns[:width]
+            query, key = rotated(query, turns), rotated(key, turns)
         seen = lies.seen
         if seen is not None and seen.is_floating_point():
             seen = seen.to(query.dtype)  # which autocast may have made narrower
         found = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=seen is None)
-        return found.transpose(1, 2).reshape(lies.rows * lies.longest, -1)
+        return found.transpose(1, 2).reshape(rows * width, -1)
 
 
 class Smoother(nn.Module):

@@ -20,7 +20,7 @@ def along_edges(whole: Encoding, shares: Sequence[float], adjacency: Adjacency) 
         shares: what each layer counts for.
         adjacency: the graph it was propagated along.
     """
-    degrees = adjacency.matrix.starts.diff()[adjacency.shape.users :]
+    degrees = adjacency.degrees()[adjacency.shape.users :]
     scale = degrees.clamp(min=1).rsqrt()[:, None]
     brought = [share * layer.items for share, layer in zip(shares[1:], whole.layers[:-1], strict=True)]
     return Fold(torch.stack(brought).sum(0) * scale if brought else torch.zeros_like(whole.items), exponent=0.5)

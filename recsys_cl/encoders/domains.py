@@ -16,7 +16,8 @@ from recsys_cl.core.values import Encoding, Interactions, ItemFeatures, Shape
 from recsys_cl.encoders._crossing import Crossing, Fitted, Kind
 from recsys_cl.encoders._spread import Spread
 from recsys_cl.encoders._table import Init, Layers, refuse_beyond_memory, table
-from recsys_cl.ops.layers import Request, layered
+from recsys_cl.ops.flow import Request
+from recsys_cl.ops.layers import layered
 from recsys_cl.structures.domains import Domains, item_numbers
 
 

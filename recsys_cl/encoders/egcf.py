@@ -15,6 +15,7 @@ from recsys_cl.encoders._requests import only_edges
 from recsys_cl.encoders._table import Layers, refuse_beyond_memory
 from recsys_cl.ops.adjacency import Adjacency
 from recsys_cl.ops.carry import carry
+from recsys_cl.ops.ordering import placed, places
 from recsys_cl.structures.graph import Graph
 
 
@@ -49,18 +50,21 @@ class EGCF(nn.Module):
         return [self._encoding(only_edges(source, "egcf"), users, items) for source in sources]
 
     def _encoding(self, adjacency: Adjacency, users: Tensor, items: Tensor | None) -> Encoding:
+        first, ordering = adjacency.shape.users, adjacency.ordering
+        items = torch.arange(adjacency.shape.items, device=users.device) if items is None else items
+        users, items = places(users, ordering), places(items + first, ordering) - first
         found = [
-            Encoding(side.index_select(0, users), other if items is None else other.index_select(0, items))
-            for side, other in self._propagated(adjacency)
+            Encoding(side.index_select(0, users), other.index_select(0, items)) for side, other in self._propagated(adjacency)
         ]
         total = torch.stack([torch.cat((layer.users, layer.items)) for layer in found[1:]]).sum(0)
         return Encoding(total[: len(users)], total[len(users) :], layers=tuple(found))
 
     def _propagated(self, adjacency: Adjacency) -> list[tuple[Tensor, Tensor]]:
-        """Users [U, D] and items [I, D] before and after each layer."""
+        """Users [U, D] and items [I, D] before and after each layer, by place."""
         by_user, by_item = adjacency.sides()
-        states: list[tuple[Tensor, Tensor]] = [(self.table.new_zeros(len(by_user), self.dim), self.table)]
-        users, items = carry(by_user, by_item, self.table).tanh(), states[0][1]
+        items = placed(self.table, adjacency.ordering, adjacency.shape.users)
+        states: list[tuple[Tensor, Tensor]] = [(self.table.new_zeros(len(by_user), self.dim), items)]
+        users = carry(by_user, by_item, items).tanh()
         for layer in range(self.layers):
             if self.aggregate == "parallel":
                 users, items = carry(by_user, by_item, items).tanh(), carry(by_item, by_user, users).tanh()

@@ -16,7 +16,8 @@ from torch import Generator, Tensor, nn
 from recsys_cl.core.values import Encoding, Fold, Shape
 from recsys_cl.encoders._fold import along_edges
 from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, shares, table
-from recsys_cl.ops.layers import Request, layered
+from recsys_cl.ops.flow import Request
+from recsys_cl.ops.layers import layered
 from recsys_cl.ops.sharded import whole_of
 from recsys_cl.structures.graph import Graph
 

@@ -14,8 +14,9 @@ from recsys_cl.encoders._items import linear, normal
 from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, shares, table
 from recsys_cl.ops.adjacency import Rows
 from recsys_cl.ops.carry import carry
+from recsys_cl.ops.flow import Request
 from recsys_cl.ops.item_graph import item_graph
-from recsys_cl.ops.layers import Request, layered
+from recsys_cl.ops.layers import layered
 from recsys_cl.structures.modal import Modal
 
 

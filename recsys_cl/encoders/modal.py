@@ -19,7 +19,8 @@ from recsys_cl.encoders._content import Fuse, Fusion, Told, Towers, content_part
 from recsys_cl.encoders._fold import along_edges
 from recsys_cl.encoders._parts import Parts
 from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, shares, table
-from recsys_cl.ops.layers import Request, layered
+from recsys_cl.ops.flow import Request
+from recsys_cl.ops.layers import layered
 from recsys_cl.structures.modal import Modal
 
 _Made = tuple[Tensor, list[Told], Tensor]  # the table of users and items, what each modality tells, and the content

@@ -55,7 +55,7 @@ class SimpleX(nn.Module):
     def _users(self, source: Graph, users: Tensor, own: Tensor) -> Tensor:
         adjacency = only_edges(source, "simplex")
         if self.mixed is not None:
-            history = adjacency.sides()[0].only(users)
+            history = adjacency.met(users)
             met = F.embedding_bag(
                 history.columns, self.table[self.shape.users :], history.starts, mode="mean", include_last_offset=True
             )

@@ -50,6 +50,8 @@ class Transformer(nn.Module):
         gaps: attention is biased by the time between two items, a learned number for each power of two of seconds and each
             head (relative time as in TiSASRec, Li et al., 2020, doi:10.1145/3336191.3371786; as a bias by logarithmic bucket
             in HSTU, Zhai et al., 2024, arXiv:2402.17152). Needs ``source.times``.
+        spread: deviation of the items' first values, ``dim ** -0.5`` where not given. Attention and cosine see directions
+            alone: the smaller the vectors are, the faster they turn at first.
         features: of the items.
         content: add what the features say to each item's vector.
         rng: initialisation.
@@ -71,6 +73,7 @@ class Transformer(nn.Module):
         smooth: Annotated[float, Field(ge=0, le=1)] = 0.0,
         decay: Annotated[float, Field(gt=0, le=1)] = 0.7,
         gaps: bool = False,
+        spread: Annotated[float, Field(gt=0)] | None = None,
         content: bool = False,
     ) -> None:
         super().__init__()
@@ -79,7 +82,7 @@ class Transformer(nn.Module):
             raise Refused(f"encoder.heads: {heads} heads cannot share {dim} dimensions; heads must divide dim")
         if positions == "rotary" and dim // heads % 2:
             raise Refused(f"encoder.positions: 'rotary' turns pairs, and a head of {dim // heads} dimensions has one left over")
-        self.items = normal(shape.items, dim, spread=dim**-0.5, rng=rng)
+        self.items = normal(shape.items, dim, spread=spread or dim**-0.5, rng=rng)
         self.unknown = nn.Parameter(torch.zeros(dim))  # what a hidden or unknown item is read as
         learned = positions == "learned"
         self.positions = normal(max_length, dim, spread=0.02, rng=rng) if learned else None  # small beside the items at first

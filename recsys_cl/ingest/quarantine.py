@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.contract import PLACE, Reasons
 from recsys_cl.ingest.engine import Engine
+from recsys_cl.ingest.reading.text import opening
 from recsys_cl.ingest.sorted_parquet import write_parquet
 
 if TYPE_CHECKING:
@@ -37,10 +38,17 @@ def quarantine(run: Engine, rows: ir.Table, reasons: Reasons, files: Sequence[st
         raise Refused(f"the log holds no rows: {', '.join(files[:3])}{', …' if len(files) > 3 else ''}")
     if wrong > Fraction(repr(limit)) * total or wrong == total:  # 0.29 * 100 is less than 29 in floating point
         first = next(row for batch in _named(run.stream(bad.limit(1)), reasons, files) for row in batch.to_pylist())
-        example = f"the first is {first['file']}: line {first['line']}: {first['field']}: {first['reason']}"
+        example = f"the first is {first['file']}: {_place(first)}: {first['field']}: {first['reason']}"
         raise Refused(f"{wrong} of {total} rows are bad, and max_bad_fraction is {limit:g}; {example}")
     write_parquet(out, SCHEMA, _named(run.stream(bad), reasons, files))
     return counts
+
+
+def _place(bad: Mapping[str, Any]) -> str:
+    """Lines are counted from 1 as editors do; rows of a table, which has no lines, from 0 as its readers do."""
+    path = Path(bad["file"])
+    text = path.is_file() and not opening(path).startswith(b"PAR1")
+    return f"line {bad['line']}" if text else f"row {bad['line']} (the first is 0)"
 
 
 def _named(batches: Iterator[pa.RecordBatch], reasons: Reasons, files: Sequence[str]) -> Iterator[pa.RecordBatch]:

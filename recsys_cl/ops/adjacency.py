@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from recsys_cl.core.values import Shape
+from recsys_cl.ops.ordering import Ordering, places, unplaced
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,13 +47,15 @@ class Rows:
 class Adjacency:
     """Users are nodes ``0 .. U - 1``, items are ``U .. U + I - 1``; A is 1 where a user met an item, in both directions.
 
-    Edge ``e`` is entry ``e`` of ``matrix`` (the users' rows come first, so edges go by user, then item);
+    Rows and columns of ``matrix`` are places in ``ordering``, users before items; without one a node's place is its number.
+    Edge ``e`` is entry ``e`` of ``matrix`` (the users' rows come first, so edges go by place of the user, then of the item);
     entry ``E + j`` (the items' rows) is edge ``back[j]``.
     """
 
     shape: Shape
     matrix: Rows  # U + I rows, 2 E entries
     back: Tensor  # [E] int64, a permutation of the edges: by item, then user
+    ordering: Ordering | None = None
 
     @property
     def edges(self) -> int:
@@ -62,11 +65,27 @@ class Adjacency:
     def ends(self) -> tuple[Tensor, Tensor]:
         """User ids [E] and item ids [E] of the edges, int64."""
         degrees = self.matrix.starts[: self.shape.users + 1].diff()
-        users = torch.repeat_interleave(torch.arange(self.shape.users, device=degrees.device), degrees)
-        return users, self.matrix.columns[: self.edges].long() - self.shape.users
+        users = torch.arange(self.shape.users, device=degrees.device)
+        items = self.matrix.columns[: self.edges].long()
+        if self.ordering:
+            users, items = self.ordering.nodes[: self.shape.users], self.ordering.nodes[items]
+        return torch.repeat_interleave(users, degrees), items - self.shape.users
+
+    def degrees(self) -> Tensor:
+        """Number of neighbours of every node, [U + I]."""
+        return unplaced(self.matrix.starts.diff(), self.ordering)
+
+    def met(self, users: Tensor) -> Rows:
+        """The items that each of ``users`` [Q] met, by number: a matrix [Q, I]."""
+        found, first = self.matrix.only(places(users, self.ordering)), self.shape.users
+        items = self.ordering.nodes[found.columns].to(found.columns.dtype) if self.ordering else found.columns
+        return Rows(found.starts, items - first, found.weights)
 
     def sides(self) -> tuple[Rows, Rows]:
-        """The matrix in two halves: users' rows over items [U, I], and its transpose, items' rows over users [I, U]."""
+        """The matrix in two halves: users' rows over items [U, I], and its transpose, items' rows over users [I, U].
+
+        Users and items are counted by place, each from 0.
+        """
         users, whole = self.shape.users, self.matrix
         by_user = Rows(whole.starts[: users + 1], whole.columns[: self.edges] - users, whole.weights[: self.edges])
         by_item = Rows(whole.starts[users:] - self.edges, whole.columns[self.edges :], whole.weights[self.edges :])
@@ -80,14 +99,22 @@ class Adjacency:
         torch.cumsum(entries, 0, out=passed[1:])
         renumbered = kept.cumsum(0) - 1
         matrix = _normalised(passed[self.matrix.starts], self.matrix.columns[entries], self.matrix.weights.dtype)
-        return Adjacency(self.shape, matrix, renumbered[self.back[returning]])
+        return Adjacency(self.shape, matrix, renumbered[self.back[returning]], self.ordering)
 
 
-def connect(shape: Shape, users: Tensor, items: Tensor, dtype: torch.dtype = torch.float32) -> Adjacency:
+def connect(
+    shape: Shape,
+    users: Tensor,
+    items: Tensor,
+    dtype: torch.dtype = torch.float32,
+    ordering: Ordering | None = None,
+) -> Adjacency:
     """The adjacency of the pairs ``users`` [N], ``items`` [N]; pairs met more than once are one edge of weight 1.
 
     The normalisation is that of LightGCN (He et al., 2020, arXiv:2002.02126, equation 8).
     """
+    if ordering:
+        users, items = places(users, ordering), places(items + shape.users, ordering) - shape.users
     pairs = torch.unique(users * shape.items + items)
     users, items = pairs // shape.items, pairs % shape.items
     back = torch.argsort(items, stable=True)
@@ -97,7 +124,7 @@ def connect(shape: Shape, users: Tensor, items: Tensor, dtype: torch.dtype = tor
     starts = torch.zeros(nodes + 1, dtype=index, device=users.device)
     torch.cumsum(degrees, 0, out=starts[1:])
     columns = torch.cat((items + shape.users, users[back])).to(index)
-    return Adjacency(shape, _normalised(starts, columns, dtype), back)
+    return Adjacency(shape, _normalised(starts, columns, dtype), back, ordering)
 
 
 def _normalised(starts: Tensor, columns: Tensor, dtype: torch.dtype) -> Rows:

@@ -7,8 +7,8 @@ graphs that share an adjacency.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,28 +16,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from recsys_cl.ops.adjacency import Adjacency, Rows
-from recsys_cl.ops.dropout import InputDropout
-from recsys_cl.ops.low_rank import LowRank
-from recsys_cl.ops.noise import LayerNoise, disturb
+from recsys_cl.ops.flow import Flow, Request
+from recsys_cl.ops.noise import disturb
+from recsys_cl.ops.ordering import placed, places
 from recsys_cl.ops.propagate import propagate
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Flow:
-    """How one graph carries the table: the adjacency of each layer, and what befalls the table and the outputs."""
-
-    adjacencies: tuple[Adjacency, ...]  # one a layer
-    noise: LayerNoise | None = None  # every output gets some, and hands it on
-    low_rank: LowRank | None = None  # gives the outputs instead, each from the layer below as the adjacencies make it
-    dropout: InputDropout | None = None  # befalls the table first
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Request:
-    """What is wanted of every flow: these rows, and how the layers are averaged into the result."""
-
-    rows: Tensor  # [R] node ids
-    shares: tuple[float, ...]  # [L + 1] weight of each layer in the result, the table itself first
+from recsys_cl.ops.pull import Wanted, added, settled
 
 
 def layered(table: Tensor, flows: Sequence[Flow], request: Request) -> list[tuple[Tensor, ...]]:
@@ -64,42 +47,23 @@ class _Layers(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, None, None]:
-        width, rows = len(ctx.request.shares) + 1, ctx.request.rows
-        wanted: dict[tuple[int, ...], _Wanted] = {}
+        width = len(ctx.request.shares) + 1
+        wanted: dict[tuple[int, ...], Wanted] = {}
         for index, flow in enumerate(ctx.flows):
             mean, *layers = grads[index * width : (index + 1) * width]
             mask = ctx.masks.get(id(flow))
             key = (id(mask), *(id(adjacency) for adjacency in flow.adjacencies))
-            total = wanted.setdefault(key, _Wanted(flow, mask, len(layers)))
+            asked = wanted.setdefault(key, Wanted(flow, mask, ctx.request.rows, len(layers), ctx.shape))
             for layer, (grad, share) in enumerate(zip(layers, ctx.request.shares, strict=True)):
-                total.add(layer, _sum(grad, None if mean is None or not share else mean * share), flow.low_rank, rows)
-        result = None
-        for total in wanted.values():
-            pulled = _pull(total, ctx)
-            result = _sum(result, pulled if total.mask is None or pulled is None else pulled.mul_(total.mask))
-        return result, None, None
-
-
-class _Wanted:
-    """What the flows that share their adjacencies ask of each layer, their gradients added up."""
-
-    def __init__(self, flow: Flow, mask: Tensor | None, layers: int) -> None:
-        self.adjacencies, self.mask = flow.adjacencies, mask
-        self.rows: list[Tensor | None] = [None] * layers  # of the requested rows, [R, D]
-        self.whole: list[Tensor | None] = [None] * layers  # of all nodes, [N, D]
-
-    def add(self, layer: int, grad: Tensor | None, low_rank: LowRank | None, rows: Tensor) -> None:
-        if low_rank is None or not layer:
-            self.rows[layer] = _sum(self.rows[layer], grad)
-        elif grad is not None:
-            self.whole[layer - 1] = _sum(self.whole[layer - 1], low_rank.pulled(grad, rows))
+                asked.add(layer, added(grad, None if mean is None or not share else mean * share), flow.low_rank)
+        return added(*settled(list(wanted.values()), ctx.parts)), None, None
 
 
 class _Products:
     """The products of one forward pass, each computed once."""
 
-    def __init__(self, rows: Tensor) -> None:
-        self._rows = rows
+    def __init__(self, nodes: Tensor) -> None:
+        self._nodes = nodes
         self._full: dict[tuple[int, ...], Tensor] = {}
         self.parts: dict[int, Rows] = {}  # the requested rows of an adjacency, by its identity
         self.masks: dict[int, Tensor] = {}  # what the table was multiplied by, by the identity of the flow
@@ -107,35 +71,38 @@ class _Products:
     def along(self, flow: Flow, table: Tensor) -> list[Tensor]:
         """The requested rows [R, D] of the table and of each layer's output."""
         rng = flow.noise.stream() if flow.noise else None
-        state, path = table, tuple[int, ...]()
+        path = tuple[int, ...]()
         if flow.dropout:
             self.masks[id(flow)] = flow.dropout.mask(table)
-            state, path = table * self.masks[id(flow)], (id(flow),)  # nobody else can be here
-        found = [state.index_select(0, self._rows)]
+            table, path = table * self.masks[id(flow)], (id(flow),)  # nobody else can be here
+        path = (*path, id(flow.ordering))
+        state, rows = self._once(path, partial(placed, table, flow.ordering)), places(self._nodes, flow.ordering)
+        found = [state.index_select(0, rows)]
         for layer, adjacency in enumerate(flow.adjacencies, 1):
             path = (*path, id(adjacency))
             last = layer == len(flow.adjacencies)
+            whole = partial(propagate, adjacency.matrix, state)
             if flow.low_rank:
-                found.append(flow.low_rank.times(state, self._rows))
-                state = state if last else self._whole(adjacency, state, path)
+                found.append(flow.low_rank.times(state, rows))
+                state = state if last else self._once(path, whole)
                 continue
-            state = self._last(adjacency, state) if last else self._whole(adjacency, state, path)
+            state = self._last(adjacency, state, rows) if last else self._once(path, whole)
             if flow.noise and rng:
                 state = disturb(state, flow.noise.eps, rng)
                 path = (*path, id(flow))
-            found.append(state if last else state.index_select(0, self._rows))
+            found.append(state if last else state.index_select(0, rows))
         return found
 
-    def _whole(self, adjacency: Adjacency, state: Tensor, path: tuple[int, ...]) -> Tensor:
+    def _once(self, path: tuple[int, ...], product: Callable[[], Tensor]) -> Tensor:
         if path not in self._full:
-            self._full[path] = propagate(adjacency.matrix, state)
+            self._full[path] = product()
         return self._full[path]
 
-    def _last(self, adjacency: Adjacency, state: Tensor) -> Tensor:
-        if 2 * self._rows.numel() > len(adjacency.matrix):  # picking so many rows would cost more than it saves
-            return propagate(adjacency.matrix, state).index_select(0, self._rows)
+    def _last(self, adjacency: Adjacency, state: Tensor, rows: Tensor) -> Tensor:
+        if 2 * rows.numel() > len(adjacency.matrix):  # picking so many rows would cost more than it saves
+            return propagate(adjacency.matrix, state).index_select(0, rows)
         if id(adjacency) not in self.parts:
-            self.parts[id(adjacency)] = adjacency.matrix.only(self._rows)
+            self.parts[id(adjacency)] = adjacency.matrix.only(rows)
         return propagate(self.parts[id(adjacency)], state)
 
 
@@ -145,26 +112,3 @@ def _blend(layers: list[Tensor], shares: tuple[float, ...]) -> list[Tensor]:
         if share:
             mean.add_(layer, alpha=share)
     return [mean, *layers]
-
-
-def _pull(wanted: _Wanted, ctx: Any) -> Tensor | None:
-    """The gradient of the table: G_0 + A_1 (G_1 + A_2 (G_2 + ...)), where most G_l are zero outside the rows asked for."""
-    rows, result = ctx.request.rows, None
-    for layer in range(len(wanted.rows) - 1, -1, -1):
-        grad, adjacency = wanted.rows[layer], wanted.adjacencies[layer - 1] if layer else None
-        result = _sum(result, wanted.whole[layer])
-        if adjacency and result is None and grad is not None and id(adjacency) in ctx.parts:
-            # The first product reads nothing but these rows, which the forward pass has picked out already.
-            result = propagate(ctx.parts[id(adjacency)].transposed(ctx.shape[0]), grad)
-            continue
-        if grad is not None:
-            result = grad.new_zeros(ctx.shape) if result is None else result
-            result.index_add_(0, rows, grad)
-        if adjacency and result is not None:
-            result = propagate(adjacency.matrix, result)
-    return result
-
-
-def _sum(*terms: Tensor | None) -> Tensor | None:
-    present = [term for term in terms if term is not None]
-    return sum(present[1:], start=present[0]) if present else None

@@ -7,8 +7,10 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from recsys_cl.ops.precision import full_precision
+from recsys_cl.ops.shared_softmax import shared_softmax
 from recsys_cl.ops.similarity import Similarity, against, lift
 from recsys_cl.ops.softmax import weighted_softmax
+from recsys_cl.ops.twice import must_be_twice_differentiable
 
 _DENSE = 50  # a gathered pair costs about as much as this many pairs of a matrix product [measured: CPU, D = 64]
 
@@ -54,7 +56,11 @@ def sampled_softmax(
 
 
 def _gathered(queries: Tensor, candidates: Tensor, positive: Tensor, negative: Tensor, log_expected: Tensor | None) -> Tensor:
-    hit = (queries * embedding(positive, candidates)).sum(-1, keepdim=True)
+    answers = embedding(positive, candidates)
+    if negative.dim() == 1 and negative.numel() and not must_be_twice_differentiable():
+        shift = None if log_expected is None else log_expected[negative]
+        return shared_softmax(queries, answers, embedding(negative, candidates), (positive, negative), shift)
+    hit = (queries * answers).sum(-1, keepdim=True)
     missed = against(queries, embedding(negative, candidates))
     if log_expected is not None:
         missed = missed - log_expected[negative].to(missed.dtype)

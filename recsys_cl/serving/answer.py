@@ -49,8 +49,8 @@ def recommend(
 
     Returns:
         One row per user and rank: ``user_id``, ``rank`` (from 1), ``item_id``, ``score``, ``source`` (personal | history |
-        popular); with ``histories`` also ``row`` (which of ``users``, from 0) and ``unknown_items`` (how many were skipped),
-        and ``steps`` (how many it took to adapt to the history) where the model does so.
+        folded | popular); with ``histories`` also ``row`` (which of ``users``, from 0), ``unknown_items`` (how many were
+        skipped) and ``steps`` (how many it took to adapt to the history) where the model does so.
 
     Raises:
         Refused: ``k``, an id or a history cannot be used.

@@ -19,8 +19,9 @@ from recsys_cl.serving.bundle import Bundle
 if TYPE_CHECKING:
     import pandas
 
-POPULAR, PERSONAL, HISTORY = SOURCES = ("popular", "personal", "history")
-"""Where an answer comes from: everybody's favourites, what the model remembers of the user, or the history in the question."""
+POPULAR, PERSONAL, HISTORY, FOLDED = SOURCES = ("popular", "personal", "history", "folded")
+"""Where an answer comes from: everybody's favourites, what the model remembers of the user, the history in the question as
+the encoder reads it, or that history folded in by a rule (see `recsys_cl.core.values.Fold`), as graph recipes do."""
 
 _LONGEST_ID = 1024  # bytes; ingestion takes no longer ids, so a longer one is a mistake
 _LONGEST_HISTORY = 10_000  # items; the newest are what a model reads, and this is more than any reads
@@ -60,7 +61,7 @@ def ask(bundle: Bundle, users: Iterable[object], histories: Iterable[Iterable[ob
         return Asked(ids, source, bundle.users[mine], take(bundle.seen, mine), None)
     past, unknown = _past(bundle, histories, len(ids))
     read = (past.lengths > 0) if bundle.reader is not None else torch.zeros(len(ids), dtype=torch.bool)
-    source[read] = SOURCES.index(HISTORY)
+    source[read] = SOURCES.index(FOLDED if bundle.reader is not None and bundle.reader.folds else HISTORY)
     vectors, met, steps = _vectors(bundle, rows, past, read)
     return Asked(ids, source, vectors, met, unknown, steps)
 

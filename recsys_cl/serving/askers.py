@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from recsys_cl.core.errors import Refused, nearest
+from recsys_cl.serving.asked import id_text
 
 USER, ITEMS = "user_id", "item_ids"
 
@@ -82,7 +83,7 @@ def _jsonl(path: Path) -> Iterator[tuple[object, object]]:
             if len(line) == _LONGEST_LINE:
                 raise Refused(f"{path}:{number}: longer than {_LONGEST_LINE} characters")
             try:
-                record: Any = json.loads(line)
+                record: Any = json.loads(line, parse_constant=_no_number)
             except (ValueError, RecursionError) as error:
                 raise Refused(f"{path}:{number}: not JSON") from error
             if not isinstance(record, dict) or not {USER, ITEMS} & record.keys():
@@ -134,4 +135,11 @@ def _one(path: Path, line: int, user: object, history: object) -> tuple[object, 
 def _given(path: Path, line: int, value: object) -> object:
     if value is None or value == "":
         raise Refused(f"{path}:{line}: empty {USER}")
-    return value
+    try:
+        return id_text(value)
+    except Refused as error:
+        raise Refused(f"{path}:{line}: {error}") from None
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON")

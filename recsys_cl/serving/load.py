@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.mlflow import address, connect, explained, sqlite_path, without_credentials
 from recsys_cl.serving.bundle import Bundle, read_bundle
-from recsys_cl.serving.manifest import NAME, digest_folder
+from recsys_cl.serving.manifest import NAME, changed, digest_folder
 from recsys_cl.serving.package import BUNDLE
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SHA256 = "recsys_cl.sha256"
 """The tag of a model version that holds the digest of its whole folder."""
+
+FILES = "recsys_cl.files"
+"""The tag that holds the digest of each file, shortened; it permits nothing and names what was changed."""
 
 ADDED_BY_MLFLOW = "registered_model_meta"
 """A file that MLflow puts into the folder of a model when it loads it by name."""
@@ -108,7 +111,8 @@ def registered_folder(client: MlflowClient, version: Any) -> Iterator[Path]:
             download_artifacts(artifact_uri=source, dst_path=None if local else scratch, tracking_uri=client.tracking_uri)
         )
         if digest_folder(folder, without=(ADDED_BY_MLFLOW,)) != version.tags[SHA256]:
-            raise Refused(f"{name}: damaged or changed: the files in {folder} are not the ones that were registered")
+            which = changed(folder, version.tags.get(FILES, ""), without=(ADDED_BY_MLFLOW,))
+            raise Refused(f"{name}: " + (which or f"damaged or changed: the files in {folder} are not the registered ones"))
         yield folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from recsys_cl.core.files import digest_file, digest_json, write_json
 
 NAME = "manifest.json"
 FORMAT = 1
+_SHORT = 16  # characters of a digest that names a file; the permission to load is the whole digest of the folder
 
 
 def write_manifest(folder: Path, name: str = NAME) -> None:
@@ -24,15 +26,39 @@ def verify_manifest(folder: Path, manifest: str = NAME) -> None:
     Raises:
         Refused: a file is missing, foreign, or not what was sealed; the message names it.
     """
-    listed = _read(folder, manifest)
-    found = _digests(folder, without=(manifest,))
+    problem = _difference(folder, _read(folder, manifest), _digests(folder, without=(manifest,)), manifest)
+    if problem:
+        raise Refused(problem)
+
+
+def contents(folder: Path) -> str:
+    """The names in ``folder`` with the beginnings of their digests as JSON: enough to say which file is not what it was."""
+    return json.dumps({name: digest[:_SHORT] for name, digest in _digests(folder, without=()).items()})
+
+
+def changed(folder: Path, before: str, without: tuple[str, ...] = ()) -> str:
+    """The first file of ``folder`` that is not what `contents` once said, in a sentence; empty: none can be named.
+
+    Args:
+        folder: as it is now.
+        before: what `contents` said; empty where nobody asked it.
+        without: files that may have come since.
+    """
+    if not before:
+        return ""
+    found = {name: digest[:_SHORT] for name, digest in _digests(folder, without).items()}
+    return _difference(folder, json.loads(before), found, "its registration")
+
+
+def _difference(folder: Path, listed: Mapping[str, str], found: Mapping[str, str], where: str) -> str:
     for name in sorted(listed.keys() | found.keys()):
         if name not in found:
-            raise Refused(f"{folder / name}: missing, though {manifest} lists it")
+            return f"{folder / name}: missing, though {where} lists it"
         if name not in listed:
-            raise Refused(f"{folder / name}: {manifest} does not list this file")
+            return f"{folder / name}: {where} does not list this file"
         if found[name] != listed[name]:
-            raise Refused(f"{folder / name}: damaged or changed: its SHA-256 is not the one in {manifest}")
+            return f"{folder / name}: damaged or changed: its SHA-256 is not the one in {where}"
+    return ""
 
 
 def digest_folder(folder: Path, without: tuple[str, ...] = ()) -> str:

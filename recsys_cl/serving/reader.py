@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -38,6 +38,11 @@ class Reader(Protocol):
         """Whether it takes steps to know somebody, and says how many."""
         ...
 
+    @property
+    def folds(self) -> bool:
+        """Whether it is a rule beside the encoder and not the encoder itself; answers then say so."""
+        ...
+
     def read(self, histories: Ragged) -> Read:
         """One vector a row; rows are item ids, oldest first, none empty."""
         ...
@@ -56,11 +61,8 @@ class ByRule:
     """By a rule that is linear in what was met, whatever the order (see `Fold`)."""
 
     fold: Fold
-
-    @property
-    def adapts(self) -> bool:
-        """No."""
-        return False
+    adapts: ClassVar[bool] = False
+    folds: ClassVar[bool] = True
 
     def read(self, histories: Ragged) -> Read:
         """Vectors; nothing is adapted."""
@@ -94,6 +96,7 @@ class ByEncoder:
     weights: Mapping[str, Tensor]
     _method: Method[Any] | None = None
     _building: Lock = field(default_factory=Lock)
+    folds: ClassVar[bool] = False
 
     @property
     def adapts(self) -> bool:

@@ -63,8 +63,11 @@ def make_server(live: Live) -> Server:
         from uvicorn import Config, Server
 
         from recsys_cl.serving.app import make_app
+        from recsys_cl.serving.question import Limits
     except ModuleNotFoundError as error:
         raise Unavailable(f"{error.name} is not installed; pip install 'recsys-cl[serve]'") from error
     form: dict[str, Any] = {"log_config": None} if structured() else {}  # without its own handlers it logs as we do
     settings = {"access_log": False, "limit_concurrency": _MOST_AT_ONCE, "server_header": False, **form}
+    # The one parser whose lines have a limit; as long as a body, so that a long id is told its own.
+    settings |= {"http": "h11", "h11_max_incomplete_event_size": Limits().body}
     return Server(Config(make_app(live), log_level="warning", **settings))

@@ -37,6 +37,11 @@ class Within:
         """Yes, if by no step."""
         return True
 
+    @property
+    def folds(self) -> bool:
+        """No: it is the encoder itself that adapts."""
+        return self.reader.folds
+
     def read(self, histories: Ragged) -> Read:
         """See `Reader`."""
         return self.reader.read(histories, self.steps)

@@ -46,7 +46,7 @@ class EvaluateStage:
     ledger: Ledger | None = field(default=None, compare=False)
     ranks: Ranks | None = field(default=None, compare=False)
 
-    version: ClassVar[int] = 7
+    version: ClassVar[int] = 8
 
     @property
     def name(self) -> str:

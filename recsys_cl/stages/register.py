@@ -157,12 +157,12 @@ def _content(bundle: Bundle) -> str:
 
 def _write(bundle: Bundle, folder: Path, model_id: str) -> dict[str, str]:
     """Write the model to be logged; the digest of its folder is what a loader will insist on."""
-    from recsys_cl.serving.load import SHA256
-    from recsys_cl.serving.manifest import digest_folder
+    from recsys_cl.serving.load import FILES, SHA256
+    from recsys_cl.serving.manifest import contents, digest_folder
     from recsys_cl.serving.package import write_model
 
     write_model(bundle, folder, model_id)
-    return {SHA256: digest_folder(folder)}
+    return {SHA256: digest_folder(folder), FILES: contents(folder)}
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,11 @@ COST = "cost.json"
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One committed artifact: where it lies and the digest of its content."""
+    """One committed artifact: where it lies, the digest of its content and, of a folder, of each file."""
 
     path: Path
     digest: str
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Receipt:
     def artifact(self, name: str) -> Artifact:
         """One of the stage's results."""
         written = self.facts["writes"][name]
-        return Artifact(self.folder / written["path"], written["digest"])
+        return Artifact(self.folder / written["path"], written["digest"], written.get("files", {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,21 +152,25 @@ def key_digests(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]
 
 
 def verify(name: str, artifact: Artifact) -> None:
-    """Refuse an artifact whose bytes are not the ones that were committed."""
-    if not artifact.path.exists() or _describe(artifact.path)["digest"] != artifact.digest:
-        raise Refused(
-            f"artifact '{name}' is damaged: {artifact.path} is not what was committed; "
-            f"remove {artifact.path.parent} to make it again"
-        )
+    """Refuse an artifact whose bytes are not the ones that were committed; of a folder, name the file."""
+    found: dict[str, Any] = _describe(artifact.path) if artifact.path.exists() else {}
+    if found.get("digest") == artifact.digest:
+        return
+    before, now = artifact.files, found.get("files", {})
+    which = next((each for each in sorted(before | now) if before.get(each) != now.get(each)), "") if before and now else ""
+    raise Refused(
+        f"artifact '{name}' is damaged: {artifact.path / which} is not what was committed; "
+        f"remove {artifact.path.parent} to make it again"
+    )
 
 
-def _describe(path: Path) -> dict[str, str]:
+def _describe(path: Path) -> dict[str, Any]:
     if path.is_file():
         return {"path": path.name, "digest": digest_file(path)}
     if not path.is_dir():
         raise FileNotFoundError(2, "the stage did not write it", str(path))
     files = {str(p.relative_to(path)): digest_file(p) for p in sorted(path.rglob("*")) if p.is_file() and p.name != COST}
-    return {"path": path.name, "digest": digest_json(files)}
+    return {"path": path.name, "digest": digest_json(files), "files": files}
 
 
 def _slug(name: str) -> str:

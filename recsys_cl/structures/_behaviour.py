@@ -5,10 +5,11 @@ from __future__ import annotations
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.values import Interactions
 from recsys_cl.ops.adjacency import Adjacency, connect
+from recsys_cl.ops.ordering import Ordering
 
 
-def of_type(met: Interactions, name: str, who: str) -> Adjacency:
-    """The pairs with an event of type ``name``, whatever else there is; what came later than train is of no type.
+def of_type(met: Interactions, name: str, who: str, ordering: Ordering | None = None) -> Adjacency:
+    """The pairs with an event of type ``name``, in ``ordering``; what came later than train is of no type.
 
     Raises:
         Refused: there are none; the message begins with ``who`` asked for them.
@@ -17,4 +18,4 @@ def of_type(met: Interactions, name: str, who: str) -> Adjacency:
     if had is None or not had.any():
         hint = nearest(name, met.behaviours) if met.behaviours else "prepare.behaviours = true keeps types of event"
         raise Refused(f"{who}: no interaction of train has an event '{name}'; {hint}")
-    return connect(met.shape, met.users[had], met.items[had])
+    return connect(met.shape, met.users[had], met.items[had], ordering=ordering)

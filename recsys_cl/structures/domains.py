@@ -14,6 +14,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import NegativeSampler
 from recsys_cl.core.values import Batch, Interactions, ItemFeatures, Shape
 from recsys_cl.ops.adjacency import connect
+from recsys_cl.ops.ordering import local
 from recsys_cl.ops.rows import distinct
 from recsys_cl.structures._within import Within
 from recsys_cl.structures.graph import Graph
@@ -137,7 +138,8 @@ def _side_by_side(shape: Shape, met: Interactions, numbers: Tensor) -> Domains:
     users, items = domain * shape.users + met.users[row], inside[domain, row]
     wide = Shape(len(numbers) * shape.users, int((numbers >= 0).sum()))
     seen = torch.bincount(users, minlength=wide.users).view(len(numbers), shape.users) > 0
-    return Domains(shape, Graph(wide, connect(wide, users, items)), numbers, seen)
+    graph = Graph(wide, connect(wide, users, items, ordering=local(wide, users, items)))
+    return Domains(shape, graph, numbers, seen)
 
 
 def _refuse(made: Domains, by: str, overlap: int) -> None:

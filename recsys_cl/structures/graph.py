@@ -15,9 +15,10 @@ from recsys_cl.core.protocols import NegativeSampler
 from recsys_cl.core.values import Batch, Interactions, Shape
 from recsys_cl.ops.adjacency import Adjacency, connect
 from recsys_cl.ops.dropout import InputDropout
-from recsys_cl.ops.layers import Flow
+from recsys_cl.ops.flow import Flow
 from recsys_cl.ops.low_rank import LowRank
 from recsys_cl.ops.noise import LayerNoise
+from recsys_cl.ops.ordering import local
 from recsys_cl.ops.rows import distinct
 from recsys_cl.structures._behaviour import of_type
 
@@ -103,8 +104,9 @@ class GraphFeed:
         if alone and target is None:
             raise Refused("source.alone: says that the target's graph is all there is; name one with source.target")
         self.shape = shape
-        whole = connect(shape, interactions.users, interactions.items)
-        asked = whole if target is None else of_type(interactions, target, "source.target")
+        users, items = interactions.users, interactions.items
+        whole = connect(shape, users, items, ordering=local(shape, users, items))
+        asked = whole if target is None else of_type(interactions, target, "source.target", whole.ordering)
         self._graph = Graph(shape, asked if alone else whole)
         self._users, self._items = asked.ends()
         self._sampler = sampler

@@ -14,8 +14,9 @@ from recsys_cl.views._drop import Rate, checked
 
 
 class FeatureMask:
-    """Zeroes each coordinate of each item's vectors with probability ``rate`` in [0, 1) and scales the others; hides words.
+    """Zeroes each coordinate of each item's vectors with probability ``rate`` in [0, 1) and scales the others.
 
+    Of a modality that is words, each is hidden with that probability.
     Relations: ``modality_drop`` hides whole vectors and says so; here the encoder is not told what is hidden.
     """
 

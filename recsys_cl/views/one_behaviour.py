@@ -34,5 +34,5 @@ class OneBehaviour:
             Refused: types of event were not kept, or there is no such one.
         """
         if self._made is None:
-            self._made = of_type(self._met, self._behaviour, "views: 'one_behaviour'")
+            self._made = of_type(self._met, self._behaviour, "views: 'one_behaviour'", source.adjacency.ordering)
         return replace(source, adjacency=self._made, walk=(), low_rank=None)

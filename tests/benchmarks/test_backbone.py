@@ -34,7 +34,9 @@ SMALL = ["override.encoder.dim=8", "override.sampler.negatives=8"]
 def test_nothing_but_the_contrast_differs(name: str, tmp_path: Path) -> None:
     (path := tmp_path / "small.toml").write_text(PIPELINE)
     made = backbone.planned(path, [name], 3).recipes()
-    plain, ours, theirs = (each.settings() for each in (made["sasrec-softmax"], made[f"with-{name}"], load_recipe(name)))
+    plain, ours, theirs = (
+        each.settings() for each in (made["sasrec-softmax"], made[f"with-{name}"], load_recipe(name.removesuffix("-cosine")))
+    )
     for key in ("source", "sampler", "encoder", "training"):
         assert ours[key] == plain[key]
     assert ours["training"]["epochs"] == 3
@@ -42,6 +44,7 @@ def test_nothing_but_the_contrast_differs(name: str, tmp_path: Path) -> None:
     assert set(ours["objectives"]) - {"softmax"} == set(theirs["objectives"]) - {"softmax", "bce"} != set()
     assert ours["views"] == theirs["views"] != plain["views"]
     assert ours["method"]["use"] == theirs["method"]["use"]
+    assert (ours["objectives"]["contrast"].get("similarity", "cosine") == "cosine") == (name in {"cl4srec", "duorec-cosine"})
     assert ours["method"]["similarity"] == plain["method"]["similarity"] == "cosine"
 
 

@@ -54,12 +54,13 @@ def test_gpu_runs_with_few_packages_and_writes_its_table(tmp_path: Path) -> None
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "gpu.json").read_text("utf-8"))
-    [row] = record["rows"]
+    row, read = record["rows"]
     assert record["device"].startswith("CPU")
     assert row["edges"] == 3_000
     assert row["steps"] == math.ceil(3_000 / 256)
     assert row["epoch_s"] == pytest.approx(row["step_ms"] * row["steps"] / 1e3)
     assert row["evaluation_ms"] > 0
+    assert (read["recipe"], read["precision"], read["steps"]) == ("sasrec-softmax", "bf16", math.ceil(200 / 64))
     assert "tiny" in done.stdout
 
 

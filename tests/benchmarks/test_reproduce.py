@@ -53,6 +53,18 @@ def test_the_page_sets_ours_beside_what_was_published(tmp_path: Path) -> None:
     assert len({line.count("|") for line in reproduced.page(tmp_path).splitlines() if line.startswith("|")}) == 1
 
 
+def test_seeds_are_one_sentence_for_each_variant_and_no_rows(tmp_path: Path) -> None:
+    for label, value in (("", 0.1), ("seed 2", 0.2), ("rotary", 0.3), ("rotary seed 2", 0.5), ("rotary seed 3", 0.4)):
+        keep(tmp_path, label=label, test={"hit_rate@10": value, "ndcg@10": value / 2})
+    text = reproduced.page(tmp_path)
+    assert [line.split(" | ")[0] for line in text.splitlines() if "| hit_rate@10" in line] == [
+        "| sasrec-softmax (rotary)",
+        "| sasrec-softmax",
+    ]
+    assert "sasrec-softmax, 2 seeds: hit_rate@10 0.1500 ± 0.0707, ndcg@10 0.0750 ± 0.0354 (mean ± standard deviation)." in text
+    assert "sasrec-softmax (rotary), 3 seeds: hit_rate@10 0.4000 ± 0.1000" in text
+
+
 @pytest.mark.parametrize(("family", "data"), [(f, d) for f, each in reproduce.DATA.items() for d in each])
 def test_what_is_laid_over_a_pipeline_is_that_recipe_refitted(family: str, data: str) -> None:
     changes = reproduce.assignments("sasrec-bce", ["evaluation.exclude_seen=false"])[1::2]
@@ -83,7 +95,15 @@ def test_each_is_run_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "toys: left out" in capsys.readouterr().out
     run("--set", "override.encoder.positions=rotary", "--label", "rotary")
     assert len(runs) == 2
-    assert sorted(path.name for path in out.rglob("*.json")) == ["sasrec-softmax.json", "sasrec-softmax@rotary.json"]
+    run("--set", "override.encoder.positions=rotary", "--label", "rotary", "--seeds", "2")
+    assert runs[2:] == [
+        ("sequence", "sasrec-softmax", "beauty", "rotary seed 2", ["override.encoder.positions=rotary", "seed=2"])
+    ]
+    assert sorted(path.name for path in out.rglob("*.json")) == [
+        "sasrec-softmax.json",
+        "sasrec-softmax@rotary-seed-2.json",
+        "sasrec-softmax@rotary.json",
+    ]
     assert "sasrec-softmax" in (tmp_path / "results.md").read_text()
     with pytest.raises(SystemExit):
         run("--set", "seed=2")

@@ -31,6 +31,7 @@ def test_a_line_that_cron_keeps_is_kept(line: str) -> None:
         ("5-1 * * * *", "minute: '5-1' goes backwards"),
         ("*/0 * * * *", r"minute: '\*/0' is no range"),
         ("1,,2 * * * *", "minute: '' is no number"),
+        ("\u0663 * * * *", "minute: '\u0663' is no number"),
         ("0 0 31 2 *", "none of these months has a day 31"),
         ("@nightly", "'@nightly' is none of @hourly"),
     ],

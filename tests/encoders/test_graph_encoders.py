@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,8 @@ from recsys_cl.ops.carry import carry
 from recsys_cl.ops.dropout import InputDropout
 from recsys_cl.ops.low_rank import factorise
 from recsys_cl.ops.noise import LayerNoise
-from tests.graphs import SHAPE, dense, generator, graph
+from recsys_cl.structures.graph import Graph
+from tests.graphs import SHAPE, dense, disordered, generator, graph
 
 USERS, ITEMS = torch.tensor([5, 1, 6, 0]), torch.tensor([3, 0, 4])
 REQUESTS = {
@@ -46,12 +48,13 @@ def slow_egcf(table: Tensor, layers: int, aggregate: str) -> tuple[Tensor, Tenso
     return sum(u for u, _ in total), sum(i for _, i in total)
 
 
+@pytest.mark.parametrize("made", [graph, disordered])
 @pytest.mark.parametrize("aggregate", ["parallel", "alternate"])
 @pytest.mark.parametrize("layers", [1, 3])
-def test_egcf_is_its_definition(aggregate: str, layers: int) -> None:
+def test_egcf_is_its_definition(aggregate: str, layers: int, made: Callable[[], Graph]) -> None:
     module = EGCF(SHAPE, generator(1), dim=4, layers=layers, aggregate=aggregate).double()
     table = module.table.detach().clone().requires_grad_()
-    [found] = module([graph()], USERS, ITEMS)
+    [found] = module([made()], USERS, ITEMS)
     users, items = slow_egcf(table, layers, aggregate)
     weights = torch.randn(4, 3, dtype=torch.float64, generator=generator(2))
     for one, other in ((found.users, users[USERS]), (found.items, items[ITEMS])):
@@ -70,10 +73,11 @@ def test_a_carried_product_has_the_transposed_one_as_gradient() -> None:
     assert torch.autograd.gradcheck(lambda values: carry(by_user, by_item, values), (table,))
 
 
-def test_simplex_mixes_a_user_with_the_items_met() -> None:
+@pytest.mark.parametrize("made", [graph, disordered])
+def test_simplex_mixes_a_user_with_the_items_met(made: Callable[[], Graph]) -> None:
     module = SimpleX(SHAPE, generator(1), dim=4, share=0.3, init="normal").double()
     module.eval()
-    [found] = module([graph()], USERS, ITEMS)
+    [found] = module([made()], USERS, ITEMS)
     own, catalogue = module.table[: SHAPE.users], module.table[SHAPE.users :]
     for row, user in zip(found.users, USERS.tolist(), strict=True):
         met = [item for u, item in zip(*(end.tolist() for end in graph().adjacency.ends()), strict=True) if u == user]

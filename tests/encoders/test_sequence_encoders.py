@@ -87,8 +87,8 @@ def caser(made: Any, history: list[int]) -> Tensor:
 def average(made: Any, history: list[int]) -> Tensor:
     states = []
     for end in range(1, len(history) + 1):
-        weights = torch.tensor([0.6 ** (end - 1 - t) for t in range(end)], dtype=torch.float64)
-        states.append(made.answer((weights / weights.sum()) @ vectors(made, history[:end])))
+        weights = [torch.tensor([decay ** (end - 1 - t) for t in range(end)], dtype=torch.float64) for decay in made.decays]
+        states.append(made.answer(torch.cat([(one / one.sum()) @ vectors(made, history[:end]) for one in weights])))
     return torch.stack(states)
 
 
@@ -114,7 +114,7 @@ CASES = [
     Case(gru, {"dim": 4, "width": 6, "layers": 2}),
     Case(cnn, {"dim": 4, "dilations": [1, 2]}),
     Case(caser, {"dim": 4, "window": 4, "horizontal": 3, "vertical": 2}),
-    Case(average, {"dim": 4, "decay": 0.6}),
+    Case(average, {"dim": 4, "decay": [0.2, 0.6]}),
 ]
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
@@ -208,6 +208,8 @@ def test_half_precision_training_has_finite_gradients(case: Case) -> None:
         (CASES[2], "window", 0),
         (CASES[3], "decay", 0.0),
         (CASES[3], "decay", 1.1),
+        (CASES[3], "decay", []),
+        (CASES[3], "decay", [0.5, 0.0]),
     ],
     ids=str,
 )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Shape
+from recsys_cl.encoders._attention import layout
 from recsys_cl.encoders.transformer import Transformer
 from recsys_cl.ops.ragged import offsets_of
 from recsys_cl.structures.sequences import Sequences
@@ -120,6 +121,19 @@ def test_company_changes_no_output(*, causal: bool) -> None:
     torch.testing.assert_close(together, alone, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("positions", ["learned", "rotary"])
+def test_rows_of_unlike_length_lie_in_grids_of_their_own_and_answer_as_alone(positions: str) -> None:
+    made = encoder(positions=positions, dim=8, max_length=16)
+    rows = [[7], [1, 4, 2], [3, 3, 9, 0, 5, 2, 8, 6], [*range(11), 1, 2, 3], [11, 2], [4], [5, 0, 6, 1, 9], *([[8]] * 9)]
+    together = sequences(rows)
+    lies = layout(together, None, None)
+    assert [count for count, _ in lies.grids] == [13, 1, 2]
+    assert sum(count * width for count, width in lies.grids) < len(rows) * 14 / 2
+    alone = torch.cat([slowly(made, row) for row in rows])
+    torch.testing.assert_close(states(made, together), alone)
+    torch.testing.assert_close(states(made, together.at_the_end()), alone[together.offsets[1:] - 1])
+
+
 def test_a_state_is_that_of_the_history_up_to_it() -> None:
     made = encoder()
     full = states(made, sequences([[3, 3, 9, 0, 5]]))
@@ -179,6 +193,12 @@ def test_initialisation_comes_from_the_generator_alone() -> None:
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_items_begin_as_wide_as_asked_for() -> None:
+    wide, narrow = (Transformer(Shape(1, 4_000), seed(1), dim=8, spread=spread) for spread in (None, 0.02))
+    assert float(wide.items.detach().std()) == pytest.approx(8**-0.5, rel=0.02)
+    assert float(narrow.items.detach().std()) == pytest.approx(0.02, rel=0.02)
 
 
 def test_rotary_attention_sees_distances_alone_and_order() -> None:

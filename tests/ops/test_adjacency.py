@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import Tensor
 
 from recsys_cl.core.values import Shape
 from recsys_cl.ops.adjacency import connect
-from tests.graphs import SHAPE, generator, graph, pairs
+from recsys_cl.ops.propagate import propagate
+from recsys_cl.structures.graph import Graph
+from tests.graphs import SHAPE, dense, disordered, generator, graph, pairs
 
 
 def test_a_repeated_pair_is_one_edge() -> None:
@@ -30,21 +35,46 @@ def test_the_order_of_pairs_is_nothing() -> None:
     assert torch.equal(one.back, other.back)
 
 
+@pytest.mark.parametrize("made", [graph, disordered])
 @pytest.mark.parametrize("seed", range(5))
-def test_leaving_edges_out_is_building_from_the_rest(seed: int) -> None:
-    whole = graph(seed).adjacency
+def test_leaving_edges_out_is_building_from_the_rest(seed: int, made: Callable[[int], Graph]) -> None:
+    whole = made(seed).adjacency
     for round_ in range(2):  # twice, so that an already smaller graph is made smaller
         kept = torch.rand(whole.edges, generator=generator(seed + round_)) < 0.7
         before = [tensor.clone() for tensor in (whole.matrix.columns, whole.matrix.weights, whole.back)]
         users, items = whole.ends()
-        left, expected = whole.keep(kept), connect(SHAPE, users[kept], items[kept], dtype=torch.float64)
+        left, expected = whole.keep(kept), connect(SHAPE, users[kept], items[kept], torch.float64, whole.ordering)
         for found, wanted in [(left.matrix.starts, expected.matrix.starts), (left.matrix.columns, expected.matrix.columns)]:
             assert torch.equal(found, wanted)
         assert torch.equal(left.back, expected.back)
+        assert left.ordering is whole.ordering
         assert torch.equal(left.matrix.weights, expected.matrix.weights)
         after = (whole.matrix.columns, whole.matrix.weights, whole.back)
         assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
         whole = left
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_another_order_of_nodes_is_the_same_graph(seed: int) -> None:
+    plain, other = graph(seed).adjacency, disordered(seed).adjacency
+    assert sorted(zip(*map(Tensor.tolist, plain.ends()), strict=True)) == sorted(
+        zip(*map(Tensor.tolist, other.ends()), strict=True)
+    )
+    assert torch.equal(plain.degrees(), other.degrees())
+    assert torch.equal(dense(plain), dense(other))
+    at = other.ordering.places
+    identity = torch.eye(12, dtype=torch.float64)
+    assert torch.allclose(propagate(other.matrix, identity)[at][:, at], dense(plain), atol=1e-12)
+
+
+@pytest.mark.parametrize("made", [graph, disordered])
+def test_what_users_met_is_named_by_number(made: Callable[[], Graph]) -> None:
+    adjacency, users = made().adjacency, torch.tensor([6, 0, 3, 3])
+    found = adjacency.met(users)
+    pairs_met = list(zip(*map(Tensor.tolist, adjacency.ends()), strict=True))
+    for row, user in enumerate(users.tolist()):
+        items = found.columns[found.starts[row] : found.starts[row + 1]].tolist()
+        assert sorted(items) == sorted(item for who, item in pairs_met if who == user)
 
 
 def test_keeping_all_edges_changes_no_bit() -> None:

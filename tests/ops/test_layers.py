@@ -6,17 +6,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from recsys_cl.ops import layers
+from recsys_cl.ops import layers, pull
 from recsys_cl.ops.adjacency import Rows
 from recsys_cl.ops.dropout import InputDropout
-from recsys_cl.ops.layers import Flow, Request, layered
+from recsys_cl.ops.flow import Flow, Request
+from recsys_cl.ops.layers import layered
 from recsys_cl.ops.low_rank import LowRank
 from recsys_cl.ops.noise import LayerNoise, disturb
+from recsys_cl.ops.ordering import unplaced
 from recsys_cl.ops.propagate import propagate
-from tests.graphs import dense, generator, graph
+from tests.graphs import dense, disordered, generator, graph
 
 ROWS = torch.tensor([9, 2, 0, 11, 5])
 A, B, C = (graph(seed).adjacency for seed in range(3))
+D, E = (disordered(seed).adjacency for seed in range(2))
 NODES, DIM = 12, 4
 LOW = LowRank(*torch.randn(2, NODES, 3, dtype=torch.float64, generator=generator(9)))
 OTHER = LowRank(*torch.randn(2, NODES, 2, dtype=torch.float64, generator=generator(10)))
@@ -42,6 +45,8 @@ CASES = {
         (0.5, 0.25, 0.25),
     ),
     "all requests": ([Flow((A, B)), Flow((A, B), low_rank=LOW, dropout=ZEROS), Flow((A, B), low_rank=LOW)], (0.2, 0.5, 0.3)),
+    "in another order": ([Flow((D, D)), Flow((D, E), LayerNoise(0.1, 1)), Flow((D, D), low_rank=LOW)], (0.2, 0.5, 0.3)),
+    "in several orders": ([Flow((A, B)), Flow((D, E)), Flow((E, E), dropout=ZEROS)], (0.2, 0.5, 0.3)),
     "noise on a smaller graph": ([Flow((A, A)), Flow((B, B), LayerNoise(0.3, 4))], (0.0, 0.5, 0.5)),
 }
 
@@ -58,14 +63,17 @@ def slowly(table: Tensor, flow: Flow, request: Request) -> tuple[Tensor, ...]:
     rows = [state[request.rows]]
     for layer, adjacency in enumerate(flow.adjacencies, 1):
         if flow.low_rank:
-            rows.append((flow.low_rank.left @ flow.low_rank.right.T @ state)[request.rows])
+            left, right = (unplaced(side, flow.ordering) for side in (flow.low_rank.left, flow.low_rank.right))
+            rows.append((left @ right.T @ state)[request.rows])
             state = dense(adjacency) @ state
             continue
         state = dense(adjacency) @ state
         if layer == len(flow.adjacencies):
             state = state[request.rows]
         if flow.noise and rng:
-            state = state + flow.noise.eps * state.sign() * unit_noise((len(state), DIM), rng)
+            drawn = unit_noise((len(state), DIM), rng)
+            drawn = drawn if layer == len(flow.adjacencies) else unplaced(drawn, flow.ordering)
+            state = state + flow.noise.eps * state.sign() * drawn
         rows.append(state if layer == len(flow.adjacencies) else state[request.rows])
     return sum(share * row for share, row in zip(request.shares, rows, strict=True)), *rows
 
@@ -110,6 +118,7 @@ def test_shared_products_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> N
         return propagate(matrix, values)
 
     monkeypatch.setattr(layers, "propagate", counted)
+    monkeypatch.setattr(pull, "propagate", counted)
     flows, shares = CASES["simgcl"]
     outs = layered(table(), flows, Request(ROWS, shares))
     whole, some = A.matrix.columns.numel(), A.matrix.only(ROWS).columns.numel()
@@ -127,6 +136,7 @@ def test_a_low_rank_view_costs_no_sparse_product_of_its_own(monkeypatch: pytest.
         return propagate(matrix, values)
 
     monkeypatch.setattr(layers, "propagate", counted)
+    monkeypatch.setattr(pull, "propagate", counted)
     flows, shares = CASES["lightgcl"]
     outs = layered(table(), flows, Request(ROWS, shares))
     sum(out.sum() for flow in outs for out in flow).backward()

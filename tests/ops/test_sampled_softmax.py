@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_cl.ops import sampled_softmax as module
+from recsys_cl.ops import shared_softmax as shared
 from recsys_cl.ops.sampled_softmax import sampled_softmax
 from recsys_cl.ops.similarity import similarity_of
+from recsys_cl.ops.twice import twice_differentiable
 
 
 def tensors(seed: int, queries: int = 6, candidates: int = 9, dim: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -48,20 +50,39 @@ def test_negatives_of_each_query_equal_a_loop(dense, seed, drawn, corrected):
         assert torch.autograd.gradcheck(lambda x, y: sampled_softmax(x, y, positive, negative, **how), (q, c))
 
 
-@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("for_all", [True, False])
 @pytest.mark.parametrize("in_batch", [0, 4, 9])
-def test_shared_and_mixed_negatives_equal_a_loop(shared, in_batch):
+def test_shared_and_mixed_negatives_equal_a_loop(for_all, in_batch):
     q, c, positive = tensors(3)
     negative = (
-        torch.tensor([8, 2, 8]) if shared else torch.tensor([[8, 2, 8], [1, 1, 1], [0, 4, 5], [3, 3, 2], [7, 6, 5], [8, 8, 8]])
+        torch.tensor([8, 2, 8]) if for_all else torch.tensor([[8, 2, 8], [1, 1, 1], [0, 4, 5], [3, 3, 2], [7, 6, 5], [8, 8, 8]])
     )
-    each = [negative.tolist()] * len(q) if shared else negative.tolist()
+    each = [negative.tolist()] * len(q) if for_all else negative.tolist()
     log_expected = torch.linspace(-1, 1, len(c), dtype=torch.float64)
     expected = slow(q, c, positive, [[*rows, *range(in_batch)] for rows in each], 0.5, "dot", log_expected)
     how = {"temperature": 0.5, "log_expected": log_expected, "in_batch": in_batch}
     assert float(sampled_softmax(q, c, positive, negative, **how)) == pytest.approx(expected, abs=1e-9)
     q.requires_grad_(), c.requires_grad_()
     assert torch.autograd.gradcheck(lambda x, y: sampled_softmax(x, y, positive, negative, **how), (q, c))
+
+
+@pytest.mark.parametrize("block", [1, 7, 2**20])
+@given(seed=st.integers(0, 10_000), drawn=st.integers(1, 12), corrected=st.booleans(), name=st.sampled_from(["dot", "cosine"]))
+@settings(max_examples=15, deadline=None)
+def test_negatives_of_all_queries_equal_a_loop_block_by_block(block, seed, drawn, corrected, name):
+    """More negatives than items: each is drawn more than once, and every query's own answer is among them."""
+    q, c, positive = tensors(seed)
+    negative = torch.randint(len(c), (drawn,), generator=torch.Generator().manual_seed(seed))
+    log_expected = torch.linspace(-2, 1, len(c), dtype=torch.float64) if corrected else None
+    how = {"temperature": 0.5, "similarity": name, "log_expected": log_expected}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shared, "_BLOCK", block)
+        expected = slow(q, c, positive, [negative.tolist()] * len(q), 0.5, name, log_expected)
+        assert float(sampled_softmax(q, c, positive, negative, **how)) == pytest.approx(expected, abs=1e-9)
+        q.requires_grad_(), c.requires_grad_()
+        assert torch.autograd.gradcheck(lambda x, y: sampled_softmax(x, y, positive, negative, **how), (q, c))
+        with twice_differentiable():
+            assert sampled_softmax(q, c, positive, negative, **how).item() == pytest.approx(expected, abs=1e-9)
 
 
 def test_an_accidental_hit_is_no_negative():

@@ -11,8 +11,8 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,7 +88,7 @@ class Deployment:
         arguments[arguments.index("--port") + 1] = str(self.port)
         environment = {**os.environ, **settings, "HOME": str(self.root / "user"), "DAGSTER_HOME": str(self.root / "home")}
         environment |= {"PYTHONPATH": str(ROOT), "RECSYS_CL_PIPELINES": "pipelines", "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
-        with (self.root / "log").open("a") as log:
+        with (self.root / "log").open("a") as log, _heard(signal.SIGINT):
             self._running = subprocess.Popen(
                 [sys.executable, "-m", "dagster", *arguments],
                 cwd=self.root,
@@ -164,6 +164,19 @@ class Deployment:
             )
         except OSError:
             return False
+
+
+@contextmanager
+def _heard(number: signal.Signals) -> Iterator[None]:
+    """A process that is started meanwhile hears the signal, however this one was started.
+
+    What a shell starts in the background ignores SIGINT, programs inherit that, and Dagster then ignores SIGTERM, too.
+    """
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def free_port() -> int:

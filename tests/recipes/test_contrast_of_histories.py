@@ -32,6 +32,10 @@ def made(name: str, data: Interactions, *changes: dict[str, Any]) -> Assembly:
     return assemble(load_recipe(name, small, few, *changes), data, 1, torch.device("cpu"))
 
 
+def rows_of(source: Any) -> list[list[int]]:
+    return [part.tolist() for part in source.tokens.split(source.lengths.tolist())]
+
+
 @pytest.mark.parametrize("view", NOTHING, ids=lambda view: view[0]["use"])
 def test_views_that_alter_nothing_are_bit_equal_and_their_loss_is_known(view: list[dict[str, Any]]) -> None:
     built = made("cl4srec", log(), {"views": view * 2})
@@ -45,6 +49,24 @@ def test_views_that_alter_nothing_are_bit_equal_and_their_loss_is_known(view: li
     expected = 0.1 * (alike.logsumexp(1) - alike.diagonal()).mean()
     found = built.method.losses(batch, torch.Generator().manual_seed(0))["contrast"]
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SEQUENCE)
+def test_neither_batches_nor_views_hold_what_was_held_out(name: str) -> None:
+    """Items 12 to 19 are those of the held-out parts alone, and a user's own target is not in what is read before it."""
+    known = replace(log(), shape=Shape(SHAPE.users, 20))
+    built = made(name, known)
+    rng = torch.Generator().manual_seed(0)
+    for _ in range(5):
+        for batch in built.feed.training(rng):
+            views = [view(batch.source, rng) for view in built.method.module.views]
+            for source in (batch.source, *views):
+                assert set(source.tokens.tolist()) <= {*range(SHAPE.items), 20}  # 20: hidden
+    for source, users in built.feed.inference(torch.arange(SHAPE.users)):
+        newest = known.by_user()
+        assert all(
+            set(row) <= {*newest.row(user).tolist(), 20} for row, user in zip(rows_of(source), users.tolist(), strict=True)
+        )
 
 
 @pytest.mark.parametrize("name", ["cl4srec", "coserec", "duorec"])

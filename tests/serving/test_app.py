@@ -15,6 +15,7 @@ import pytest
 from recsys_cl.core.errors import Unavailable
 from recsys_cl.serving.answer import recommend, similar
 from recsys_cl.serving.live import Live
+from recsys_cl.serving.question import Limits
 from recsys_cl.serving.server import bind, make_server
 
 pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
@@ -196,9 +197,15 @@ def test_openapi_says_what_can_come_back(port):
     assert [each["name"] for each in paths["/similar"]["get"]["parameters"]] == ["item_id", "k"]
 
 
-def test_an_id_longer_than_a_request_line_is_a_4xx(port):
+def test_a_megabyte_of_an_id_is_told_its_limit_in_an_address_too(port):
+    for path, name in (("/recommend", "user_id"), ("/similar", "item_id")):
+        status, text = ask(port, "GET", f"{path}?{name}=" + "x" * 2**20)
+        assert (status, json.loads(text)) == (400, {"error": f"{name} must have 1 to 1024 bytes, not {2**20}"})
+
+
+def test_a_request_line_without_end_is_a_4xx(port):
     with socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(b"GET /recommend?user_id=" + b"x" * 2**17)
+        client.sendall(b"GET /recommend?user_id=" + b"x" * Limits().body)
         assert client.recv(12) == b"HTTP/1.1 400"
 
 

@@ -89,6 +89,7 @@ def test_linear_models_know_a_stranger_as_well_as_anybody(name, tmp_path):
     bundle = made(name, tmp_path)
     strangers = recommend(bundle, [None] * SHAPE.users, 5, [past_of(user) for user in range(SHAPE.users)])
     known = recommend(bundle, bundle.user_ids, 5, [None] * SHAPE.users)
+    assert set(strangers["source"].to_pylist()) == {"folded"}
     assert strangers["score"].to_pylist() == pytest.approx(known["score"].to_pylist(), rel=1e-4, abs=1e-5)
 
 
@@ -113,6 +114,8 @@ def test_graphs_fold_a_stranger_in_by_their_own_propagation(name, with_table, tm
     expected = total / (layers + with_table)
     found = bundle.reader.vectors(Ragged(history, torch.tensor([0, 4])))
     torch.testing.assert_close(found[0].double(), expected, rtol=1e-5, atol=1e-7)
+    answer = recommend(bundle, [None, "u01", "nobody"], 2, [["i03", "i11"], None, None])
+    assert answer["source"].to_pylist() == ["folded"] * 2 + ["personal"] * 2 + ["popular"] * 2
 
 
 @pytest.mark.parametrize(("name", "steps"), [("meta-mf", 5), ("anil-sasrec", 3), ("proto-cold", 0)])

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import numpy as np
@@ -216,7 +217,10 @@ def test_damaged_and_foreign_models_are_refused(root, reads):
     client = open_store(root).client
     [model] = (root / "mlruns" / "artifacts" / "pipeline" / "models").glob("*/artifacts/model.py")
     model.write_text(model.read_text() + "\n# more\n")
-    with pytest.raises(Refused, match="damaged or changed"):
+    with pytest.raises(Refused, match=f"{re.escape(str(model))}: damaged or changed"):
+        load_bundle("models:/planted@champion", root=root)
+    client.delete_model_version_tag("planted", "1", "recsys_cl.files")  # as of a version that an older package registered
+    with pytest.raises(Refused, match=f"the files in {re.escape(str(model.parent))} are not the registered ones"):
         load_bundle("models:/planted@champion", root=root)
     client.delete_model_version_tag("planted", "1", "recsys_cl.sha256")
     with pytest.raises(Refused, match="by other means"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ import pytest
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Job
 from recsys_cl.stages.runner import Outcome, needed_for, run_stages
-from recsys_cl.stages.store import Store
+from recsys_cl.stages.store import Store, verify
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +55,20 @@ class Step:
         text = " ".join([*(path.read_text() for path in job.reads.values()), self.word])
         job.out(self.writes[0]).write_text(text)
         return {"letters": len(text)}
+
+
+@dataclass
+class Trained(Step):
+    """Its result is a folder, which ``work`` makes."""
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        return ("model",)
+
+    def run(self, job: Job) -> Mapping[str, float]:
+        assert self.work
+        self.work(job)
+        return {}
 
 
 def chain() -> list[Step]:
@@ -157,6 +172,21 @@ def test_a_damaged_artifact_is_refused_by_name_before_it_is_used(tmp_path: Path,
         run(changed, tmp_path)
 
 
+@pytest.mark.parametrize("harm", ["change", "remove", "add"])
+def test_of_a_damaged_folder_the_file_is_named(tmp_path: Path, harm: str) -> None:
+    def work(job: Job) -> None:
+        job.out("model").mkdir()
+        for name in ("recipe.json", "weights"):
+            (job.out("model") / name).write_text(name)
+
+    [artifact] = run([Trained("a", work=work)], tmp_path).artifacts.values()
+    verify("model", artifact)
+    file = artifact.path / ("more" if harm == "add" else "weights")
+    file.unlink() if harm == "remove" else file.write_text("weight5")
+    with pytest.raises(Refused, match=f"artifact 'model' is damaged: {re.escape(str(file))} is not what was committed"):
+        verify("model", artifact)
+
+
 def test_the_receipt_says_what_was_done(tmp_path: Path) -> None:
     outcome = run(chain(), tmp_path)
     receipt = json.loads((outcome.artifacts["out/b/x"].path.parent / "receipt.json").read_text())
@@ -176,23 +206,13 @@ def test_what_a_folder_cost_is_kept_and_is_no_part_of_it(tmp_path: Path) -> None
         (job.out("model") / "cost.json").write_text(json.dumps({"seconds": next(seconds)}))
 
     @dataclass
-    class Trained(Step):
-        @property
-        def writes(self) -> tuple[str, ...]:
-            return ("model",)
-
-        def run(self, job: Job) -> Mapping[str, float]:
-            work(job)
-            return {}
-
-    @dataclass
     class Measured(Step):
         def run(self, job: Job) -> Mapping[str, float]:
             self.runs += 1
             job.out(self.writes[0]).write_text((job.reads["model"] / "weights").read_text())
             return {}
 
-    steps = [Trained("train"), Measured("evaluate", reads=("model",))]
+    steps = [Trained("train", work=work), Measured("evaluate", reads=("model",))]
     first = run(steps, tmp_path)
     again = run(steps, tmp_path, force="train")
     assert [done.status for done in again.done] == ["done", "skipped"]

@@ -23,7 +23,7 @@ from recsys_cl.methods.contrastive import Contrastive
 from recsys_cl.stages import fitting
 from recsys_cl.stages.assemble import assemble, device_of
 from recsys_cl.stages.train import TrainStage
-from recsys_cl.training import checkpoint
+from recsys_cl.training import checkpoint, loop
 from recsys_cl.training.precision import Bfloat16
 from recsys_cl.views.layer_noise import LayerNoiseView
 
@@ -34,6 +34,7 @@ READ_CONTENT = ("multimodal", "cross-domain")
 CONTENT_TOO = ("content-profile", "meta-content")
 FROM_LOGS = [n for n in recipe_names() if load_recipe(n).family not in READ_CONTENT and n not in CONTENT_TOO]
 """Those that read the items' features as well learn in tests/test_modal_recipes.py and tests/test_cross_recipes.py."""
+TRAINED = [name for name in FROM_LOGS if load_recipe(name).family != "baseline"]
 SMALL = {"source": {"batch_size": 64}, "encoder": {"dim": 16}}
 MORE_STEPS = {"source": {"batch_size": 16}}
 OWN_NEGATIVES = {"sampler": {"shared": False, "negatives": 32}}  # a good part of what is drawn for all is one's own
@@ -130,7 +131,7 @@ def test_every_recipe_trains_through_the_one_stage(job_in, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in FROM_LOGS if load_recipe(name).family != "baseline"])
+@pytest.mark.parametrize("name", TRAINED)
 def test_every_recipe_learns_the_planted_blocks(job_in, name):
     """The held-out item is one of the twelve of its block that are left: knowing the blocks means recall@12 near 1.
 
@@ -178,6 +179,31 @@ def test_killed_between_epochs_it_ends_in_the_same_bytes(job_in, monkeypatch, na
     again = cut.out(stage.writes[0])
     for file in ("weights.safetensors", "history.jsonl", "recipe.json"):
         assert (again / file).read_bytes() == (whole / file).read_bytes(), file
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRAINED)
+def test_whatever_the_recipe_stopped_in_mid_epoch_it_ends_in_the_same_bytes(job_in, monkeypatch, name):
+    stage, steps = _stage(name, epochs=3, patience=3), []
+    monkeypatch.setattr(loop, "heed", lambda: steps.append("whole"))
+    whole = _model(stage, job_in("whole"))
+    middle, cut = len(steps) // 2 + 1, job_in("cut")
+
+    def stopped():
+        steps.append("cut")
+        if steps.count("cut") == middle:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "heed", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        stage.run(cut)
+    shutil.rmtree(cut.scratch / "out", ignore_errors=True)
+    again = _model(stage, cut)
+    assert middle < steps.count("cut") < middle + steps.count("whole"), "it went on from a checkpoint, and not from the start"
+    for file in ("weights.safetensors", "history.jsonl", "recipe.json"):
+        assert (again / file).read_bytes() == (whole / file).read_bytes(), file
+    one, other = (json.loads((folder / "summary.json").read_text()) for folder in (whole, again))
+    assert (other["valid"], other["epochs"], other["epochs_run"]) == (one["valid"], one["epochs"], one["epochs_run"])
 
 
 def test_what_ran_before_in_the_process_changes_nothing_and_nothing_is_left_changed(job_in):

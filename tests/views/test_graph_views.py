@@ -12,7 +12,8 @@ import torch
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Shape
-from recsys_cl.ops.layers import Request, layered
+from recsys_cl.ops.flow import Request
+from recsys_cl.ops.layers import layered
 from recsys_cl.structures.graph import Graph
 from recsys_cl.views.chain import Chain
 from recsys_cl.views.edge_drop import EdgeDrop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 from typing import NoReturn
@@ -17,14 +17,15 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 _NO_FILE = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
-def locate(paths: str | Sequence[str], endings: Sequence[str]) -> list[Path]:
+def locate(paths: str | Sequence[str], endings: Sequence[str], *, data_sets: bool = False) -> list[Path]:
     """Every file named, sorted by name, each once; a folder stands for its files with one of ``endings``, at any depth.
 
     ``${NAME}`` is an environment variable and ``${NAME:-fallback}`` one that may be absent; ``~`` is the home folder.
     Endings are matched in any case. What begins with ``.`` or ``_`` inside a folder is another tool's and passed over.
+    With ``data_sets`` the files of data sets, which are no logs, are left to the caller.
 
     Raises:
-        Refused: a path that names no file, or something that is none: a pipe, a device, a link to nothing.
+        Refused: a path that names no file, or something that is none: a pipe, a device, a link to nothing; or a data set.
     """
     given = [paths] if isinstance(paths, str) else list(paths)
     if not given:
@@ -33,7 +34,20 @@ def locate(paths: str | Sequence[str], endings: Sequence[str]) -> list[Path]:
         found = {path for text in given for path in _named(expand(text), endings)}
     except OSError as error:
         raise read_fault(Path(error.filename or given[0]), error) from error
+    if not data_sets:
+        _refuse_data_sets(found)
     return sorted(found, key=lambda path: path.as_posix())
+
+
+def _refuse_data_sets(paths: Iterable[Path]) -> None:
+    """Refuse files that are parts of a data set made by ``recsys-cl ingest``, naming that."""
+    for path in sorted(paths):
+        part = path.parent
+        if part.parent.name == "parts" and (part / "part.json").is_file():
+            raise Refused(
+                f'{part.parent.parent}: a data set, not a log; a pipeline reads it as ingest.source.use = "dataset", '
+                "and logs are brought in without it"
+            )
 
 
 def expand(text: str) -> str:

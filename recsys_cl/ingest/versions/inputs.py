@@ -52,7 +52,7 @@ def find(
     reading = {"columns": dict(columns), "unit": settings.timestamp_unit, "as_of": str(settings.as_of)}
     reading |= {} if delimiter is None else {"delimiter": delimiter}
     found = []
-    for path in locate(list(paths), endings):
+    for path in locate(list(paths), endings, data_sets=True):
         try:
             kind, state, sha256 = _format(path) if form == "auto" else form, _state(path), digest_file(path)
         except OSError as error:
@@ -62,7 +62,7 @@ def find(
 
 
 def foreign(folder: Path, files: Sequence[Found]) -> list[Found]:
-    """The files that are no part of the data set at ``folder`` itself, which may lie among its logs."""
+    """The files that are no part of the data set at ``folder`` itself, which may lie among its logs; another may not."""
     own = folder.resolve()
     found = [file for file in files if own not in file.path.resolve().parents]
     if not found:

@@ -44,7 +44,7 @@ IDS = [
     *(parquet(f"user_id {kind}", table(user_id=pa.array([b"007"]).cast(kind.value_type).dictionary_encode() if pa.types.is_dictionary(kind) else pa.array([b"007"], kind)), ("007", "i", 1)) for kind in BYTES),
     *(parquet(f"user_id {array.type}", table(user_id=array), refused="'user_id' is of type .*, which no user_id can be") for array in NO_ID),
     *(parquet(f"item_id {array.type}", table(item_id=array), refused="which no item_id can be") for array in NO_ID[:6]),
-    parquet("user_id null type", table(user_id=pa.nulls(1)), refused="1 of 1 rows are bad.*line 0: user_id: is missing"),
+    parquet("user_id null type", table(user_id=pa.nulls(1)), refused="1 of 1 rows are bad.*row 0 .the first is 0.: user_id: is missing"),
     parquet("integers with a missing one", two(user_id=pa.array([2**53 + 1, None])), (str(2**53 + 1), "i", 1), bad=[(1, "user_id", "missing")]),
     parquet("a dictionary with a missing one", two(user_id=pa.array(["u", None]).dictionary_encode()), ROW, bad=[(1, "user_id", "missing")]),
     parquet("integers in a dictionary", two(user_id=pa.array([7, 8]).dictionary_encode()), ("7", "i", 1), ("8", "j", 2)),

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from recsys_cl.core.errors import Refused
+from recsys_cl.ingest.reading.locate import locate
 from recsys_cl.ingest.versions.append import append
 
 from .conftest import Keeper
@@ -40,3 +41,15 @@ def test_a_file_where_the_folder_is_to_be(keeper: Keeper, into: str) -> None:
     with pytest.raises(Refused, match="a file is there, where a data set's folder is to be"):
         append(keeper.logs / into, keeper.request(log), lambda _: None)
     assert log.read_text().endswith("u,i,1\n")
+
+
+def test_another_data_set_among_the_logs_is_named(keeper: Keeper) -> None:
+    """Its own may lie there: its files are known to be no logs."""
+    keeper.log("a.csv", [("u", "i", 1)])
+    own = append(keeper.logs / "own", keeper.request(keeper.logs), lambda _: None)
+    again = append(keeper.logs / "own", keeper.request(keeper.logs), lambda _: None)
+    assert (own["rows"], again["rows"], again["rows_deduplicated"]) == (1, 1, 1)
+    with pytest.raises(Refused, match=f"^{keeper.logs}/own: a data set, not a log"):
+        append(keeper.logs / "other", keeper.request(keeper.logs), lambda _: None)
+    with pytest.raises(Refused, match=f"^{keeper.logs}/own: a data set, not a log"):
+        locate(str(keeper.logs), (".csv", ".parquet"))  # as the sources of a pipeline do
