@@ -11,7 +11,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 SCHEDULE_ENV := DAGSTER_HOME=$(CURDIR)/.dagster DAGSTER_DISABLE_TELEMETRY=1 DO_NOT_TRACK=1 MLFLOW_DISABLE_TELEMETRY=true
 
-.PHONY: demo schedule test test-spark test-schedule test-services check format bench bench-graph bench-sequence bench-ingest \
+.PHONY: demo schedule test test-spark test-text test-schedule test-services check format bench bench-graph bench-sequence bench-ingest \
   bench-production bench-nights bench-cross reproduce-sequence reproduce-graph clean
 
 demo: $(READY)
@@ -35,6 +35,11 @@ test-spark: $(READY)
 	else echo "make test-spark needs Java 17: install it and put it on PATH" >&2; exit 2; fi
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[spark]'
 	$(TEST_ENV) $(BIN)/python -m pytest -m spark tests/ingest
+
+# Texts read by a language model; the tests make a tiny one.
+test-text: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[text]'
+	$(TEST_ENV) $(BIN)/python -m pytest tests/ingest/features/test_sentences.py
 
 # The clock, the page and three nights for real: some minutes, because a cron line has no seconds.
 test-schedule: $(SCHEDULE_READY)

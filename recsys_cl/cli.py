@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from recsys_cl import __version__
-from recsys_cl.commands import data, evidence, export, looking, pipeline, protocols, registry, report, serving, tune
+from recsys_cl.commands import data, evidence, export, looking, pipeline, protocols, registry, report, serving, tidy, tune
 from recsys_cl.core.errors import RecsysError
 from recsys_cl.core.logs import say, set_up_by_environment, structured
 from recsys_cl.core.stopping import listen, wished
@@ -49,7 +49,7 @@ def _options(
     """What stands before a command."""
 
 
-for _room in (pipeline, data, tune, protocols, report, evidence, serving, export, registry, looking):
+for _room in (pipeline, data, tune, protocols, report, evidence, serving, export, registry, tidy, looking):
     _room.attach(app)
 
 

@@ -42,7 +42,7 @@ def test_help_names_every_command_and_the_exit_codes(tmp_path: Path) -> None:
     done = cli("--help", folder=tmp_path)
     assert done.returncode == 0
     stages = ("run", "ingest", "prepare", "train", "audit", "evaluate", "report", "register")
-    looking = ("recommend", "recipes", "doctor", "serve", "promote", "rollback", "runs", "models", "Exit codes")
+    looking = ("recommend", "recipes", "doctor", "gc", "serve", "promote", "rollback", "runs", "models", "Exit codes")
     others = ("tune", "compare", "compare-protocols", *looking)
     for word in (*stages, *others):
         assert word in done.stdout
@@ -105,6 +105,19 @@ def test_a_folder_that_cannot_be_made_is_exit_3(folder: Path) -> None:
     assert done.returncode == 3, done.stderr
     assert "cannot write" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_old_results_are_taken_away_and_what_is_up_to_date_stays(folder: Path) -> None:
+    for _ in range(2):
+        assert cli("prepare", "small.toml", folder=folder).returncode == 0
+        (folder / "log.csv").write_text(LOG + "u1,i9,1700000000\n")
+    assert_refused(cli("gc", "small.toml", "--keep", "0", folder=folder), "--keep")
+    done = cli("gc", "small.toml", "--keep", "1", "--json", folder=folder)
+    gone = json.loads(done.stdout.splitlines()[-1])
+    assert [name.partition("/")[0] for name in gone["results"]] == ["ingest", "prepare"]
+    again = cli("prepare", "small.toml", "--json", folder=folder)
+    assert [stage["status"] for stage in json.loads(again.stdout.splitlines()[-1])["stages"]] == ["skipped", "skipped"]
 
 
 def test_recipes_lists_papers_and_numbers(tmp_path: Path) -> None:

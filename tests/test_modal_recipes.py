@@ -117,3 +117,17 @@ def test_an_item_met_after_training_still_counts_by_its_content(tmp_path: Path) 
 def test_without_features_the_recipe_is_refused_by_the_table_that_declares_them() -> None:
     with pytest.raises(Refused, match=r"\[prepare\.features\]"):
         assemble(load_recipe("vbpr"), blocks(), seed=1, device=torch.device("cpu"))
+
+
+@pytest.mark.slow
+def test_content_that_makes_items_long_does_not_send_adaptation_astray() -> None:
+    """At this rate each inner step overshot by more than the one before: users' vectors grew to tens of thousands."""
+    built = trained("meta-content", {"method": {"inner_rate": 0.5, "learn_rate": False}})
+    right, block = torch.zeros(BLOCKS * USERS), block_of()
+    for source, users in built.feed.inference(torch.arange(BLOCKS * USERS)):
+        with torch.no_grad():
+            found = built.method.encode(source, users)
+        assert found.users.norm(dim=1).max() < 100
+        best = (found.users @ found.items[: BLOCKS * ITEMS].T).topk(ITEMS).indices
+        right[users] = (block[best] == users[:, None] // USERS).float().mean(1)
+    assert right.mean() > 0.5, "by chance it is a quarter"

@@ -32,7 +32,13 @@ def record(name: str, valid: float, test: float) -> dict[str, Any]:
         "train_seconds": [20.4, 10.0],
         "valid": [{metric: valid * size for metric, size in figures.items()}, {"hit_rate@10": 0.2, "ndcg@10": 0.1}],
         "metrics": [
-            {"metric": metric, "a": test * size, "b": 0.05 * size, "difference": test * size - 0.05 * size, "interval": [-0.02, 0.01]}
+            {
+                "metric": metric,
+                "a": test * size,
+                "b": 0.05 * size,
+                "difference": test * size - 0.05 * size,
+                "interval": [-0.02, 0.01],
+            }
             for metric, size in figures.items()
         ],
     }
