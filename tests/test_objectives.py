@@ -105,10 +105,11 @@ OF_PARTS = {
     "reconstruct",
     "clip",
 }  # they read parts of an encoding: tests/objectives/test_parts.py
+OF_GROUPS = {"related"}  # it reads times or features: tests/objectives/test_related.py
 
 
 def test_no_objective_is_untested():
-    assert set(CHOICES) | OF_PARTS == set(names("objectives"))
+    assert set(CHOICES) | OF_PARTS | OF_GROUPS == set(names("objectives"))
 
 
 def value(objective, main, views=(), negative=EACH, **how) -> float:

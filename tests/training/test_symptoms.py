@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from recsys_cl.core.values import Batch, Encoding
+from recsys_cl.training import symptoms
 from recsys_cl.training.loop import fit
 from recsys_cl.training.plan import Plan
 from recsys_cl.training.symptoms import LASTING, Symptoms
@@ -64,10 +65,47 @@ def judge(method, feed):
 
 def train(model, folder, epochs=6, rate=0.1, **arguments):
     told = Told()
-    symptoms = Symptoms(model, told, lambda: model.encode(None, torch.arange(USERS)), label="train/toy", **arguments)
+    watched = Symptoms(model, told, lambda: model.encode(None, torch.arange(USERS)), label="train/toy", **arguments)
     plan = Plan(epochs=epochs, learning_rate=rate)
-    fit(symptoms, Feed(), judge, plan, symptoms, torch.Generator(), folder)
+    fit(watched, Feed(), judge, plan, watched, torch.Generator(), folder)
     return told.rows
+
+
+@pytest.mark.parametrize(("sign", "cosine"), [(1.0, 1.0), (-1.0, -1.0)])
+def test_terms_that_undo_each_other_are_measured(tmp_path, sign, cosine):
+    """The second term is the first one, or its negative, a tenth as large; the third is of other weights."""
+    model = Model(pull=0.5)
+    plain = model.losses
+
+    def losses(batch, rng):
+        terms = plain(batch, rng)
+        return {"fit": terms["fit"], "again": 0.1 * sign * terms["fit"], "apart": model.other.square().sum()}
+
+    model.other = nn.Parameter(torch.ones(3))
+    model.losses = losses
+    row = train(model, tmp_path, epochs=1, rate=1e-3)[0]
+    assert row["conflict/fit/again"] == pytest.approx(cosine, abs=1e-5)
+    assert row["conflict/fit/apart"] == 0
+    assert row["conflict/again/apart"] == 0
+
+
+def test_the_angle_of_two_terms_is_that_of_their_gradients(tmp_path):
+    model = Model(pull=0.5)
+    terms = model.losses(None, None)
+    slopes = [
+        torch.cat([part.flatten() for part in torch.autograd.grad(term, (model.user, model.item))]) for term in terms.values()
+    ]
+    expected = torch.nn.functional.cosine_similarity(*slopes, dim=0).item()
+    row = train(model, tmp_path, epochs=1, rate=1e-3)[0]
+    assert 0.01 < abs(expected) < 0.99
+    assert row["conflict/fit/pull"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_largest_models_go_without(tmp_path, monkeypatch):
+    monkeypatch.setattr(symptoms, "COMPARED", 10)
+    row = train(Model(pull=0.5), tmp_path, epochs=1)[0]
+    assert "gradient/fit" in row
+    assert not [name for name in row if name.startswith("conflict/")]
 
 
 def test_a_healthy_training_is_measured_and_not_warned_of(tmp_path, caplog):
