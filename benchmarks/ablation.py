@@ -1,6 +1,6 @@
 """``python -m benchmarks.ablation``: what each part of the default for histories is worth. Writes docs/sequence-default.md.
 
-`average-softmax` is trained once as it is and once for each change of ``CHANGES`` (a part away, another choice, a contrast), each
+`average-softmax` is trained once as it is and once for each of ``CHANGES`` (a part away, another choice, a contrast), each
 by the recipe's own plan and without a refit; settings are chosen by the validation column alone. Differences are paired user by
 user on the test part. A run leaves ``results/ablation/DATA/NAME.json`` and is not run again while that is there and says the
 same settings; a killed one goes on from its checkpoint.
