@@ -14,6 +14,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,9 @@ from benchmarks.measure import ROOT, keep, peak_mib
 from recsys_cl.config import load_recipe
 from recsys_cl.core.values import Encoding, Interactions, Ragged
 from recsys_cl.evaluation.rank import rank
+from recsys_cl.ops.adjacency import connect
+from recsys_cl.ops.ordering import local
+from recsys_cl.ops.propagate import propagate
 
 GOWALLA = (29_858, 40_981, 810_128)
 ASKED = {
@@ -49,8 +53,36 @@ def data() -> tuple[str, Interactions]:
 def steps(laps: int, count: int) -> dict[str, Any]:
     """A training step of each recipe beside the reference's."""
     name, interactions = data()
+    found = yardsticks(interactions)
     rows = [compare(setup, interactions, laps, count) | {"asked": ASKED[setup.method]} for setup in SETUPS]
-    return {"data": name, "rows": rows}
+    return {"data": name, "yardsticks": found, "rows": rows}
+
+
+def yardsticks(interactions: Interactions) -> dict[str, float]:
+    """What the machine gives in the same minutes, the best of some times with two threads: a step can be no faster.
+
+    One product of the adjacency with 64 columns, its nodes as they come and as training keeps them; the rate of a copy.
+    """
+    torch.set_num_threads(2)
+    shape, users, items = interactions.shape, interactions.users, interactions.items
+    table, large = torch.randn(shape.users + shape.items, 64), torch.ones(2**26)
+    target = torch.empty_like(large)
+    plain, kept = (connect(shape, users, items, ordering=order).matrix for order in (None, local(shape, users, items)))
+    return {
+        "product_ms": best(lambda: propagate(plain, table)) * 1e3,
+        "product_ordered_ms": best(lambda: propagate(kept, table)) * 1e3,
+        "copy_gb_s": 2 * 4 * large.numel() / best(lambda: target.copy_(large)) / 1e9,
+    }
+
+
+def best(work: Callable[[], object], times: int = 15) -> float:
+    """Seconds of the fastest of some runs."""
+    clocks = []
+    for _ in range(times):
+        begun = time.perf_counter()
+        work()
+        clocks.append(time.perf_counter() - begun)
+    return min(clocks)
 
 
 def full_ranking(laps: int, count: int) -> dict[str, Any]:  # noqa: ARG001 - all parts are called alike

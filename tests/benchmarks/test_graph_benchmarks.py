@@ -41,6 +41,15 @@ def _threads():
     torch.set_num_threads(before)
 
 
+def test_the_machine_is_measured_beside_the_steps() -> None:
+    found = bench.yardsticks(made_up(300, 200, 4_000))
+    assert set(found) == {"product_ms", "product_ordered_ms", "copy_gb_s"}
+    assert all(figure > 0 for figure in found.values())
+    assert bench.best(iter([None] * 3).__next__, times=3) >= 0
+    with pytest.raises(StopIteration):
+        bench.best(iter([None] * 2).__next__, times=3)
+
+
 @pytest.mark.slow
 def test_gpu_runs_with_few_packages_and_writes_its_table(tmp_path: Path) -> None:
     script = (
