@@ -47,8 +47,8 @@ def quarantine(run: Engine, rows: ir.Table, reasons: Reasons, files: Sequence[st
 def _place(bad: Mapping[str, Any]) -> str:
     """Lines are counted from 1 as editors do; rows of a table, which has no lines, from 0 as its readers do."""
     path = Path(bad["file"])
-    text = path.is_file() and not opening(path).startswith(b"PAR1")
-    return f"line {bad['line']}" if text else f"row {bad['line']} (the first is 0)"
+    table = path.is_file() and opening(path).startswith(b"PAR1")  # a name that is no UTF-8 is told otherwise than it is
+    return f"row {bad['line']} (the first is 0)" if table else f"line {bad['line']}"
 
 
 def _named(batches: Iterator[pa.RecordBatch], reasons: Reasons, files: Sequence[str]) -> Iterator[pa.RecordBatch]:
