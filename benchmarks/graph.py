@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ import torch
 from benchmarks import evaluation
 from benchmarks.graph_step import SETUPS, compare, ours, step_cost
 from benchmarks.graphs import made_up, real
-from benchmarks.measure import ROOT, keep, peak_mib
+from benchmarks.measure import ROOT, earlier, keep, peak_mib
 from recsys_cl.config import load_recipe
 from recsys_cl.core.values import Encoding, Interactions, Ragged
 from recsys_cl.evaluation.rank import rank
@@ -164,8 +165,11 @@ def main() -> None:
     unknown = set(asked.parts) - set(PARTS)
     if unknown:
         raise SystemExit(f"no part {sorted(unknown)}; valid: {', '.join(PARTS)}")
-    figures = {part: PARTS[part](asked.laps, asked.steps) for part in asked.parts or PARTS}
-    keep(asked.name, {"command": "make bench-graph", "laps": asked.laps, "steps_a_lap": asked.steps, **figures})
+    figures = earlier(asked.name, PARTS)
+    for part in asked.parts or PARTS:
+        told = {"date": datetime.now(UTC).date().isoformat(), "laps": asked.laps, "steps_a_lap": asked.steps}
+        figures[part] = {**told, **PARTS[part](asked.laps, asked.steps)}
+        keep(asked.name, {"command": "make bench-graph", **figures})
 
 
 if __name__ == "__main__":

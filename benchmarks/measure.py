@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,6 +62,13 @@ def machine() -> dict[str, Any]:
     lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
     model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor())
     return {"cpu": model, "cores": os.cpu_count(), "torch": torch.__version__, "python": platform.python_version()}
+
+
+def earlier(name: str, parts: Iterable[str]) -> dict[str, Any]:
+    """What ``results/NAME.json`` holds of ``parts``, each with its own date: what is not measured again stays."""
+    path = RESULTS / f"{name}.json"
+    before = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return {part: before[part] for part in parts if part in before}
 
 
 def keep(name: str, figures: dict[str, Any]) -> None:

@@ -9,7 +9,6 @@ RECSYS_CL_REAL_DATA; without it, made-up histories of its size take its place, a
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -24,7 +23,7 @@ import torch
 from benchmarks.graph import slope
 from benchmarks.graph_step import Laps, ours
 from benchmarks.histories import beauty, made_up
-from benchmarks.measure import RESULTS, ROOT, keep, peak_mib
+from benchmarks.measure import ROOT, earlier, keep, peak_mib
 from benchmarks.sequence_reference import Loss, Reference
 from recsys_cl.config import Recipe, load_recipe
 from recsys_cl.core.values import Ragged
@@ -168,9 +167,7 @@ def main() -> None:
     unknown = set(asked.parts) - set(PARTS)
     if unknown:
         raise SystemExit(f"no part {sorted(unknown)}; valid: {', '.join(PARTS)}")
-    path = RESULTS / f"{asked.name}.json"
-    before = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    figures = {part: before[part] for part in PARTS if part in before}  # what is not measured again stays, with its date
+    figures = earlier(asked.name, PARTS)
     for part in asked.parts or PARTS:
         load = os.getloadavg()[0]  # what else ran: absolute figures mean little above the number of cores
         told = {"date": datetime.now(UTC).date().isoformat(), "load": load, "laps": asked.laps, "steps": asked.steps}
