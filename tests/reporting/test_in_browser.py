@@ -102,6 +102,7 @@ def test_every_chart_has_marks_with_values_and_says_the_same_in_words(browser: B
 @pytest.mark.parametrize("width", [1200, 390])
 def test_a_mark_that_is_pointed_at_says_its_value(browser: Browser, page: str, width: int) -> None:
     from selenium.webdriver import ActionChains
+    from selenium.webdriver.support.ui import WebDriverWait
 
     browser.show(page, width=width)
     tip = "(t => t.hidden ? null : t.textContent)(document.querySelector('.tip'))"
@@ -110,6 +111,7 @@ def test_a_mark_that_is_pointed_at_says_its_value(browser: Browser, page: str, w
     value = browser.driver.execute_script("return arguments[0].querySelector('title').textContent", mark)
     browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", mark)
     ActionChains(browser.driver).move_to_element(mark).perform()
+    WebDriverWait(browser.driver, 20).until(lambda _: browser.ask(tip) is not None)  # the page hears of it a moment later
     assert browser.ask(tip) == value
     inside = "(b => b.left >= 0 && b.right <= innerWidth && b.top >= 0)(document.querySelector('.tip').getBoundingClientRect())"
     assert browser.ask(inside)
