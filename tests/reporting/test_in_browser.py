@@ -109,9 +109,13 @@ def test_a_mark_that_is_pointed_at_says_its_value(browser: Browser, page: str, w
     assert browser.ask(tip) is None
     mark = browser.ask("document.querySelector('#learning .told use:last-of-type')")
     value = browser.driver.execute_script("return arguments[0].querySelector('title').textContent", mark)
-    browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", mark)
-    ActionChains(browser.driver).move_to_element(mark).perform()
-    WebDriverWait(browser.driver, 20).until(lambda _: browser.ask(tip) is not None)  # the page hears of it a moment later
+
+    def pointed_at(_: object) -> bool:
+        browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", mark)
+        ActionChains(browser.driver).move_to_element(mark).perform()
+        return browser.ask(tip) is not None
+
+    WebDriverWait(browser.driver, 20).until(pointed_at)  # where the page moved under the pointer, it is pointed at again
     assert browser.ask(tip) == value
     inside = "(b => b.left >= 0 && b.right <= innerWidth && b.top >= 0)(document.querySelector('.tip').getBoundingClientRect())"
     assert browser.ask(inside)
