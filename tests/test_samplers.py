@@ -108,6 +108,22 @@ def test_shared_draws_follow_log_q_which_is_normalised(choice):
 
 
 @pytest.mark.parametrize("choice", SAMPLERS, ids=str)
+@pytest.mark.parametrize("shared", [False, True])
+def test_within_a_part_of_the_catalogue_the_proportions_are_the_same_and_the_whole_stays_as_it_was(choice, shared):
+    interactions = log([(0, 0)] * 5 + [(1, 1)] * 2 + [(2, 2), (3, 4), (1, 5)], Shape(5, 6))
+    whole, inside = make(interactions, choice, negatives=30_000, shared=shared), torch.tensor([1, 1, 0, 0, 1, 1]) > 0
+    before = whole.log_q(torch.arange(6))
+    part = whole.within(inside)
+    weights = mass(interactions, choice) * inside
+    share = part.log_q(torch.arange(6)).exp()
+    assert torch.allclose(share, weights / weights.sum(), atol=1e-9)
+    counts = torch.bincount(part(torch.tensor([4]), rng(2)).flatten(), minlength=6).double()
+    assert (counts[weights == 0] == 0).all()
+    assert chisquare(counts[weights > 0].numpy(), (share[weights > 0] * 30_000).numpy()).pvalue > UNLIKELY
+    assert torch.equal(whole.log_q(torch.arange(6)), before)
+
+
+@pytest.mark.parametrize("choice", SAMPLERS, ids=str)
 def test_chance_comes_from_the_generator_alone(choice):
     interactions = log([(u, (u * 7 + k) % 50) for u in range(20) for k in range(5)], Shape(20, 50))
     sampler = make(interactions, choice, negatives=3)

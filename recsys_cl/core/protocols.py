@@ -69,6 +69,17 @@ class NegativeSampler(Protocol):
         ...
 
 
+@runtime_checkable
+class DrawsWithin(NegativeSampler, Protocol):
+    """A sampler that can draw from a part of the catalogue."""
+
+    shared: bool  # one draw is for the whole batch
+
+    def within(self, inside: Tensor) -> NegativeSampler:
+        """The same sampler among the items ``inside`` [I] bool alone, in the same proportions."""
+        ...
+
+
 class Feed(Protocol[S_co]):
     """Turns interactions into sources and batches; one per family. Lives on the device of its interactions."""
 

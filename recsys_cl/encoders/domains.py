@@ -6,7 +6,7 @@ LightGCN is He et al., 2020, arXiv:2002.02126; a map between the domains' vector
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from pydantic import Field, PositiveInt
@@ -18,13 +18,13 @@ from recsys_cl.encoders._spread import Spread
 from recsys_cl.encoders._table import Init, Layers, refuse_beyond_memory, table
 from recsys_cl.ops.flow import Request
 from recsys_cl.ops.layers import layered
-from recsys_cl.structures.domains import Domains, item_numbers
+from recsys_cl.structures.domains import Domains, item_numbers, user_numbers
 
 
 class _States(NamedTuple):
     """What the domains know by themselves of some users and items."""
 
-    users: Tensor  # [D, Q, K]
+    users: Tensor  # [D, Q, K], 0 where the domain does not know the user
     items: Tensor  # [M, D, K], 0 where the item is not of the domain; [M, K] where each has but one and nobody ranks
 
 
@@ -38,8 +38,11 @@ class DomainLightGCN(nn.Module):
     Where a domain does not know somebody, the other domains say what they can through ``crossing``; where none can, they are
     nobody in particular.
 
+    The table has rows for those alone whom a domain knows, so that a step costs what the domains' own steps would. What is
+    saved has a row for each user in each domain, 0 for all others: it can be read by who knows other people by now.
+
     Args:
-        interactions: whom training can know in which domain; the rows of all others are 0 for ever.
+        interactions: who is known in which domain.
         features: which domains an item belongs to.
         dim: length of a vector in one domain.
         layers: propagation layers, 0 or more.
@@ -70,18 +73,13 @@ class DomainLightGCN(nn.Module):
     ) -> None:
         super().__init__()
         numbers = item_numbers(features, by)
+        known = (user_numbers(interactions, numbers) >= 0).flatten().cpu()
         wide = Shape(len(numbers) * shape.users, int((numbers >= 0).sum()))
-        refuse_beyond_memory(layers, wide, dim)
-        self.shape, self.wide, self.layers, self.width = shape, wide, layers, dim
-        self.dim = dim * len(numbers)
+        refuse_beyond_memory(layers, Shape(int(known.sum()), wide.items), dim)
+        self.layers, self.width, self.dim = layers, dim, dim * len(numbers)
         self.shares = (1 / (layers + 1),) * (layers + 1)
-        self.table = table(wide, dim, init, rng)
-        with torch.no_grad():
-            met = (numbers[:, interactions.items] >= 0).cpu()
-            known = torch.zeros(len(numbers), shape.users, dtype=torch.bool)
-            for domain, inside in enumerate(met):
-                known[domain, interactions.users.cpu()[inside]] = True
-            self.table[: wide.users][~known.flatten()] = 0
+        self.kept = torch.cat((known, known.new_ones(wide.items)))  # [D x U + S] whose row of what is saved the table has
+        self.table = nn.Parameter(table(wide, dim, init, rng).detach()[self.kept])  # drawn alike whoever else is known
         self.crossing = Crossing(crossing, len(numbers), dim, ridge=ridge, always=always)
         self.spread = Spread(dim, rng) if spread else None
 
@@ -96,23 +94,24 @@ class DomainLightGCN(nn.Module):
     def _states(self, source: Domains, users: Tensor, items: Tensor | None) -> dict[str, _States]:
         """What the layers make of the rows asked for, ``vectors``, their rows of the ``tables``, and the parts."""
         numbers = source.items if items is None else source.items[:, items]
-        people = torch.arange(len(numbers), device=users.device)[:, None] * self.shape.users + users
+        people = source.users[:, users].flatten()
         where = None if source.apart else (numbers >= 0).nonzero(as_tuple=True)
         own = numbers.amax(0) if where is None else numbers[where]
-        rows = torch.cat((people.flatten(), self.wide.users + own))
-        [made] = layered(self.table, [source.graph.flow(self.layers)], Request(rows, self.shares))
+        known = (people >= 0).nonzero().flatten()
+        rows = torch.cat((people[known], source.graph.shape.users + own))
+        [found] = layered(self.table, [source.graph.flow(self.layers)], Request(rows, self.shares))
+        made = [(_among(len(people), known, each[: len(known)]), each[len(known) :]) for each in found[:2]]
         told = {"vectors": made[0], "tables": made[1]}
         if self.spread is not None:
-            drawn, log_variance = self.spread(made[0])
+            drawn, log_variance = zip(*(self.spread(side) for side in made[0]), strict=True)
             told |= {"vectors": drawn, "mean": made[0], "log_variance": log_variance}
-        return {name: self._cut(each, people.numel(), numbers.shape, where) for name, each in told.items()}
+        return {name: self._cut(*each, numbers.shape, where) for name, each in told.items()}
 
-    def _cut(self, rows: Tensor, people: int, shape: Sequence[int], where: tuple[Tensor, ...] | None) -> _States:
-        """Rows of users in every domain, then of items: at ``where`` of the [D, M] in ``shape``, or each in its only domain."""
-        own = rows[people:]
+    def _cut(self, people: Tensor, own: Tensor, shape: Sequence[int], where: tuple[Tensor, ...] | None) -> _States:
+        """Rows of users in every domain, and of items: at ``where`` of the [D, M] in ``shape``, or each in its only domain."""
         if where is not None:
-            own = rows.new_zeros(shape[1], shape[0], self.width).index_put((where[1], where[0]), own)
-        return _States(rows[:people].view(shape[0], -1, self.width), own)
+            own = own.new_zeros(shape[1], shape[0], self.width).index_put((where[1], where[0]), own)
+        return _States(people.view(shape[0], -1, self.width), own)
 
     def _encoding(self, source: Domains, found: dict[str, _States], users: Tensor, items: Tensor | None) -> Encoding:
         seen, states = source.seen[:, users], found["vectors"]
@@ -130,8 +129,26 @@ class DomainLightGCN(nn.Module):
         """What the vectors of everybody say of those whom a domain does not know; not asked for in training."""
         if self.training or self.crossing.kind == "learned":
             return None
-        everybody = torch.arange(self.shape.users, device=source.seen.device)
+        everybody = torch.arange(source.shape.users, device=source.seen.device)
         return self.crossing.fit(self._states(source, everybody, everybody[:0])["vectors"].users, source.seen)
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:  # noqa: FBT001 - torch's
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        rows = destination[prefix + "table"]
+        saved = rows.new_zeros(len(self.kept), self.width)
+        saved[self.kept.to(rows.device)] = rows
+        destination[prefix + "table"] = saved
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *told: Any) -> None:
+        saved = state_dict.get(prefix + "table")
+        if saved is not None and saved.shape == (len(self.kept), self.width):
+            state_dict = {**state_dict, prefix + "table": saved[self.kept.to(saved.device)]}
+        super()._load_from_state_dict(state_dict, prefix, *told)
+
+
+def _among(count: int, places: Tensor, rows: Tensor) -> Tensor:
+    """``rows`` [P, K] at ``places`` [P] of ``count`` rows; the others are 0."""
+    return rows.new_zeros(count, rows.shape[1]).index_copy(0, places, rows)
 
 
 def _joined(states: _States, *, apart: bool) -> Encoding:

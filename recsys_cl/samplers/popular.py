@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Annotated
 
 import torch
@@ -35,10 +36,9 @@ class Popular:
             raise Refused(f"negatives: must be at least 1, got {negatives}")
         if not 0 <= alpha < torch.inf:
             raise Refused(f"alpha: must be finite and at least 0, got {alpha}")
-        self.negatives = negatives
+        self.negatives, self.shared, self.interactions = negatives, shared, interactions
         self.weights = _widths(torch.bincount(interactions.items, minlength=shape.items), alpha, shape.users)
-        self.ends = self.weights.cumsum(0)
-        self.unmet = None if shared else Complement.of(interactions, self.weights)
+        self.ends, self.unmet = self._line(self.weights)
 
     def __call__(self, users: Tensor, rng: Generator) -> Tensor:
         """Item ids [B, K] for ``users`` [B], or [K] when shared. A user for whom nothing is left is Refused."""
@@ -50,6 +50,17 @@ class Popular:
     def log_q(self, items: Tensor) -> Tensor:
         """Log-probability of each of ``items`` [M] before a user's own are left out; -inf where nobody met it."""
         return (self.weights[items].double() / self.ends[-1]).log()
+
+    def within(self, inside: Tensor) -> Popular:
+        """The same among the items ``inside`` [I] bool alone, in the same proportions."""
+        part = copy(self)
+        part.weights = self.weights * inside
+        part.ends, part.unmet = self._line(part.weights)
+        return part
+
+    def _line(self, weights: Tensor) -> tuple[Tensor, Complement | None]:
+        """Where the stretch of each item ends, and what users have not met."""
+        return weights.cumsum(0), None if self.shared else Complement.of(self.interactions, weights)
 
 
 def _widths(counts: Tensor, alpha: float, users: int) -> Tensor:

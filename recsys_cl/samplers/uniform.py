@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Annotated
 
 import torch
@@ -36,11 +37,8 @@ class Uniform:
     ) -> None:
         if negatives < 1:
             raise Refused(f"negatives: must be at least 1, got {negatives}")
-        self.negatives = negatives
-        passed = _passed_over(shape, interactions, features)
-        self.drawn = passed.nonzero().flatten()
-        self.log_chance = (passed.double() / len(self.drawn)).log()
-        self.unmet = None if shared else Complement.of(interactions, passed.long())
+        self.negatives, self.shared, self.interactions = negatives, shared, interactions
+        self.drawn, self.log_chance, self.unmet = self._line(_passed_over(shape, interactions, features))
 
     def __call__(self, users: Tensor, rng: Generator) -> Tensor:
         """Item ids [B, K] that ``users`` [B] have not met, or [K] when shared. A user who has met all items is Refused."""
@@ -52,6 +50,18 @@ class Uniform:
     def log_q(self, items: Tensor) -> Tensor:
         """-log of how many can be drawn for each of ``items`` [M], -inf for others; a user's own are neglected."""
         return self.log_chance[items]
+
+    def within(self, inside: Tensor) -> Uniform:
+        """The same among the items ``inside`` [I] bool alone."""
+        part = copy(self)
+        part.drawn, part.log_chance, part.unmet = self._line(inside & self.log_chance.isfinite())
+        return part
+
+    def _line(self, passed: Tensor) -> tuple[Tensor, Tensor, Complement | None]:
+        """The items that are ``passed`` [I] over, the logarithm of each item's chance, and what users have not met."""
+        drawn = passed.nonzero().flatten()
+        unmet = None if self.shared else Complement.of(self.interactions, passed.long())
+        return drawn, (passed.double() / len(drawn)).log(), unmet
 
 
 def _passed_over(shape: Shape, interactions: Interactions, features: ItemFeatures | None) -> Tensor:

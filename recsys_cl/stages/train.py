@@ -50,7 +50,7 @@ class TrainStage:
     tracking: Tracking | None = None
     ranks: Ranks | None = field(default=None, compare=False)
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     reads: ClassVar[tuple[str, ...]] = ("train", "valid", "vocabulary")
 
     @property

@@ -11,12 +11,11 @@ from pydantic import Field, PositiveInt
 from torch import Generator, Tensor
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.protocols import NegativeSampler
+from recsys_cl.core.protocols import DrawsWithin, NegativeSampler
 from recsys_cl.core.values import Batch, Interactions, ItemFeatures, Shape
 from recsys_cl.ops.adjacency import connect
 from recsys_cl.ops.ordering import local
 from recsys_cl.ops.rows import distinct
-from recsys_cl.structures._within import Within
 from recsys_cl.structures.graph import Graph
 
 
@@ -25,7 +24,8 @@ class Domains:
     """Somebody who met items of two domains is two nodes of ``graph``, and so is an item of two; no edge joins two domains."""
 
     shape: Shape
-    graph: Graph  # of D x U users, user u of domain d being number d x U + u, and of S items
+    graph: Graph  # of P users, each once for every domain that knows them, and of S items
+    users: Tensor  # [D, U] the number of each user among the P; -1 where the domain knows nobody by that name
     items: Tensor  # [D, I] the number of each item among the S; -1 where it is not of the domain
     seen: Tensor  # [D, U] bool: the domain knows the user by interactions there
     only: int | None = None  # look at this domain alone; None: at all of them
@@ -64,12 +64,13 @@ class DomainFeed:
         self._source = _side_by_side(shape, interactions, numbers)
         _refuse(self._source, by, overlap)
         users, items = self._source.graph.adjacency.ends()
-        self._users, self._items, domain = users % shape.users, _ids(numbers)[items], users // shape.users
+        domain, user = (side[users] for side in (self._source.users >= 0).nonzero(as_tuple=True))
+        self._users, self._items = user, (numbers >= 0).nonzero()[:, 1][items]
         self._edges = [(domain == number).nonzero().flatten() for number in range(len(numbers))]
         self._apart = int((numbers >= 0).sum(0).max()) == 1
         self._size = max(batch_size // len(numbers), 1)
         self._longest = max(len(edges) for edges in self._edges)
-        self._within = [Within(row >= 0, sampler) for row in numbers] if sampler else []
+        self._within = _of_each_domain(sampler, numbers) if sampler else []
         self.steps = -(-self._longest // self._size)
 
     def training(self, rng: Generator) -> Iterator[Batch[Domains]]:
@@ -122,24 +123,43 @@ def item_numbers(features: ItemFeatures | None, by: str) -> Tensor:
         raise Refused(
             f"source.by: cross-domain recipes read the feature '{by}' of the items; declare it under [prepare.features]"
         ) from None
-    inside = ((told.values > 0) & told.present[:, None]).T.contiguous()
+    return _numbered(((told.values > 0) & told.present[:, None]).T)
+
+
+def user_numbers(met: Interactions, numbers: Tensor) -> Tensor:
+    """The number of every user in each domain that knows them by what they ``met``, [D, U]: 0 to P - 1; -1 elsewhere.
+
+    Args:
+        numbers: of the items, from `item_numbers`.
+    """
+    domain, row = (numbers[:, met.items] >= 0).nonzero(as_tuple=True)
+    known = torch.zeros(len(numbers), met.shape.users, dtype=torch.bool, device=row.device)
+    known[domain, met.users[row]] = True
+    return _numbered(known)
+
+
+def _numbered(inside: Tensor) -> Tensor:
+    """What is ``inside`` [D, N], numbered row by row from 0; -1 elsewhere."""
     numbers = (inside.flatten().cumsum(0) - 1).view(inside.shape)
     return numbers.where(inside, -1)
 
 
-def _ids(numbers: Tensor) -> Tensor:
-    """The item that each of the S numbers stands for."""
-    return (numbers >= 0).nonzero()[:, 1]
-
-
 def _side_by_side(shape: Shape, met: Interactions, numbers: Tensor) -> Domains:
-    inside = numbers[:, met.items]  # [D, N]
+    people, inside = user_numbers(met, numbers), numbers[:, met.items]  # [D, U], [D, N]
     domain, row = (inside >= 0).nonzero(as_tuple=True)
-    users, items = domain * shape.users + met.users[row], inside[domain, row]
-    wide = Shape(len(numbers) * shape.users, int((numbers >= 0).sum()))
-    seen = torch.bincount(users, minlength=wide.users).view(len(numbers), shape.users) > 0
-    graph = Graph(wide, connect(wide, users, items, ordering=local(wide, users, items)))
-    return Domains(shape, graph, numbers, seen)
+    users, items = people[domain, met.users[row]], inside[domain, row]
+    nodes = Shape(int((people >= 0).sum()), int((numbers >= 0).sum()))
+    graph = Graph(nodes, connect(nodes, users, items, ordering=local(nodes, users, items)))
+    return Domains(shape, graph, people, numbers, people >= 0)
+
+
+def _of_each_domain(sampler: NegativeSampler, numbers: Tensor) -> list[NegativeSampler]:
+    """Samplers of the domains' own items; ``numbers`` are those of the items in each."""
+    if not isinstance(sampler, DrawsWithin):
+        raise Refused("sampler: here negatives are of their positive's own domain, and this sampler draws from no part alone")
+    if sampler.shared:
+        raise Refused("sampler.shared: here negatives are drawn for each query, from its positive's own domain")
+    return [sampler.within(row >= 0) for row in numbers]
 
 
 def _refuse(made: Domains, by: str, overlap: int) -> None:

@@ -49,8 +49,9 @@ def test_each_domain_by_itself_is_a_lightgcn_of_its_own() -> None:
     for domain, inside in ((0, met.items < 20), (1, met.items >= 20)):
         graph = Graph(WORLD, connect(WORLD, met.users[inside], met.items[inside]))
         with torch.no_grad():
-            own = built.table[domain * WORLD.users : (domain + 1) * WORLD.users]
-            plain.table.copy_(torch.cat((own, built.table[2 * WORLD.users :])))
+            saved = built.state_dict()["table"]
+            own = saved[domain * WORLD.users : (domain + 1) * WORLD.users]
+            plain.table.copy_(torch.cat((own, saved[2 * WORLD.users :])))
         [one] = plain([graph], EVERYONE)
         items = slice(0, 20) if domain == 0 else slice(20, 30)
         seen = met.users[inside].unique()
@@ -87,10 +88,10 @@ def test_the_fitted_map_reads_shared_people_only() -> None:
 
     before = fitted()
     with torch.no_grad():
-        built.table[: WORLD.users][~both] += 1.0
+        built.table[whole.users[0, ~both & whole.seen[0]]] += 1.0
     unmoved = fitted()
     with torch.no_grad():
-        built.table[: WORLD.users][both] += torch.randn(int(both.sum()), 4, generator=generator(2))
+        built.table[whole.users[0, both]] += torch.randn(int(both.sum()), 4, generator=generator(2))
     moved = fitted()
     assert all(torch.equal(one, other) for one, other in zip(before, unmoved, strict=True))
     assert not torch.equal(before[0], moved[0])
@@ -127,11 +128,26 @@ def test_a_look_at_one_domain_says_whom_it_knows() -> None:
     assert torch.equal(first.present, torch.arange(WORLD.items) < 20)
 
 
-def test_rows_of_people_a_domain_never_met_are_zero() -> None:
-    built = DomainLightGCN(WORLD, log(), generator(), APART, dim=4)
-    assert not built.table[WORLD.users : WORLD.users + 10].any()
-    assert not built.table[10:20].any()
-    assert bool(built.table[WORLD.users + 10 : WORLD.users + 20].any())
+def test_the_table_has_rows_for_those_alone_who_are_known_and_what_is_saved_has_zeros_for_all_others() -> None:
+    met = log()
+    built = DomainLightGCN(WORLD, met, generator(), APART, dim=4)
+    saved = built.state_dict()["table"]
+    assert len(built.table) == int(source(met).seen.sum()) + WORLD.items
+    assert len(saved) == 2 * WORLD.users + WORLD.items
+    assert not saved[WORLD.users : WORLD.users + 10].any()
+    assert not saved[10:20].any()
+    assert torch.equal(saved[saved.any(1)], built.table)
+
+
+def test_what_is_saved_is_read_by_who_knows_more_people_and_newcomers_begin_at_nothing() -> None:
+    met = log()
+    more = met.then(Interactions(WORLD, torch.tensor([3]), torch.tensor([25]), torch.tensor([9])))
+    one, other = made(met), made(more)
+    other.load_state_dict(one.state_dict())
+    assert torch.equal(other.state_dict()["table"], one.state_dict()["table"])
+    assert not other.table[source(more).users[1, 3]].any()
+    [before], [after] = one([source(met)], EVERYONE), other([source(more)], EVERYONE)
+    assert not torch.equal(before.users[3, 4:], after.users[3, 4:])
 
 
 def test_a_view_of_no_such_domain_is_refused() -> None:

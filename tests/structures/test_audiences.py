@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from recsys_cl.config import load_recipe
+from recsys_cl.config import load_pipeline, load_recipe
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Shape
 from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.stages.assemble import Assembly, assemble
 from recsys_cl.structures.audiences import AudienceFeed
+from recsys_cl.structures.episodes import EpisodeFeed
 from tests.graphs import generator
 
 ROWS = [(0, 0), (1, 0), (2, 0), (0, 1), (2, 1), (1, 0), (1, 2)]  # user, item, in the order of time
@@ -54,6 +57,33 @@ def test_training_asks_for_the_users_who_followed() -> None:
     for batch in feed.training(rng):
         assert batch.source.shape.items == SHAPE.users
         assert batch.items is None
+
+
+@pytest.mark.parametrize("task", ["item", "category"])
+def test_tasks_are_those_of_the_log_turned_round(task: str) -> None:
+    content = kinds([[1, 0], [0, 1], [1, 0], [0, 0]])
+    kind = [0, 1, 2, 3] if task == "item" else [0, 1, 0, 2]
+    rows = [(2, 0), (0, 0), (2, 1), (1, 2), (2, 0), (0, 1), (1, 0), (0, 2)]
+    turned = dict.fromkeys((kind[item], user) for user, item in rows)  # the first of each pair counts
+    other = EpisodeFeed(Shape(max(kind) + 1, SHAPE.users), met(list(turned), Shape(max(kind) + 1, SHAPE.users)), batch_size=1)
+    ours = AudienceFeed(SHAPE, met(rows), content, task=task, batch_size=1)
+    one, two = (
+        [(batch.source.support.tolist(), batch.source.query.tolist()) for batch in feed.training(generator(4))]
+        for feed in (ours, other)
+    )
+    assert one
+    assert one == two
+
+
+@pytest.mark.parametrize("pipeline", ["few-shot-items", "few-shot-directors"])
+def test_the_pipelines_that_turn_their_log_ask_the_recipe_of_items(pipeline: str) -> None:
+    ours = load_pipeline(Path(__file__).parents[2] / "pipelines" / f"{pipeline}.toml").recipes()["meta-items"]
+    recipe = load_recipe("meta-items")
+    assert ours.objectives == recipe.objectives
+    assert ours.training.learning_rate == recipe.training.learning_rate
+    assert ours.method.arguments == {**recipe.method.arguments, "negatives": 0}
+    for key in ("batch_size", "support", "query"):
+        assert ours.source.arguments[key] == recipe.source.arguments[key]
 
 
 def world(task: str) -> tuple[Interactions, ItemFeatures]:

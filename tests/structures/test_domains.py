@@ -75,14 +75,24 @@ def test_an_item_of_two_domains_counts_in_both() -> None:
     users, items = source.graph.adjacency.ends()
     mine = {(int(u), int(i)) for u, i in zip(users, items, strict=True)}
     for user in met.users[met.items == 19].tolist():
-        assert (user, int(source.items[0, 19])) in mine
-        assert (user + WORLD.users, int(source.items[1, 19])) in mine
+        assert (int(source.users[0, user]), int(source.items[0, 19])) in mine
+        assert (int(source.users[1, user]), int(source.items[1, 19])) in mine
 
 
 def test_no_edge_joins_two_domains() -> None:
     [(source, _)] = feed(log(), APART).inference(torch.arange(WORLD.users))
     users, items = source.graph.adjacency.ends()
-    assert torch.equal(users // WORLD.users, (items >= 20).long())
+    of_users, of_items = ((numbers >= 0).nonzero()[:, 0] for numbers in (source.users, source.items))
+    assert torch.equal(of_users[users], of_items[items])
+
+
+def test_a_node_is_somebody_whom_the_domain_knows_and_nobody_else() -> None:
+    met = log()
+    [(source, _)] = feed(met, APART).inference(torch.arange(WORLD.users))
+    users, _ = source.graph.adjacency.ends()
+    assert torch.equal(users.unique(), torch.arange(source.graph.shape.users)), "everyone there met something"
+    assert torch.equal(source.users >= 0, source.seen)
+    assert not source.seen[0, 10:20].any()
 
 
 def test_the_seed_is_the_epoch() -> None:
@@ -112,8 +122,23 @@ def test_people_who_met_a_whole_domain_leave_no_negatives_and_are_refused() -> N
     met = Interactions(
         WORLD, torch.tensor([1] + [0] * 10), torch.cat((torch.tensor([0]), everything)), torch.zeros(11, dtype=torch.int64)
     )
-    with pytest.raises(Refused, match="sampler"):
+    with pytest.raises(Refused, match="there is no negative left"):
         list(feed(met, APART, sampler="uniform", overlap=0).training(generator(1)))
+
+
+@pytest.mark.parametrize(
+    ("sampler", "told"),
+    [
+        (
+            build("samplers", Component(use="uniform", shared=True), "sampler", shape=WORLD, interactions=log()),
+            "sampler.shared",
+        ),
+        (object(), "draws from no part alone"),
+    ],
+)
+def test_samplers_that_know_no_part_are_refused(sampler: object, told: str) -> None:
+    with pytest.raises(Refused, match=told):
+        DomainFeed(WORLD, log(), APART, sampler)
 
 
 def test_a_query_asks_with_what_its_own_domain_knows_of_the_user() -> None:
