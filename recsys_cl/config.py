@@ -156,7 +156,7 @@ def _smallest() -> dict[str, Any]:
     one, shape = torch.zeros(1, dtype=torch.int64), Shape(1, 1)
     some = Modality(torch.zeros(1, 1), torch.ones(1, dtype=torch.bool))
     features = ItemFeatures(defaultdict(lambda: some, some=some))  # whatever a component asks for by name
-    met = Interactions(shape, one, one, one)
+    met = Interactions(shape, one, one, one + 1)  # at some time: zero is none
     return {"shape": shape, "interactions": met, "features": features, "rng": torch.Generator()}
 
 

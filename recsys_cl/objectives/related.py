@@ -72,11 +72,15 @@ def _sessions(met: Interactions, gap: float) -> Ragged:
 
 
 def _categories(features: ItemFeatures | None, by: str) -> Ragged:
-    names = sorted(features.modalities) if features is not None else []
-    if features is None or by not in names:
-        raise Refused(f"objectives: 'related' by '{by}': no such feature of the items; {nearest(by, [SESSION, *names])}")
-    rows, kinds = (features.modalities[by].values > 0).nonzero(as_tuple=True)
-    return Ragged.group(rows, kinds, len(features.modalities[by].values))
+    try:
+        values = features.modalities[by].values  # type: ignore[union-attr]
+    except (AttributeError, KeyError):
+        names = () if features is None else tuple(features.modalities)
+        raise Refused(
+            f"objectives: 'related' by '{by}': no such feature of the items; {nearest(by, [SESSION, *sorted(names)])}"
+        ) from None
+    rows, kinds = (values > 0).nonzero(as_tuple=True)
+    return Ragged.group(rows, kinds, len(values))
 
 
 def _alike(groups: Ragged) -> Tensor:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from recsys_cl.config import load_recipe
 from recsys_cl.core.build import build
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
@@ -117,3 +118,9 @@ def test_two_kinds_end_at_two_poles() -> None:
 def test_what_cannot_be_read_is_refused(settings: dict[str, Any], log: Interactions, message: str) -> None:
     with pytest.raises(Refused, match=message):
         make(log, **settings)
+
+
+@pytest.mark.parametrize("by", ["session", "genres"])
+def test_a_recipe_may_ask_for_it_before_there_is_data(by: str) -> None:
+    recipe = load_recipe("lightgcn", {"objectives": {"related": {"use": "related", "weight": 0.1, "by": by}}})
+    assert recipe.objectives["related"].arguments["by"] == by
