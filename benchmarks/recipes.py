@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.recipes PIPELINE --base target-only`` runs the pipeline up to its evaluations and writes
 ``benchmarks/results/recipes_PIPELINE.json``: of each recipe the validation score that chose its epoch, its means on the test
-part, and the difference to the base, user by user, with 95 % intervals. By default the base is, of the recipes that read ids
-alone, the one that validation prefers.
+part, and the difference to the base, user by user, with 95 % intervals, and to each further base that is named. By default the
+base is, of the recipes that read ids alone, the one that validation prefers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
     """Everything for one pipeline."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pipeline", type=Path)
-    parser.add_argument("--base", help="with which all others are compared")
+    parser.add_argument("--base", nargs="+", help="with which all others are compared; with further ones, too")
     parser.add_argument("--store", type=Path, help="where stages are kept, to go on from; by default nowhere")
     asked = parser.parse_args()
     pipeline = load_pipeline(asked.pipeline)
@@ -48,18 +48,24 @@ def main() -> None:
         made = run(pipeline, recipes, (asked.store or Path(scratch)) / pipeline.name)
         summaries = {name: json.loads((made[f"model/{name}"] / "summary.json").read_text("utf-8")) for name in recipes}
         valid = {name: summary["valid"][pipeline.registry.metric] for name, summary in summaries.items()}
-        base = asked.base or max((name for name in IDS_ALONE if name in recipes), key=lambda name: valid[name])
+        base, *more = asked.base or [max((name for name in IDS_ALONE if name in recipes), key=lambda name: valid[name])]
         told = {name: read_measured(made[f"evaluation/{name}"], name) for name in recipes}
+        receipt = json.loads((made["train"].parent / "receipt.json").read_text("utf-8"))
     figures = {
         name: {
             "valid": round(valid[name], 4),
             "epochs": summaries[name]["epochs"],
             **{metric: against(each, told[base], metric) for metric in METRICS},
+            **{
+                f"to {other}": {metric: against(each, told[other], metric)["difference"] for metric in METRICS}
+                for other in more
+            },
         }
         for name, each in told.items()
     }
     facts = {
-        "command": f"python -m benchmarks.recipes {asked.pipeline}" + (f" --base {asked.base}" if asked.base else ""),
+        "command": f"python -m benchmarks.recipes {asked.pipeline}" + (f" --base {' '.join(asked.base)}" if asked.base else ""),
+        "train": receipt["writes"]["train"]["digest"],
         "base": base,
         "users": len(told[base].values),
     }

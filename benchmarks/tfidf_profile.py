@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.tfidf_profile DATA`` reads what ``recsys-cl run pipelines/citeulike.toml`` left in the folder DATA, asks
 the same question, recall@20 among cold items, and compares user by user with each evaluated recipe (paired, 95 % interval).
-It writes ``benchmarks/results/citeulike_tfidf.json``. Like ``evaluate`` it opens the test part.
+It writes ``benchmarks/results/citeulike_tfidf.json``; ``--pipeline citeulike-citations`` does the same for that one. Like
+``evaluate`` it opens the test part.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def main() -> None:
     """Everything on the test part; what came before it is known."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    home = parser.parse_args().data / "citeulike"
+    parser.add_argument("--pipeline", default="citeulike")
+    asked = parser.parse_args()
+    home = asked.data / asked.pipeline
     prepared = _newest(home / "prepare", "vocabulary")
     items = pq.read_table(prepared / "vocabulary" / "items.parquet")
     users = pq.read_metadata(prepared / "vocabulary" / "users.parquet").num_rows
@@ -77,7 +80,7 @@ def main() -> None:
             "difference": round(float(less.mean()), 4),
             "half": round(half, 4),
         }
-    keep("citeulike_tfidf", figures)
+    keep(f"{asked.pipeline}_tfidf", figures)
 
 
 def _pairs(path: Path, users: int, items: int) -> NDArray[np.int64]:
