@@ -64,7 +64,6 @@ def spectral(interactions: Interactions, dim: int, rng: Generator) -> nn.Paramet
     return start
 
 
-
 Layers = Annotated[int, Field(ge=0, le=100)]
 """Layers of propagation; long before the hundredth all vectors of a component are alike."""
 
