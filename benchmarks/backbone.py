@@ -29,9 +29,15 @@ from recsys_cl.stages.store import COST, Store
 from recsys_cl.stages.tracking import Tracking
 
 BACKBONE = "sasrec-softmax"
-CONTRASTS = ("cl4srec", "coserec", "duorec", "duorec-cosine", "iclrec", "mclrec-style")
-GENTLER = {"similarity": "cosine", "temperature": 0.2}
-"""The contrast of a name that ends in ``-cosine``: dot products of states that cosine scores leave long are large."""
+CONTRASTS = (
+    *("cl4srec", "coserec", "coserec-cosine", "duorec", "duorec-dot", "iclrec", "iclrec-dot"),
+    *("mclrec-style", "mclrec-style-cosine"),
+)
+MEASURES: dict[str, dict[str, Any]] = {
+    "-cosine": {"similarity": "cosine", "temperature": 0.2},
+    "-dot": {"similarity": "dot", "temperature": 1.0},
+}
+"""How the contrast of a name with this end compares; dot products of states that cosine scores leave long are large."""
 
 NEXT_ITEM = frozenset({"bce", "gbce", "softmax"})
 """Objectives that say what comes next: of these the backbone has its own."""
@@ -42,14 +48,23 @@ PAGE = ROOT / "docs" / "contrast-on-softmax.md"
 STORE = ROOT / "data" / "backbone"
 
 
+def apart(contrast: str) -> tuple[str, dict[str, Any]]:
+    """The recipe of a contrast's name, and how the name's end says that its contrast compares, if it does."""
+    for end, other in MEASURES.items():
+        if contrast.endswith(end):
+            return contrast.removesuffix(end), other
+    return contrast, {}
+
+
 def added(recipe: str) -> dict[str, Any]:
     """What a contrastive recipe adds to the backbone: views, the terms that read them, and how it is trained."""
-    theirs, plain = load_recipe(recipe.removesuffix("-cosine")).settings(), load_recipe(BACKBONE).settings()
-    gentler = GENTLER if recipe.endswith("-cosine") else {}
-    terms = {name: {**term, **gentler} for name, term in theirs["objectives"].items() if term["use"] not in NEXT_ITEM}
+    name, other = apart(recipe)
+    theirs, plain = load_recipe(name).settings(), load_recipe(BACKBONE).settings()
+    terms = {key: {**term, **other} for key, term in theirs["objectives"].items() if term["use"] not in NEXT_ITEM}
     changes: dict[str, Any] = {"views": theirs["views"], "objectives": terms}
     if theirs["method"]["use"] != plain["method"]["use"]:
-        changes["method"] = {**plain["method"], **theirs["method"]}
+        compare = {key: other[given] for key, given in (("compare", "similarity"), ("temperature", "temperature")) if other}
+        changes["method"] = {**theirs["method"], **compare, "similarity": plain["method"]["similarity"]}
     return changes
 
 

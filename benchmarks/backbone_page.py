@@ -13,11 +13,11 @@ from recsys_cl.evaluation.compare import holm
 _HEAD = """# Contrast on a strong backbone
 
 Written by `python -m benchmarks.backbone`; do not edit. Each row is `sasrec-softmax` with the views, contrastive terms and
-training dynamics of one published recipe added, as that recipe sets them (`-cosine`: its contrast by cosine at temperature 0.2,
-not by dot products); encoder, softmax loss, negatives, batches and training plan are the backbone's. Differences to the plain
-backbone are paired user by user on the test part (95 % bootstrap interval over users; p by paired t, corrected by Holm for all
-rows of a table). One seed: the interval is about users, not about training anew. "helps" or "hurts" stands only where interval
-and corrected p agree.
+training dynamics of one published recipe added, as that recipe sets them (`-cosine`: compared by cosine at temperature 0.2;
+`-dot`: by dot products at temperature 1, as in most of the authors' scripts); encoder, softmax loss, negatives, batches and
+training plan are the backbone's. Differences to the plain backbone are paired user by user on the test part (95 % bootstrap
+interval over users; p by paired t, corrected by Holm for all rows of a table). One seed: the interval is about users, not about
+training anew. "helps" or "hurts" stands only where interval and corrected p agree.
 """
 _COLUMNS = "| contrast of | metric | plain | with it | difference | relative | p (Holm) | verdict | epochs | training, s |"
 

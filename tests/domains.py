@@ -8,7 +8,8 @@ import torch
 
 from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Shape
 from recsys_cl.ops.adjacency import connect
-from recsys_cl.structures.domains import Domains, _side_by_side, item_numbers
+from recsys_cl.structures._numbers import item_numbers
+from recsys_cl.structures.domains import Domains, _side_by_side
 from recsys_cl.structures.graph import Graph
 from tests.graphs import SHAPE, features, interactions
 

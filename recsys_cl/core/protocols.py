@@ -70,8 +70,8 @@ class NegativeSampler(Protocol):
 
 
 @runtime_checkable
-class DrawsWithin(NegativeSampler, Protocol):
-    """A sampler that can draw from a part of the catalogue."""
+class DrawsWithin(Protocol):
+    """What a sampler is that can draw from a part of the catalogue."""
 
     shared: bool  # one draw is for the whole batch
 

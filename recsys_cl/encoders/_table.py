@@ -10,11 +10,18 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Shape
+from recsys_cl.core.values import Interactions, Shape
+from recsys_cl.ops.adjacency import connect
+from recsys_cl.ops.low_rank import leading
 
 Init = Literal["xavier", "normal", "small"]
 """``xavier``: uniform, each table's bound from its own size (SELFRec); ``normal``: deviation 0.1 (LightGCN-PyTorch);
 ``small``: deviation 1e-4 (UltraGCN, SimpleX)."""
+
+Start = Literal[Init, "spectral"]
+"""``spectral``: where a spectral embedding of the interactions has put everybody, see ``spectral``; else as ``Init``."""
+
+_DEVIATION = 0.1
 
 
 def table(shape: Shape, dim: int, init: Init, rng: Generator) -> nn.Parameter:
@@ -26,6 +33,35 @@ def table(shape: Shape, dim: int, init: Init, rng: Generator) -> nn.Parameter:
         else:
             nn.init.normal_(part, std=0.1 if init == "normal" else 1e-4, generator=rng)
     return nn.Parameter(values)
+
+
+def begin(shape: Shape, dim: int, init: Start, rng: Generator, interactions: Interactions | None) -> nn.Parameter:
+    """A fresh table [U + I, dim], which may begin from the ``interactions``.
+
+    Raises:
+        Refused: it should, and there are none.
+    """
+    if init != "spectral":
+        return table(shape, dim, init, rng)
+    if interactions is None:
+        raise Refused("encoder.init: 'spectral' needs the interactions; build the encoder of a recipe")
+    return spectral(interactions, dim, rng)
+
+
+def spectral(interactions: Interactions, dim: int, rng: Generator) -> nn.Parameter:
+    """A table [U + I, dim] whose dot products are the best approximation of rank ``dim`` to the normalised adjacency.
+
+    With R = D_u^-1/2 X D_i^-1/2 and its leading triplets U S V', users begin at U S^1/2 and items at V S^1/2, scaled together
+    to deviation 0.1: what LightGCN's layers keep longest (Shen et al., 2021, arXiv:2108.07567, section 4) needs not be found
+    by descent. ``xavier`` values lie beneath, so that a node which met nobody, and columns beyond the rank, begin as ever.
+    """
+    shape = interactions.shape
+    start = table(shape, dim, "xavier", rng)
+    users, values, items = leading(connect(shape, interactions.users, interactions.items), dim, rng)
+    found = torch.cat((users, items)) * values.sqrt()
+    with torch.no_grad():
+        start[:, : values.numel()] += (found * (_DEVIATION / found.square().mean().sqrt().clamp(min=1e-12))).to(start)
+    return start
 
 
 Layers = Annotated[int, Field(ge=0, le=100)]

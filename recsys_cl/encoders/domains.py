@@ -18,7 +18,8 @@ from recsys_cl.encoders._spread import Spread
 from recsys_cl.encoders._table import Init, Layers, refuse_beyond_memory, table
 from recsys_cl.ops.flow import Request
 from recsys_cl.ops.layers import layered
-from recsys_cl.structures.domains import Domains, item_numbers, user_numbers
+from recsys_cl.structures._numbers import item_numbers, user_numbers
+from recsys_cl.structures.domains import Domains
 
 
 class _States(NamedTuple):

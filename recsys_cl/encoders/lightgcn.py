@@ -13,9 +13,9 @@ import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor, nn
 
-from recsys_cl.core.values import Encoding, Fold, Shape
+from recsys_cl.core.values import Encoding, Fold, Interactions, Shape
 from recsys_cl.encoders._fold import along_edges
-from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, shares, table
+from recsys_cl.encoders._table import Layers, Start, begin, nodes, refuse_beyond_memory, shares
 from recsys_cl.ops.flow import Request
 from recsys_cl.ops.layers import layered
 from recsys_cl.ops.sharded import whole_of
@@ -32,6 +32,7 @@ class LightGCN(nn.Module):
             not (as in their authors' SELFRec).
         combine: ``mean`` of the layers, or their ``sum`` (LightGCL), whose vectors are as many times as long.
         init: how the table begins, see ``encoders/_table.py``.
+        interactions: what a ``spectral`` table begins from.
     """
 
     tables: ClassVar[tuple[str, ...]] = ("table",)
@@ -45,7 +46,8 @@ class LightGCN(nn.Module):
         layers: Layers = 3,
         include_input: bool = True,
         combine: Literal["mean", "sum"] = "mean",
-        init: Init = "xavier",
+        init: Start = "xavier",
+        interactions: Interactions | None = None,
     ) -> None:
         super().__init__()
         self.dim = dim
@@ -53,7 +55,7 @@ class LightGCN(nn.Module):
         refuse_beyond_memory(layers, shape, dim)
         self.shape = shape
         self.layers = layers
-        self.table = table(shape, dim, init, rng)
+        self.table = begin(shape, dim, init, rng, interactions)
 
     def forward(self, sources: Sequence[Graph], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
         """One encoding a source; ``layers`` holds the table's rows, then those after each propagation."""

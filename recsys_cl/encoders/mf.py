@@ -11,8 +11,8 @@ from typing import ClassVar
 from pydantic import PositiveInt
 from torch import Generator, Tensor, nn
 
-from recsys_cl.core.values import Encoding, Shape
-from recsys_cl.encoders._table import Init, nodes, table
+from recsys_cl.core.values import Encoding, Interactions, Shape
+from recsys_cl.encoders._table import Start, begin, nodes
 from recsys_cl.ops.sharded import rows_of
 
 
@@ -22,15 +22,23 @@ class MatrixFactorisation(nn.Module):
     Args:
         dim: length of a vector.
         init: how the table begins, see ``encoders/_table.py``.
+        interactions: what a ``spectral`` table begins from.
     """
 
     tables: ClassVar[tuple[str, ...]] = ("table",)
 
-    def __init__(self, shape: Shape, rng: Generator, dim: PositiveInt = 64, init: Init = "xavier") -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        rng: Generator,
+        dim: PositiveInt = 64,
+        init: Start = "xavier",
+        interactions: Interactions | None = None,
+    ) -> None:
         super().__init__()
         self.dim = dim
         self.shape = shape
-        self.table = table(shape, dim, init, rng)
+        self.table = begin(shape, dim, init, rng, interactions)
 
     def forward(self, sources: Sequence[object], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
         """The same rows of the table for every source; they are also the one layer."""

@@ -75,11 +75,21 @@ class Adjacency:
         """Number of neighbours of every node, [U + I]."""
         return unplaced(self.matrix.starts.diff(), self.ordering)
 
+    def few(self, rows: int) -> bool:
+        """Whether to pick out so many rows costs less than it saves in a product."""
+        return 2 * rows <= len(self.matrix)
+
+    def of(self, nodes: Tensor) -> Rows:
+        """The rows of ``nodes`` [Q], whose columns are nodes by number, not by place: a matrix [Q, U + I]."""
+        found = self.matrix.only(places(nodes, self.ordering))
+        if not self.ordering:
+            return found
+        return Rows(found.starts, self.ordering.nodes[found.columns].to(found.columns.dtype), found.weights)
+
     def met(self, users: Tensor) -> Rows:
         """The items that each of ``users`` [Q] met, by number: a matrix [Q, I]."""
-        found, first = self.matrix.only(places(users, self.ordering)), self.shape.users
-        items = self.ordering.nodes[found.columns].to(found.columns.dtype) if self.ordering else found.columns
-        return Rows(found.starts, items - first, found.weights)
+        found = self.of(users)
+        return Rows(found.starts, found.columns - self.shape.users, found.weights)
 
     def sides(self) -> tuple[Rows, Rows]:
         """The matrix in two halves: users' rows over items [U, I], and its transpose, items' rows over users [I, U].

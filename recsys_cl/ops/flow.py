@@ -22,10 +22,14 @@ class Flow:
     low_rank: LowRank | None = None  # gives the outputs instead, each from the layer below as the adjacencies make it
     dropout: InputDropout | None = None  # befalls the table first
 
-    @property
-    def ordering(self) -> Ordering | None:
-        """In which all its products are made."""
-        return self.adjacencies[0].ordering if self.adjacencies else None
+    def ordering(self, rows: int) -> Ordering | None:
+        """In which all its products are made, where so many ``rows`` are wanted of each layer.
+
+        A single product of few rows reads the table as it lies: to put all of it in order would take longer.
+        """
+        if not self.adjacencies or (len(self.adjacencies) == 1 and not self.low_rank and self.adjacencies[0].few(rows)):
+            return None
+        return self.adjacencies[0].ordering
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 from recsys_cl.ops.adjacency import Adjacency, Rows
 from recsys_cl.ops.flow import Flow, Request
 from recsys_cl.ops.noise import disturb
-from recsys_cl.ops.ordering import placed, places
+from recsys_cl.ops.ordering import Ordering, placed, places
 from recsys_cl.ops.propagate import propagate
 from recsys_cl.ops.pull import Wanted, added, settled
 
@@ -52,7 +52,8 @@ class _Layers(torch.autograd.Function):
         for index, flow in enumerate(ctx.flows):
             mean, *layers = grads[index * width : (index + 1) * width]
             mask = ctx.masks.get(id(flow))
-            key = (id(mask), *(id(adjacency) for adjacency in flow.adjacencies))
+            order = flow.ordering(ctx.request.rows.numel())
+            key = (id(mask), id(order), *(id(adjacency) for adjacency in flow.adjacencies))
             asked = wanted.setdefault(key, Wanted(flow, mask, ctx.request.rows, len(layers), ctx.shape))
             for layer, (grad, share) in enumerate(zip(layers, ctx.request.shares, strict=True)):
                 asked.add(layer, added(grad, None if mean is None or not share else mean * share), flow.low_rank)
@@ -65,7 +66,7 @@ class _Products:
     def __init__(self, nodes: Tensor) -> None:
         self._nodes = nodes
         self._full: dict[tuple[int, ...], Tensor] = {}
-        self.parts: dict[int, Rows] = {}  # the requested rows of an adjacency, by its identity
+        self.parts: dict[tuple[int, int], Rows] = {}  # the requested rows of an adjacency, by its identity and the order's
         self.masks: dict[int, Tensor] = {}  # what the table was multiplied by, by the identity of the flow
 
     def along(self, flow: Flow, table: Tensor) -> list[Tensor]:
@@ -75,8 +76,9 @@ class _Products:
         if flow.dropout:
             self.masks[id(flow)] = flow.dropout.mask(table)
             table, path = table * self.masks[id(flow)], (id(flow),)  # nobody else can be here
-        path = (*path, id(flow.ordering))
-        state, rows = self._once(path, partial(placed, table, flow.ordering)), places(self._nodes, flow.ordering)
+        ordering = flow.ordering(self._nodes.numel())
+        path = (*path, id(ordering))
+        state, rows = self._once(path, partial(placed, table, ordering)), places(self._nodes, ordering)
         found = [state.index_select(0, rows)]
         for layer, adjacency in enumerate(flow.adjacencies, 1):
             path = (*path, id(adjacency))
@@ -86,7 +88,7 @@ class _Products:
                 found.append(flow.low_rank.times(state, rows))
                 state = state if last else self._once(path, whole)
                 continue
-            state = self._last(adjacency, state, rows) if last else self._once(path, whole)
+            state = self._last(adjacency, state, ordering, rows) if last else self._once(path, whole)
             if flow.noise and rng:
                 state = disturb(state, flow.noise.eps, rng)
                 path = (*path, id(flow))
@@ -98,12 +100,13 @@ class _Products:
             self._full[path] = product()
         return self._full[path]
 
-    def _last(self, adjacency: Adjacency, state: Tensor, rows: Tensor) -> Tensor:
-        if 2 * rows.numel() > len(adjacency.matrix):  # picking so many rows would cost more than it saves
+    def _last(self, adjacency: Adjacency, state: Tensor, ordering: Ordering | None, rows: Tensor) -> Tensor:
+        if not adjacency.few(rows.numel()):
             return propagate(adjacency.matrix, state).index_select(0, rows)
-        if id(adjacency) not in self.parts:
-            self.parts[id(adjacency)] = adjacency.matrix.only(rows)
-        return propagate(self.parts[id(adjacency)], state)
+        key = id(adjacency), id(ordering)
+        if key not in self.parts:
+            self.parts[key] = adjacency.matrix.only(rows) if ordering else adjacency.of(self._nodes)
+        return propagate(self.parts[key], state)
 
 
 def _blend(layers: list[Tensor], shares: tuple[float, ...]) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""A low-rank stand-in for the adjacency: its largest singular triplets, found by a randomised range finder."""
+"""The adjacency's largest singular triplets, found by a randomised range finder, and the low-rank matrix made of them."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ def factorise(adjacency: Adjacency, rank: int, rng: Generator) -> LowRank:
     users and items. Halko, Martinsson and Tropp 2011, arXiv:0909.4061, algorithms 4.4 and 5.1.
     """
     shape = adjacency.shape
-    count = min(rank + _SPARE, shape.users, shape.items)
-    guess = torch.randn(shape.items, count, dtype=torch.float64, generator=rng, device=rng.device)
-    users, values, items = _triplets(adjacency, guess.to(adjacency.matrix.weights), rank)
+    users, values, items = leading(adjacency, rank, rng)
     rank = values.numel()
     left, right = (users.new_zeros(shape.users + shape.items, 2 * rank) for _ in range(2))
     left[: shape.users, :rank], left[shape.users :, rank:] = users * values, items * values
@@ -51,10 +49,16 @@ def factorise(adjacency: Adjacency, rank: int, rng: Generator) -> LowRank:
 
 
 @full_precision
-def _triplets(adjacency: Adjacency, guess: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Left vectors [U, K], values [K] and right vectors [I, K] of the users' rows, K at most ``rank``."""
+def leading(adjacency: Adjacency, rank: int, rng: Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Left vectors [U, K], values [K] in descending order and right vectors [I, K] of the users' rows.
+
+    K is ``rank``, or the smaller of users and items where that is less.
+    """
+    shape = adjacency.shape
+    count = min(rank + _SPARE, shape.users, shape.items)
+    guess = torch.randn(shape.items, count, dtype=torch.float64, generator=rng, device=rng.device)
     by_user, by_item = adjacency.sides()
-    basis = torch.linalg.qr(propagate(by_user, guess)).Q
+    basis = torch.linalg.qr(propagate(by_user, guess.to(adjacency.matrix.weights))).Q
     for _ in range(_POWERS):
         basis = torch.linalg.qr(propagate(by_user, torch.linalg.qr(propagate(by_item, basis)).Q)).Q
     inner, values, items = torch.linalg.svd(propagate(by_item, basis).T, full_matrices=False)

@@ -18,8 +18,8 @@ class Wanted:
     """What the flows that share their adjacencies ask of each layer, their gradients added up."""
 
     def __init__(self, flow: Flow, mask: Tensor | None, nodes: Tensor, layers: int, shape: torch.Size) -> None:
-        self.adjacencies, self.ordering, self.mask = flow.adjacencies, flow.ordering, mask
-        self.places, self.shape = places(nodes, flow.ordering), shape
+        self.adjacencies, self.ordering, self.mask = flow.adjacencies, flow.ordering(nodes.numel()), mask
+        self.places, self.shape = places(nodes, self.ordering), shape
         self.rows: list[Tensor | None] = [None] * layers  # of the requested rows, [R, D]
         self.whole: list[Tensor | None] = [None] * layers  # of all nodes, [N, D], by place
 
@@ -31,7 +31,7 @@ class Wanted:
             self.whole[layer - 1] = added(self.whole[layer - 1], low_rank.pulled(grad, self.places))
 
 
-def settled(wanted: Sequence[Wanted], parts: dict[int, Rows]) -> list[Tensor]:
+def settled(wanted: Sequence[Wanted], parts: dict[tuple[int, int], Rows]) -> list[Tensor]:
     """The gradients of the table, in the nodes' own order: one for each mask and ordering."""
     sums: dict[tuple[int, int], tuple[Wanted, Tensor]] = {}
     for one in wanted:
@@ -42,15 +42,16 @@ def settled(wanted: Sequence[Wanted], parts: dict[int, Rows]) -> list[Tensor]:
     return [pulled if mask is None else pulled.mul_(mask) for mask, pulled in natural]
 
 
-def _pull(wanted: Wanted, parts: dict[int, Rows]) -> Tensor | None:
+def _pull(wanted: Wanted, parts: dict[tuple[int, int], Rows]) -> Tensor | None:
     """The gradient by place: G_0 + A_1 (G_1 + A_2 (G_2 + ...)), where most G_l are zero outside the rows asked for."""
     result = None
     for layer in range(len(wanted.rows) - 1, -1, -1):
         grad, adjacency = wanted.rows[layer], wanted.adjacencies[layer - 1] if layer else None
+        part = parts.get((id(adjacency), id(wanted.ordering)))
         result = added(result, wanted.whole[layer])
-        if adjacency and result is None and grad is not None and id(adjacency) in parts:
+        if part is not None and result is None and grad is not None:
             # The first product reads nothing but these rows, which the forward pass has picked out already.
-            result = propagate(parts[id(adjacency)].transposed(wanted.shape[0]), grad)
+            result = propagate(part.transposed(wanted.shape[0]), grad)
             continue
         if grad is not None:
             result = grad.new_zeros(wanted.shape) if result is None else result

@@ -16,6 +16,7 @@ from recsys_cl.core.values import Batch, Interactions, ItemFeatures, Shape
 from recsys_cl.ops.adjacency import connect
 from recsys_cl.ops.ordering import local
 from recsys_cl.ops.rows import distinct
+from recsys_cl.structures._numbers import item_numbers, user_numbers
 from recsys_cl.structures.graph import Graph
 
 
@@ -109,39 +110,6 @@ class DomainFeed:
             positive=items.positive,
             negative=items.negative,
         )
-
-
-def item_numbers(features: ItemFeatures | None, by: str) -> Tensor:
-    """The number of every item in each of its domains, [D, I]: 0 to S - 1 through all domains; -1 where it is not of one.
-
-    Raises:
-        Refused: no feature of that name.
-    """
-    try:
-        told = features.modalities[by]  # type: ignore[union-attr]
-    except (AttributeError, KeyError):
-        raise Refused(
-            f"source.by: cross-domain recipes read the feature '{by}' of the items; declare it under [prepare.features]"
-        ) from None
-    return _numbered(((told.values > 0) & told.present[:, None]).T)
-
-
-def user_numbers(met: Interactions, numbers: Tensor) -> Tensor:
-    """The number of every user in each domain that knows them by what they ``met``, [D, U]: 0 to P - 1; -1 elsewhere.
-
-    Args:
-        numbers: of the items, from `item_numbers`.
-    """
-    domain, row = (numbers[:, met.items] >= 0).nonzero(as_tuple=True)
-    known = torch.zeros(len(numbers), met.shape.users, dtype=torch.bool, device=row.device)
-    known[domain, met.users[row]] = True
-    return _numbered(known)
-
-
-def _numbered(inside: Tensor) -> Tensor:
-    """What is ``inside`` [D, N], numbered row by row from 0; -1 elsewhere."""
-    numbers = (inside.flatten().cumsum(0) - 1).view(inside.shape)
-    return numbers.where(inside, -1)
 
 
 def _side_by_side(shape: Shape, met: Interactions, numbers: Tensor) -> Domains:

@@ -35,7 +35,7 @@ def test_nothing_but_the_contrast_differs(name: str, tmp_path: Path) -> None:
     (path := tmp_path / "small.toml").write_text(PIPELINE)
     made = backbone.planned(path, [name], 3).recipes()
     plain, ours, theirs = (
-        each.settings() for each in (made["sasrec-softmax"], made[f"with-{name}"], load_recipe(name.removesuffix("-cosine")))
+        each.settings() for each in (made["sasrec-softmax"], made[f"with-{name}"], load_recipe(backbone.apart(name)[0]))
     )
     for key in ("source", "sampler", "encoder", "training"):
         assert ours[key] == plain[key]
@@ -44,7 +44,9 @@ def test_nothing_but_the_contrast_differs(name: str, tmp_path: Path) -> None:
     assert set(ours["objectives"]) - {"softmax"} == set(theirs["objectives"]) - {"softmax", "bce"} != set()
     assert ours["views"] == theirs["views"] != plain["views"]
     assert ours["method"]["use"] == theirs["method"]["use"]
-    assert (ours["objectives"]["contrast"].get("similarity", "cosine") == "cosine") == (name in {"cl4srec", "duorec-cosine"})
+    by_cosine = {"cl4srec", "coserec-cosine", "duorec", "iclrec", "mclrec-style-cosine"}
+    assert (ours["objectives"]["contrast"].get("similarity", "cosine") == "cosine") == (name in by_cosine)
+    assert (ours["method"].get("compare", "cosine") == "cosine") == (name != "iclrec-dot")
     assert ours["method"]["similarity"] == plain["method"]["similarity"] == "cosine"
 
 

@@ -46,6 +46,10 @@ CASES = {
     ),
     "all requests": ([Flow((A, B)), Flow((A, B), low_rank=LOW, dropout=ZEROS), Flow((A, B), low_rank=LOW)], (0.2, 0.5, 0.3)),
     "in another order": ([Flow((D, D)), Flow((D, E), LayerNoise(0.1, 1)), Flow((D, D), low_rank=LOW)], (0.2, 0.5, 0.3)),
+    "one layer in another order": (
+        [Flow((D,)), Flow((E,)), Flow((D,), LayerNoise(0.1, 1)), Flow((D,), low_rank=LOW), Flow((D,), dropout=ZEROS)],
+        (0.4, 0.6),
+    ),
     "in several orders": ([Flow((A, B)), Flow((D, E)), Flow((E, E), dropout=ZEROS)], (0.2, 0.5, 0.3)),
     "noise on a smaller graph": ([Flow((A, A)), Flow((B, B), LayerNoise(0.3, 4))], (0.0, 0.5, 0.5)),
 }
@@ -63,7 +67,7 @@ def slowly(table: Tensor, flow: Flow, request: Request) -> tuple[Tensor, ...]:
     rows = [state[request.rows]]
     for layer, adjacency in enumerate(flow.adjacencies, 1):
         if flow.low_rank:
-            left, right = (unplaced(side, flow.ordering) for side in (flow.low_rank.left, flow.low_rank.right))
+            left, right = (unplaced(side, adjacency.ordering) for side in (flow.low_rank.left, flow.low_rank.right))
             rows.append((left @ right.T @ state)[request.rows])
             state = dense(adjacency) @ state
             continue
@@ -72,7 +76,7 @@ def slowly(table: Tensor, flow: Flow, request: Request) -> tuple[Tensor, ...]:
             state = state[request.rows]
         if flow.noise and rng:
             drawn = unit_noise((len(state), DIM), rng)
-            drawn = drawn if layer == len(flow.adjacencies) else unplaced(drawn, flow.ordering)
+            drawn = drawn if layer == len(flow.adjacencies) else unplaced(drawn, adjacency.ordering)
             state = state + flow.noise.eps * state.sign() * drawn
         rows.append(state if layer == len(flow.adjacencies) else state[request.rows])
     return sum(share * row for share, row in zip(request.shares, rows, strict=True)), *rows
