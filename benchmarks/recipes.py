@@ -65,7 +65,7 @@ def main() -> None:
     }
     facts = {
         "command": f"python -m benchmarks.recipes {asked.pipeline}" + (f" --base {' '.join(asked.base)}" if asked.base else ""),
-        "train": receipt["writes"]["train"]["digest"],
+        "data": f"sha256:{receipt['reads']['interactions']}",
         "base": base,
         "users": len(told[base].values),
     }
