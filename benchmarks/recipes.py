@@ -20,6 +20,7 @@ from benchmarks.measure import keep
 from benchmarks.transfer import run
 from recsys_cl.config import load_pipeline
 from recsys_cl.core.chance import generator
+from recsys_cl.core.errors import nearest
 from recsys_cl.evaluation.compare import compare_all
 from recsys_cl.stages.measured import Measured, read_measured
 
@@ -44,6 +45,9 @@ def main() -> None:
     asked = parser.parse_args()
     pipeline = load_pipeline(asked.pipeline)
     recipes = pipeline.recipes()
+    for name in asked.base or ():
+        if name not in recipes:
+            parser.error(f"--base: no recipe '{name}' in this pipeline; {nearest(name, recipes)}")
     with tempfile.TemporaryDirectory() as scratch:
         made = run(pipeline, recipes, (asked.store or Path(scratch)) / pipeline.name)
         summaries = {name: json.loads((made[f"model/{name}"] / "summary.json").read_text("utf-8")) for name in recipes}

@@ -21,8 +21,9 @@ Written by `python -m benchmarks.reproduce`; do not edit. Every figure of ours: 
 validation, then trained afresh on train + valid for as many epochs; exact full ranking; items met before are not ranked
 unless a variant says so. A published figure stands beside how its epoch was selected: on test, it may be higher for it. Papers
 that follow S3Rec do not train afresh: their models never learn from the validation items, which are everybody's newest but one,
-and are worth much to histories. Rows called "no refit" are ours without, at the epoch that validation chose; for the default see
-[sequence-default.md](sequence-default.md). Which test items only the order of the file makes the last ones, in [protocols.md](protocols.md).
+and are worth much to histories. Rows called "no refit" are ours without, at the epoch that validation chose; for the default
+see [sequence-default.md](sequence-default.md). Which test items only the order of the file makes the last ones:
+[protocols.md](protocols.md).
 """
 _COLUMNS = (
     "| recipe | metric | published | selected on | ours (validation) | difference | epochs | training, s | data | command |"
