@@ -49,7 +49,9 @@ def test_parquet_without_a_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\x1f\x8b", gzip.compress(LINES, mtime=0)[:-12], b"text"], ids=["nothing", "two bytes", "cut short", "text"]
+    "content",
+    [b"", b"\x1f\x8b", gzip.compress(LINES, mtime=0)[:-12], b"text"],
+    ids=["nothing", "two bytes", "cut short", "text"],
 )
 def test_damage_is_told_by_name_when_it_is_read(keeper: Keeper, content: bytes) -> None:
     with pytest.raises(Refused, match=r"log\.gz: .*(empty|truncated or damaged|not a gz file)"):
