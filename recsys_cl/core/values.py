@@ -193,6 +193,22 @@ class Fold:
 
     rows: Tensor  # [I, D]
     exponent: float
+    offset: bool = False  # the vector is then of length 1, and a 1 follows it, by which items' offsets count
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What to keep of it beside other tensors."""
+        import torch
+
+        rows = self.rows.clone()  # they may be the items themselves, and safetensors refuses tensors that share memory
+        kept = {"fold": rows, "fold_exponent": torch.tensor(self.exponent)}
+        return {**kept, "fold_offset": torch.tensor(1.0)} if self.offset else kept
+
+    @staticmethod
+    def among(tensors: Mapping[str, Tensor]) -> Fold | None:
+        """The rule that was kept, if one was."""
+        if "fold" not in tensors:
+            return None
+        return Fold(tensors["fold"], float(tensors["fold_exponent"]), offset="fold_offset" in tensors)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

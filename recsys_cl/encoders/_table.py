@@ -68,12 +68,30 @@ Layers = Annotated[int, Field(ge=0, le=100)]
 """Layers of propagation; long before the hundredth all vectors of a component are alike."""
 
 
-def shares(layers: int, *, include_input: bool, combine: Literal["mean", "sum"] = "mean") -> tuple[float, ...]:
-    """What the table itself and each of ``layers`` layers count for, [layers + 1].
+LayerWeights = tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...]
+"""What the table and each layer after it count for, beside one another."""
+
+
+def shares(
+    layers: int,
+    *,
+    include_input: bool,
+    combine: Literal["mean", "sum"] = "mean",
+    weights: LayerWeights | None = None,
+) -> tuple[float, ...]:
+    """What the table itself and each of ``layers`` layers count for, [layers + 1]; ``weights`` are scaled to a sum of 1.
 
     Raises:
-        Refused: nothing would be left.
+        Refused: nothing would be left, weights are not one for each, or say again what other arguments say.
     """
+    if weights is not None:
+        if not include_input or combine != "mean":
+            raise Refused(
+                "encoder.layer_weights: says all of it; leave include_input and combine away (0 leaves the table out)"
+            )
+        if len(weights) != layers + 1 or not sum(weights):
+            raise Refused(f"encoder.layer_weights: must be {layers + 1} numbers, the table's first, and not all 0")
+        return tuple(weight / sum(weights) for weight in weights)
     if not layers and not include_input:
         raise Refused("encoder.layers: must be at least 1 where the table itself is left out (include_input = false)")
     first = 0 if include_input else 1

@@ -15,7 +15,7 @@ from torch import Generator, Tensor, nn
 
 from recsys_cl.core.values import Encoding, Fold, Interactions, Shape
 from recsys_cl.encoders._fold import along_edges
-from recsys_cl.encoders._table import Layers, Start, begin, nodes, refuse_beyond_memory, shares
+from recsys_cl.encoders._table import Layers, LayerWeights, Start, begin, nodes, refuse_beyond_memory, shares
 from recsys_cl.ops.flow import Request
 from recsys_cl.ops.layers import layered
 from recsys_cl.ops.sharded import whole_of
@@ -31,6 +31,8 @@ class LightGCN(nn.Module):
         include_input: count the table itself among the layers averaged. LightGCN and SGL do; SimGCL and XSimGCL do
             not (as in their authors' SELFRec).
         combine: ``mean`` of the layers, or their ``sum`` (LightGCL), whose vectors are as many times as long.
+        layer_weights: what the table and each layer count for in the mean, e.g. ``[1, 4]``: LightGCN's alpha (section 3.1.2),
+            which its authors leave uniform. None: ``include_input`` and ``combine`` say it.
         init: how the table begins, see ``encoders/_table.py``.
         interactions: what a ``spectral`` table begins from.
     """
@@ -46,12 +48,13 @@ class LightGCN(nn.Module):
         layers: Layers = 3,
         include_input: bool = True,
         combine: Literal["mean", "sum"] = "mean",
+        layer_weights: LayerWeights | None = None,
         init: Start = "xavier",
         interactions: Interactions | None = None,
     ) -> None:
         super().__init__()
         self.dim = dim
-        self.shares = shares(layers, include_input=include_input, combine=combine)
+        self.shares = shares(layers, include_input=include_input, combine=combine, weights=layer_weights)
         refuse_beyond_memory(layers, shape, dim)
         self.shape = shape
         self.layers = layers

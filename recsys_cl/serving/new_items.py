@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Fold
 from recsys_cl.serving.asked import id_text
 from recsys_cl.serving.reader import ByRule, Reader
 
@@ -107,4 +106,4 @@ def _padded(reader: Reader | None, count: int) -> Reader | None:
     if not isinstance(reader, ByRule):
         return reader
     rows = reader.fold.rows
-    return ByRule(Fold(torch.cat((rows, rows.new_zeros(count, rows.shape[1]))), reader.fold.exponent))
+    return ByRule(replace(reader.fold, rows=torch.cat((rows, rows.new_zeros(count, rows.shape[1])))))

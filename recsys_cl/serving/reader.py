@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from recsys_cl.config import Recipe
 from recsys_cl.core.build import build, resolve
@@ -74,11 +75,12 @@ class ByRule:
         pairs = torch.unique(owners(histories.lengths) * items + histories.values)
         owner, count = pairs // items, torch.bincount(pairs // items, minlength=rows)
         summed = self.fold.rows.new_zeros(rows, self.fold.rows.shape[1])
-        return summed.index_add_(0, owner, self.fold.rows[pairs % items]) / count[:, None] ** self.fold.exponent
+        found = summed.index_add_(0, owner, self.fold.rows[pairs % items]) / count[:, None] ** self.fold.exponent
+        return torch.cat((normalize(found, dim=1), found.new_ones(rows, 1)), dim=1) if self.fold.offset else found
 
     def state(self) -> dict[str, Tensor]:
-        """The rows and the exponent."""
-        return {"fold": self.fold.rows, "fold_exponent": torch.tensor(self.fold.exponent)}
+        """The rule."""
+        return self.fold.tensors()
 
 
 @dataclass(slots=True, eq=False)
@@ -158,7 +160,8 @@ def restore(recipe: Mapping[str, Any], shape: Shape, state: Mapping[str, Tensor]
 
 
 def _folding(tensors: Mapping[str, Tensor]) -> ByRule | None:
-    return ByRule(Fold(tensors["fold"], float(tensors["fold_exponent"]))) if "fold" in tensors else None
+    fold = Fold.among(tensors)
+    return None if fold is None else ByRule(fold)
 
 
 def _rebuilt(recipe: Recipe, shape: Shape, weights: Mapping[str, Tensor]) -> Method[Any]:

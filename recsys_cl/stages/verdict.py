@@ -133,7 +133,7 @@ def write_verdict(verdict: Verdict, user_ids: Sequence[str], folder: Path, facts
 
 
 def vectors_of(encoding: Encoding, fold: Fold | None) -> dict[str, Tensor]:
-    """What ``vectors.safetensors`` holds: ``users`` [U, D], ``items`` [I, D]; with a rule, ``fold`` [I, D] and its exponent.
+    """What ``vectors.safetensors`` holds: ``users`` [U, D], ``items`` [I, D]; with a rule, what is kept of it (`Fold`).
 
     Raises:
         Refused: the vectors are as long as a large catalogue.
@@ -144,8 +144,7 @@ def vectors_of(encoding: Encoding, fold: Fold | None) -> dict[str, Tensor]:
         )
     vectors = {"users": encoding.users, "items": encoding.items}
     if fold is not None:
-        rows = fold.rows.clone()  # they may be the items themselves, and safetensors refuses tensors that share memory
-        vectors |= {"fold": rows, "fold_exponent": torch.tensor(fold.exponent)}
+        vectors |= fold.tensors()
     return {name: value.detach().float().cpu().contiguous() for name, value in vectors.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -41,6 +42,23 @@ def test_the_input_can_be_left_out_of_the_mean() -> None:
     assert torch.allclose(vectors(encoder, source), (once + dense(source.adjacency) @ once) / 2, rtol=0, atol=1e-12)
     with pytest.raises(Refused, match="include_input"):
         lightgcn(0, include_input=False)
+
+
+def test_the_layers_can_be_weighted() -> None:
+    source, encoder = graph(), LightGCN(SHAPE, generator(1), dim=4, layers=2, layer_weights=(1.0, 0.0, 4.0)).double()
+    twice = torch.linalg.matrix_power(dense(source.adjacency), 2)
+    assert torch.allclose(vectors(encoder, source), (encoder.table + 4 * twice @ encoder.table) / 5, rtol=0, atol=1e-12)
+    alike = LightGCN(SHAPE, generator(1), dim=4, layers=2, layer_weights=(2.0, 2.0, 2.0)).double()
+    assert torch.allclose(vectors(alike, source), vectors(lightgcn(2), source), rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"layer_weights": (1.0, 2.0)}, {"layer_weights": (0.0, 0.0, 0.0)}, {"layer_weights": (1.0,) * 3, "include_input": False}],
+)
+def test_weights_that_are_not_one_a_layer_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match=r"encoder\.layer_weights"):
+        LightGCN(SHAPE, generator(1), layers=2, **given)
 
 
 def test_an_isolated_node_keeps_a_share_of_its_row() -> None:

@@ -1,0 +1,74 @@
+"""Popularity beside a cosine: what is ranked, whoever asks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import load, save
+from torch import nn
+from torch.nn.functional import cosine_similarity
+
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.values import Encoding, Fold, Interactions, Ragged, Shape
+from recsys_cl.encoders.lightgcn import LightGCN
+from recsys_cl.methods._popularity import offsets, with_offsets
+from recsys_cl.methods.contrastive import Contrastive
+from recsys_cl.serving.reader import ByRule
+from tests.graphs import SHAPE, generator, graph, interactions
+
+USERS = torch.arange(SHAPE.users)
+
+
+def lightgcn():
+    return LightGCN(SHAPE, generator(1), dim=4, layers=2).double()
+
+
+def made(weight, known=None):
+    return Contrastive(lightgcn(), {}, similarity="cosine", popularity=weight, interactions=known or interactions()).double()
+
+
+def test_the_score_is_the_cosine_and_the_weighted_log_of_how_often_an_item_was_met():
+    plain, found = Contrastive(lightgcn(), {}).encode(graph(), USERS), made(0.3).encode(graph(), USERS)
+    cosines = cosine_similarity(plain.users[:, None], plain.items[None], dim=-1)
+    met = torch.tensor([sum(interactions().items == item) for item in range(SHAPE.items)], dtype=torch.float64)
+    torch.testing.assert_close(found.users @ found.items.T, cosines + 0.3 * (1 + met).log(), rtol=0, atol=1e-7)
+    assert torch.equal(
+        made(0.0).encode(graph(), USERS).items, Contrastive(lightgcn(), {}, similarity="cosine").encode(graph(), USERS).items
+    )
+
+
+def test_an_item_that_nobody_met_gets_nothing():
+    known = Interactions(Shape(1, 3), torch.tensor([0, 0]), torch.tensor([1, 1]), torch.zeros(2))
+    assert offsets(known, 2.0).tolist() == pytest.approx([0, 2 * torch.tensor(3.0).log().item(), 0])
+
+
+def test_who_has_another_length_is_answered_alike():
+    users, items, given = torch.randn(3, 4, generator=generator(2)), torch.randn(5, 4, generator=generator(3)), torch.rand(5)
+    scores = [(e.users @ e.items.T) for e in (with_offsets(Encoding(scale * users, items), given) for scale in (1.0, 7.0))]
+    torch.testing.assert_close(*scores)
+
+
+def test_offsets_are_kept_with_the_weights_for_who_knows_no_interactions():
+    none = Interactions(SHAPE, *[torch.zeros(0, dtype=torch.int64)] * 3)
+    read = made(0.3, none)
+    read.load_state_dict(made(0.3).state_dict())
+    assert torch.equal(read.offsets, made(0.3).offsets)
+    assert read.offsets.any()
+
+
+def test_somebody_new_is_ranked_by_the_same_rule():
+    method, met = made(0.3), torch.tensor([0, 2, 2])
+    rule = Fold.among(load(save({**method.fold_in(graph()).tensors()})))
+    [vector] = ByRule(rule).vectors(Ragged(met, torch.tensor([0, 3])))
+    plain = Contrastive(lightgcn(), {}).fold_in(graph())
+    summed = plain.rows[[0, 2]].sum(0)
+    expected = torch.cat((nn.functional.normalize(summed, dim=0), summed.new_ones(1)))
+    torch.testing.assert_close(vector, expected)
+    [without] = ByRule(Fold.among(plain.tensors())).vectors(Ragged(met, torch.tensor([0, 3])))
+    torch.testing.assert_close(without, summed / 2**0.5)
+    assert Fold.among({}) is None
+
+
+def test_popularity_is_refused_beside_a_dot_product():
+    with pytest.raises(Refused, match=r"method\.popularity"):
+        Contrastive(lightgcn(), {}, popularity=0.1, interactions=interactions())
