@@ -84,8 +84,8 @@ def planned(path: Path, names: Sequence[str], epochs: int | None, more: Sequence
     return pipeline.model_copy(update={"experiments": tuple(asked)})
 
 
-def compared(pipeline: Pipeline, labels: tuple[str, str], home: Path) -> dict[str, Any]:
-    """Train and evaluate both experiments of ``labels``, or find that this is done; the first minus the second."""
+def compared(pipeline: Pipeline, labels: tuple[str, str], home: Path, metrics: Sequence[str]) -> dict[str, Any]:
+    """Train and evaluate both experiments of ``labels``, or find it done; the first minus the second, by ``metrics``."""
     tracking = Tracking(f"{pipeline.name}-compared", home, f"sqlite:///{home}/mlruns/mlflow.db")
     store = Store(home / "data" / pipeline.name)
     made = run_stages(stages_of(pipeline, tracking), store, _told, until="evaluate").artifacts
@@ -98,8 +98,8 @@ def compared(pipeline: Pipeline, labels: tuple[str, str], home: Path) -> dict[st
         "digests": found["b"]["digests"],
         "epochs": [summary["epochs"] for summary in summaries],
         "train_seconds": [cost["seconds"] for cost in costs],
-        "valid": [{metric: summary["valid"][metric] for metric in METRICS} for summary in summaries],
-        "metrics": [row for row in found["metrics"] if row["metric"] in METRICS],
+        "valid": [{metric: summary["valid"][metric] for metric in metrics} for summary in summaries],
+        "metrics": [row for row in found["metrics"] if row["metric"] in metrics],
     }
 
 
@@ -122,7 +122,7 @@ def run(data: str, names: Sequence[str], epochs: int | None, pipeline: Path, mor
             "command": f"python -m benchmarks.backbone --data {data}" + (f" --epochs {epochs}" if epochs else ""),
             "contrast": name,
             "set": added(name),
-            **compared(planned(pipeline, [name], epochs, more), (f"with-{name}", BACKBONE), home),
+            **compared(planned(pipeline, [name], epochs, more), (f"with-{name}", BACKBONE), home, METRICS),
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(record, indent=2) + "\n", "utf-8")

@@ -1,36 +1,59 @@
-"""The ablation: one thing differs at a time, nothing is refitted, the page puts what validation prefers first."""
+"""The ablation: one thing differs at a time, nothing is refitted, each default has its page, what validation prefers first."""
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import ablation, ablation_page
+from benchmarks.defaults import DEFAULTS, GRAPHS, HISTORIES, Default, default_of
+from recsys_cl.config import load_recipe
 from tests.benchmarks.test_backbone import PIPELINE, SMALL
 
+CASES = [pytest.param(default, name, id=f"{default.family}-{name}") for default in DEFAULTS for name in default.changes]
 
-@pytest.mark.parametrize("name", ablation.CHANGES)
-def test_one_thing_differs_and_nothing_is_refitted(name: str, tmp_path: Path) -> None:
+
+def leaves(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings by dotted name; a list is one."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= leaves(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return found
+
+
+@pytest.mark.parametrize(("default", "name"), CASES)
+def test_one_thing_differs_and_nothing_is_refitted(default: Default, name: str, tmp_path: Path) -> None:
     (path := tmp_path / "small.toml").write_text(PIPELINE)
-    made = ablation.planned(path, name).recipes()
-    plain, changed = made[ablation.BASE].settings(), made[name].settings()
-    assert not plain["training"]["refit"]
-    assert not changed["training"]["refit"]
-    assert {key for key in plain if plain[key] != changed[key]} == set(ablation.CHANGES[name])
+    made = ablation.planned(default, path, name).recipes()
+    plain, changed = (leaves(made[label].settings()) for label in (default.recipe, name))
+    assert plain == leaves(load_recipe(default.recipe).settings()) | {"training.refit": False}
+    assert changed == plain | leaves(default.changes[name])
+    assert all(plain.get(key) != value for key, value in leaves(default.changes[name]).items())
 
 
-def record(name: str, valid: float, test: float) -> dict[str, Any]:
-    figures = {"hit_rate@10": 2.0, "ndcg@10": 1.0}
+def test_a_data_set_says_which_default_is_meant() -> None:
+    known = [data for default in DEFAULTS for data in default.data]
+    assert len(set(known)) == len(known)
+    for default in DEFAULTS:
+        assert [default_of(data) for data in default.data] == [default] * len(default.data)
+        assert load_recipe(default.recipe).family == {"histories": "sequence", "graphs": "graph"}[default.family]
+
+
+def record(metrics: tuple[str, str], name: str, valid: float, test: float) -> dict[str, Any]:
+    figures = {metrics[0]: 2.0, metrics[1]: 1.0}
     return {
         "name": name,
         "users": 22_363,
         "command": "run",
         "base": {},
         "train_seconds": [20.4, 10.0],
-        "valid": [{metric: valid * size for metric, size in figures.items()}, {"hit_rate@10": 0.2, "ndcg@10": 0.1}],
+        "valid": [{metric: valid * size for metric, size in figures.items()}, {metrics[0]: 0.2, metrics[1]: 0.1}],
         "metrics": [
             {
                 "metric": metric,
@@ -44,16 +67,73 @@ def record(name: str, valid: float, test: float) -> dict[str, Any]:
     }
 
 
-def test_the_page_puts_the_default_first_and_then_what_validation_prefers(tmp_path: Path) -> None:
-    (tmp_path / "beauty").mkdir()
+@pytest.mark.parametrize("default", DEFAULTS, ids=lambda default: default.family)
+def test_the_page_puts_the_default_first_and_then_what_validation_prefers(default: Default, tmp_path: Path) -> None:
+    folder = tmp_path / default.data[0]
+    folder.mkdir()
     for name, valid, test in (("no-dropout", 0.08, 0.06), ("dim-64", 0.09, 0.04)):
-        (tmp_path / f"beauty/{name}.json").write_text(json.dumps(record(name, valid, test)))
-    lines = [line for line in ablation_page.page(tmp_path).splitlines() if line.startswith("| ")][1:]
+        (folder / f"{name}.json").write_text(json.dumps(record(default.metrics, name, valid, test)))
+    text = ablation_page.page(default, tmp_path)
+    lines = [line for line in text.splitlines() if line.startswith("| ")][1:]
     assert lines == [
         "| the default | 0.2000 | 0.1000 | 0.1000 | 0.0500 |  | 10 |",
         "| dim-64 | 0.1800 | 0.0900 | 0.0800 | 0.0400 | -0.0100 [-0.0200, +0.0100] | 20 |",
         "| no-dropout | 0.1600 | 0.0800 | 0.1200 | 0.0600 | +0.0100 [-0.0200, +0.0100] | 20 |",
     ]
+    assert text.startswith(f"# The default for {default.family}, part by part")
+
+
+def test_each_default_has_a_page_of_its_own_once_there_is_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ablation, "RUNS", tmp_path)
+    for data, metrics in (("gowalla", GRAPHS.metrics), ("beauty", HISTORIES.metrics)):
+        (tmp_path / data).mkdir()
+        (tmp_path / data / "dim-64.json").write_text(json.dumps(record(metrics, "dim-64", 0.09, 0.04)))
+    graphs, histories = (replace(default, page=tmp_path / f"{default.family}.md") for default in (GRAPHS, HISTORIES))
+    ablation.told(graphs)
+    assert [path.name for path in tmp_path.glob("*.md")] == ["graphs.md"]
+    text = graphs.page.read_text()
+    assert "`spectral-softmax` against itself" in text
+    assert "## gowalla" in text
+    assert "beauty" not in text
+    assert "| change | valid R@20 | valid N@20 | test R@20 | test N@20 | difference in test N@20 | training, s |" in text
+    ablation.told(histories)
+    assert "| change | valid HR@10 | valid N@10 | test HR@10 | test N@10 |" in histories.page.read_text()
+    (tmp_path / "gowalla/dim-64.json").unlink()
+    graphs.page.unlink()
+    ablation.told(graphs)
+    assert not graphs.page.exists()
+
+
+def test_a_change_is_run_where_its_default_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs: list[tuple[str, str, list[str]]] = []
+    for data in ("beauty", "gowalla"):
+        (tmp_path / data).mkdir()
+    monkeypatch.setattr(ablation, "REAL", tmp_path)
+    monkeypatch.setattr(ablation, "run", lambda default, data, names, _: runs.append((default.recipe, data, names)))
+    monkeypatch.setattr(ablation, "told", lambda default: None)
+
+    def asked(*arguments: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["ablation", *arguments])
+        ablation.main()
+
+    asked("--only", "no-graph", "dot-product")
+    assert runs == [
+        ("average-softmax", "beauty", ["dot-product"]),
+        ("spectral-softmax", "gowalla", ["no-graph", "dot-product"]),
+    ]
+    assert "toys: left out" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        asked("--only", "no-graph", "--data", "beauty")
+    assert "no change 'no-graph' for beauty" in capsys.readouterr().err
+
+
+def at_home(default: Default, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Default:
+    """The default, measured on a small data set and kept in ``tmp_path``."""
+    for name, place in (("RUNS", "runs"), ("STORE", "store")):
+        monkeypatch.setattr(ablation, name, tmp_path / place)
+    return replace(default, data=("small",), page=tmp_path / "page.md")
 
 
 @pytest.mark.slow
@@ -61,15 +141,27 @@ def test_what_is_there_is_not_run_again_unless_the_default_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (path := tmp_path / "small.toml").write_text(PIPELINE)
-    for name, place in (("RUNS", "runs"), ("STORE", "store"), ("PAGE", "page.md")):
-        monkeypatch.setattr(ablation, name, tmp_path / place)
+    default = at_home(HISTORIES, tmp_path, monkeypatch)
     few = [*SMALL, "override.training.epochs=1"]
-    ablation.run("small", ["no-dropout"], path, few)
+    ablation.run(default, "small", ["no-dropout"], path, few)
     assert "train/no-dropout: done" in capsys.readouterr().out
     assert "| no-dropout |" in (tmp_path / "page.md").read_text()
-    ablation.run("small", ["no-dropout"], path, few)
+    ablation.run(default, "small", ["no-dropout"], path, few)
     assert "there already" in capsys.readouterr().out
     kept = tmp_path / "runs/small/no-dropout.json"
     kept.write_text(json.dumps({**json.loads(kept.read_text()), "base": {}}))
-    ablation.run("small", ["no-dropout"], path, few)
+    ablation.run(default, "small", ["no-dropout"], path, few)
     assert "train/no-dropout: skipped" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["no-graph", "with-edge-drop-contrast", "log-q"])
+def test_a_graph_is_measured_by_what_its_page_shows(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (path := tmp_path / "small.toml").write_text(PIPELINE.replace("sasrec-softmax", "popular"))
+    default = at_home(GRAPHS, tmp_path, monkeypatch)
+    ablation.run(default, "small", [name], path)
+    kept = json.loads((tmp_path / f"runs/small/{name}.json").read_text())
+    assert [sorted(each) for each in kept["valid"]] == [["ndcg@20", "recall@20"]] * 2
+    assert sorted(row["metric"] for row in kept["metrics"]) == ["ndcg@20", "recall@20"]
+    assert kept["valid"][0] != kept["valid"][1]
+    assert f"| {name} | {kept['valid'][0]['recall@20']:.4f} |" in default.page.read_text()
