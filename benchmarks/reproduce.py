@@ -4,7 +4,8 @@
 for one recipe and data set after the other: the epoch is chosen on validation, then trained afresh on train + valid. Each run
 leaves ``results/reproduce/DATA/RECIPE.json`` and is not run again while that is there (``--again`` does); a killed one goes
 on from its checkpoint. ``--set KEY=VALUE --label NAME`` runs a variant beside the recipe, ``--seeds N`` each with N seeds.
-``docs/results.md`` is written from all that lie there, after every run, or by ``--table`` alone.
+``--on-test`` shows, to be set beside papers that selected so, what the epoch that is best on test would have given, and keeps
+it in ``on-test/`` beside the record. ``docs/results.md`` is written from all of them, after every run, or by ``--table``.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import shlex
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from benchmarks.frame import REAL
 from benchmarks.measure import ROOT, Measured, command, machine
-from benchmarks.reproduced import RUNS, page
+from benchmarks.on_test import best_on_test
+from benchmarks.reproduced import ON_TEST, RUNS, page
 from recsys_cl.config import load_recipe, recipe_names
 
 DATA = {"sequence": ("beauty", "toys"), "graph": ("gowalla", "yelp2018")}
@@ -36,29 +39,45 @@ def recipes(family: str) -> list[str]:
 
 def assignments(recipe: str, more: list[str]) -> list[str]:
     """What is laid over the pipeline: this recipe alone, refitted, and what was asked for."""
-    changes = [f'experiments=[{{recipe = "{recipe}"}}]', "override.training.refit=true", *more]
+    return [f'experiments=[{{recipe = "{recipe}"}}]', "override.training.refit=true", *more]
+
+
+def typed(changes: list[str]) -> list[str]:
+    """The changes as a command's arguments."""
     return [part for change in changes for part in ("--set", change)]
 
 
 def reproduce(family: str, recipe: str, data: str, label: str, more: list[str]) -> dict[str, Any]:
     """One recipe on one data set, measured; the record that is kept."""
-    folder = STORE / data
-    folder.mkdir(parents=True, exist_ok=True)
-    measured = command(
-        "run", f"pipelines/{data}.toml", *assignments(recipe, more), "--data-dir", str(folder / "data"), folder=folder
-    )
+    (folder := STORE / data).mkdir(parents=True, exist_ok=True)
+    asked = ["run", f"pipelines/{data}.toml", *typed(assignments(recipe, more))]
+    measured = command(*asked, "--data-dir", str(folder / "data"), folder=folder)
     return {
-        "machine": machine(),
-        "date": datetime.now(UTC).date().isoformat(),
-        "family": family,
-        "recipe": recipe,
-        "label": label,
-        "data": data,
-        "command": shlex.join(["recsys-cl", "run", f"pipelines/{data}.toml", *assignments(recipe, more)]),
+        **_about(family, recipe, data, label),
+        "command": shlex.join(["recsys-cl", *asked]),
         "seconds": round(measured.seconds, 1),
         "peak_mib": round(measured.peak_mib),
         **_found(measured, recipe),
     }
+
+
+def on_test(family: str, recipe: str, data: str, label: str, more: list[str]) -> dict[str, Any]:
+    """The same with the epoch that is best on test; the record that is kept."""
+    (folder := STORE / data).mkdir(parents=True, exist_ok=True)
+    began = perf_counter()
+    found = best_on_test(ROOT / "pipelines" / f"{data}.toml", recipe, assignments(recipe, more), folder / "data")
+    asked = [family, "--only", recipe, "--data", data, "--on-test", *typed(more), *(["--label", label] if label else [])]
+    return {
+        **_about(family, recipe, data, label),
+        "command": shlex.join(["python", "-m", "benchmarks.reproduce", *asked]),
+        "seconds": round(perf_counter() - began, 1),
+        **found,
+    }
+
+
+def _about(family: str, recipe: str, data: str, label: str) -> dict[str, Any]:
+    today = datetime.now(UTC).date().isoformat()
+    return {"machine": machine(), "date": today, "family": family, "recipe": recipe, "label": label, "data": data}
 
 
 def _found(measured: Measured, recipe: str) -> dict[str, Any]:
@@ -84,6 +103,7 @@ def main() -> None:
     parser.add_argument("--label", default="", help="what a variant made by --set is called")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="train with seeds 1 to N")
     parser.add_argument("--again", action="store_true", help="measure again what has been measured")
+    parser.add_argument("--on-test", action="store_true", help="the epoch that is best on test, only to be compared")
     parser.add_argument("--table", action="store_true", help="only write the page from what is there")
     asked = parser.parse_args()
     if asked.changes and not asked.label:
@@ -97,11 +117,12 @@ def main() -> None:
             print(f"{data}: left out, {REAL / data} is absent (set RECSYS_CL_REAL_DATA)")
             continue
         for recipe, (label, changes) in product(asked.only or known, variants(asked.label, asked.changes, asked.seeds)):
-            path = RUNS / data / f"{recipe}{'@' + label.replace(' ', '-') if label else ''}.json"
+            folder = RUNS / data / ON_TEST if asked.on_test else RUNS / data
+            path = folder / f"{recipe}{'@' + label.replace(' ', '-') if label else ''}.json"
             if path.exists() and not asked.again:
                 print(f"{path.relative_to(RUNS)}: there already")
                 continue
-            record = reproduce(asked.family, recipe, data, label, changes)
+            record = (on_test if asked.on_test else reproduce)(asked.family, recipe, data, label, changes)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
             PAGE.write_text(page(), "utf-8")

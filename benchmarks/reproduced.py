@@ -12,21 +12,27 @@ from benchmarks.measure import RESULTS
 from recsys_cl.config import load_recipe
 
 RUNS = RESULTS / "reproduce"
+ON_TEST = "on-test"
+"""The folder, beside the records of a data set, of those whose epoch the test part chose."""
+
 HEADLINE = {"sequence": ("hit_rate@10", "ndcg@10"), "graph": ("recall@20", "ndcg@20")}
 """What is shown where nothing was published."""
 
 _HEAD = """# Results
 
-Written by `python -m benchmarks.reproduce`; do not edit. Every figure of ours: settings of the recipe, epoch chosen on
+Written by `python -m benchmarks.reproduce`; do not edit. Every figure called ours: settings of the recipe, epoch chosen on
 validation, then trained afresh on train + valid for as many epochs; exact full ranking; items met before are not ranked
-unless a variant says so. A published figure stands beside how its epoch was selected: on test, it may be higher for it. Papers
+unless a variant says so. A published figure stands beside how its epoch was selected: on test, it may be higher for it. "Best
+epoch on test" is there only to be set beside those: trained on train + valid, every epoch measured on the test part, the best
+one shown (`--on-test`); nothing of ours was chosen by it, and it is no estimate of how good a recipe is. Papers
 that follow S3Rec do not train afresh: their models never learn from the validation items, which are everybody's newest but one,
 and are worth much to histories. Rows called "no refit" are ours without, at the epoch that validation chose; for the default
 see [sequence-default.md](sequence-default.md). Which test items only the order of the file makes the last ones:
 [protocols.md](protocols.md).
 """
 _COLUMNS = (
-    "| recipe | metric | published | selected on | ours (validation) | difference | epochs | training, s | data | command |"
+    "| recipe | metric | published | selected on | ours (validation) | difference | best epoch on test (to compare) "
+    "| epochs | training, s | data | command |"
 )
 _SEED = re.compile(r" ?seed \d+$")
 
@@ -37,7 +43,10 @@ def page(folder: Path = RUNS) -> str:
     for data in sorted(path for path in folder.glob("*") if path.is_dir()) if folder.exists() else ():
         records = [json.loads(path.read_text("utf-8")) for path in sorted(data.glob("*.json"))]
         parts += [f"## {data.name}\n", _COLUMNS, "|---" * (_COLUMNS.count("|") - 1) + "|"]
-        parts += [row for record in _best_first(records) if not _SEED.search(record["label"]) for row in _rows(record)]
+        beside = [json.loads(path.read_text("utf-8")) for path in sorted((data / ON_TEST).glob("*.json"))]
+        for record in _best_first(records):
+            if not _SEED.search(record["label"]):
+                parts += _rows(record, next((one for one in beside if _same(one, record)), None))
         parts += ["", *_over_seeds(records)]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -61,7 +70,12 @@ def _best_first(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(records, key=lambda record: -record["test"][HEADLINE[record["family"]][1]])
 
 
-def _rows(record: dict[str, Any]) -> list[str]:
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether both are of one recipe or variant, on the same data."""
+    return all(one[key] == other[key] for key in ("recipe", "label", "digests"))
+
+
+def _rows(record: dict[str, Any], on_test: dict[str, Any] | None) -> list[str]:
     """One line a metric; ``label`` tells a variant from the recipe it is made of."""
     name = record["recipe"] + (f" ({record['label']})" if record["label"] else "")
     published = [one for one in load_recipe(record["recipe"]).provenance.published if one.data == record["data"]]
@@ -75,6 +89,10 @@ def _rows(record: dict[str, Any]) -> list[str]:
     digest = record["digests"].get("train (sha256)", "")[:12]
     ends = f"{record['epochs']} | {record['train_seconds']:.0f} | `{digest}` | `{record['command']}`"
     return [
-        f"| {name} | {metric} | {theirs} | {how} | {ours:.4f} | {apart} | {ends} |"
+        f"| {name} | {metric} | {theirs} | {how} | {ours:.4f} | {apart} | {_chosen(on_test, metric)} | {ends} |"
         for metric, theirs, how, ours, apart in lines
     ]
+
+
+def _chosen(on_test: dict[str, Any] | None, metric: str) -> str:
+    return f"{on_test['test'][metric]:.4f} (epoch {on_test['epochs']})" if on_test else ""

@@ -27,9 +27,9 @@ RECORD: dict[str, Any] = {
 }
 
 
-def keep(folder: Path, **changes: Any) -> None:
+def keep(runs: Path, folder: str = "", **changes: Any) -> None:
     record = RECORD | changes
-    path = folder / record["data"] / f"{record['recipe']}@{record['label']}.json"
+    path = runs / record["data"] / folder / f"{record['recipe']}@{record['label']}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record))
 
@@ -47,10 +47,30 @@ def test_the_page_sets_ours_beside_what_was_published(tmp_path: Path) -> None:
         "| average-softmax",
         "| average-softmax",
     ]
-    assert "0.0921 (blondered/transformer_benchmark) | unstated | 0.0958 | +4.0 % | 50 | 318 | `ef265394a8e1`" in lines[2]
+    assert "0.0921 (blondered/transformer_benchmark) | unstated | 0.0958 | +4.0 % |  | 50 | 318 | `ef265394a8e1`" in lines[2]
     assert "-2.0 %" in lines[3]
     assert "|  |  | 0.0500 |  |" in lines[4]
     assert len({line.count("|") for line in reproduced.page(tmp_path).splitlines() if line.startswith("|")}) == 1
+
+
+def test_the_best_epoch_on_test_stands_beside_its_own_record_alone(tmp_path: Path) -> None:
+    chosen = {"epochs": 7, "test": {"hit_rate@10": 0.11, "ndcg@10": 0.07}}
+    keep(tmp_path)
+    keep(tmp_path, label="rotary", test={"hit_rate@10": 0.1, "ndcg@10": 0.09})
+    plain = reproduced.page(tmp_path)
+    keep(tmp_path, folder="on-test", **chosen)
+    keep(tmp_path, folder="on-test", label="rotary", digests={"train (sha256)": "another"}, **chosen)
+    keep(tmp_path, folder="on-test", label="longer", **chosen)
+    text = reproduced.page(tmp_path)
+    assert "| difference | best epoch on test (to compare) |" in text
+    assert (
+        "| sasrec-softmax | ndcg@10 | 0.0531 (blondered/transformer_benchmark) | unstated | 0.0520 | -2.0 % |  | 50 |" in plain
+    )
+    told = [line for line in text.splitlines() if line not in plain.splitlines()]
+    assert [line.split(" | ")[:2] + line.split(" | ")[6:8] for line in told] == [
+        ["| sasrec-softmax", "hit_rate@10", "0.1100 (epoch 7)", "50"],
+        ["| sasrec-softmax", "ndcg@10", "0.0700 (epoch 7)", "50"],
+    ]
 
 
 def test_seeds_are_one_sentence_for_each_variant_and_no_rows(tmp_path: Path) -> None:
@@ -67,7 +87,7 @@ def test_seeds_are_one_sentence_for_each_variant_and_no_rows(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("family", "data"), [(f, d) for f, each in reproduce.DATA.items() for d in each])
 def test_what_is_laid_over_a_pipeline_is_that_recipe_refitted(family: str, data: str) -> None:
-    changes = reproduce.assignments("sasrec-bce", ["evaluation.exclude_seen=false"])[1::2]
+    changes = reproduce.assignments("sasrec-bce", ["evaluation.exclude_seen=false"])
     made = load_pipeline(Path("pipelines") / f"{data}.toml", changes)
     assert [one.recipe for one in made.experiments] == ["sasrec-bce"]
     assert made.recipes()["sasrec-bce"].training.refit
@@ -107,6 +127,13 @@ def test_each_is_run_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "sasrec-softmax" in (tmp_path / "results.md").read_text()
     with pytest.raises(SystemExit):
         run("--set", "seed=2")
+    monkeypatch.setattr(reproduce, "on_test", lambda *asked: runs.append(("on test", *asked)) or RECORD | {"epochs": 7})
+    run("--on-test")
+    run("--on-test")
+    assert runs[3:] == [("on test", "sequence", "sasrec-softmax", "beauty", "", [])]
+    assert json.loads((out / "beauty/on-test/sasrec-softmax.json").read_text())["epochs"] == 7
+    assert json.loads((out / "beauty/sasrec-softmax.json").read_text())["epochs"] == 50
+    assert "(epoch 7)" in (tmp_path / "results.md").read_text()
 
 
 @pytest.mark.parametrize("data", reproduce.DATA["sequence"])
