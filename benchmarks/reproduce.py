@@ -28,13 +28,16 @@ from recsys_cl.config import load_recipe, recipe_names
 DATA = {"sequence": ("beauty", "toys"), "graph": ("gowalla", "yelp2018")}
 """Where each family's papers measured; a pipeline of that name says how it is read and split."""
 
+BASELINES = {"sequence": (), "graph": ("item-knn", "puresvd", "ials", "ease")}
+"""What stands in a family's tables beside its recipes; of graphs, what BARS measured on the same data, and more."""
+
 PAGE = ROOT / "docs" / "results.md"
 STORE = ROOT / "data" / "reproduce"
 
 
 def recipes(family: str) -> list[str]:
-    """The family's recipes that come with the package."""
-    return [name for name in recipe_names() if load_recipe(name).family == family]
+    """The family's recipes that come with the package, then its baselines."""
+    return [*(name for name in recipe_names() if load_recipe(name).family == family), *BASELINES[family]]
 
 
 def assignments(recipe: str, more: list[str]) -> list[str]:
