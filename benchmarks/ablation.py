@@ -14,14 +14,13 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from benchmarks.ablation_page import page
 from benchmarks.backbone import compared
 from benchmarks.defaults import DEFAULTS, Default, default_of
 from benchmarks.frame import REAL
 from benchmarks.measure import RESULTS, ROOT, machine
-from recsys_cl.config import Experiment, Pipeline, load_pipeline, load_recipe
+from recsys_cl.config import Experiment, Pipeline, alter, load_pipeline, load_recipe
 from recsys_cl.core.toml import merge
 
 RUNS = RESULTS / "ablation"
@@ -29,8 +28,8 @@ STORE = ROOT / "data" / "ablation"
 
 
 def planned(default: Default, path: Path, name: str, more: Sequence[str] = ()) -> Pipeline:
-    """The pipeline at ``path`` with the default and one change of it as its experiments, neither refitted."""
-    once: dict[str, Any] = {"training": {"refit": False}}
+    """The pipeline at ``path``, named for its data, with the default and one change of it as its experiments, not refitted."""
+    once = merge(default.there.get(path.stem, {}), {"training": {"refit": False}})
     plain = Experiment(recipe=default.recipe, set=once)
     changed = Experiment(recipe=default.recipe, name=name, set=merge(once, default.changes[name]))
     return load_pipeline(path, more).model_copy(update={"experiments": (plain, changed)})
@@ -38,7 +37,8 @@ def planned(default: Default, path: Path, name: str, more: Sequence[str] = ()) -
 
 def run(default: Default, data: str, names: Sequence[str], pipeline: Path, more: Sequence[str] = ()) -> None:
     """Measure what is missing of one data set, keep each, write the page after each."""
-    base = {key: part for key, part in load_recipe(default.recipe).settings().items() if key != "provenance"}
+    recipe = alter(load_recipe(default.recipe), default.there.get(data, {}), f"benchmarks.defaults: {data}")
+    base = {key: part for key, part in recipe.settings().items() if key != "provenance"}
     for name in names:
         path = RUNS / data / f"{name}.json"
         if path.exists() and json.loads(path.read_text("utf-8"))["base"] == base:

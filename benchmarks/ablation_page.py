@@ -25,7 +25,9 @@ def page(default: Default, folder: Path) -> str:
         records = [json.loads(path.read_text("utf-8")) for path in sorted((folder / data).glob("*.json"))]
         if not records:
             continue
-        parts += [f"## {data}\n", f"{records[0]['users']:,} users; `{records[0]['command']}`\n"]
+        there = default.there.get(data)
+        said = f"; of the default here, as validation prefers it: `{json.dumps(there)}`" if there else ""
+        parts += [f"## {data}\n", f"{records[0]['users']:,} users; `{records[0]['command']}`{said}\n"]
         parts += [columns, "|---" * (columns.count("|") - 1) + "|"]
         parts += [_line(default, "the default", records[0], 1, "")]
         ordered = sorted(records, key=lambda record: -record["valid"][0][default.metrics[-1]])

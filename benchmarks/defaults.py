@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ class Default:
         metrics: what is shown; the last one orders the changes.
         page: where that is written.
         changes: what is laid over the recipe, by name.
+        there: what validation prefers on one of the data sets, laid over the recipe before a change.
     """
 
     recipe: str
@@ -29,6 +30,7 @@ class Default:
     metrics: tuple[str, str]
     page: Path
     changes: Mapping[str, dict[str, Any]]
+    there: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
 _USERS = {"use": "info_nce", "weight": 0.1, "between": "views", "sides": "users", "temperature": 0.2}
@@ -67,8 +69,8 @@ GRAPHS = Default(
         "no-popularity": {"method": {"popularity": 0.0}},
         "dot-product": {"method": {"similarity": "dot", "popularity": 0.0}},  # ranked by it; trained by cosine, as before
         "no-spectral-start": {"encoder": {"init": "xavier"}},
-        "layers-alike": {"encoder": {"layer_weights": [1, 1]}},
-        "two-layers": {"encoder": {"layers": 2, "layer_weights": [1, 4, 4]}},
+        "layers-alike": {"encoder": {"layer_weights": [1, 1, 1]}},
+        "one-layer": {"encoder": {"layers": 1, "layer_weights": [1, 6]}},
         "no-graph": {"encoder": {"layers": 0, "layer_weights": [1]}},  # begins from the spectral embedding all the same
         "temperature-0.2": {"objectives": {"softmax": {"temperature": 0.2}}},
         "log-q": {"objectives": {"softmax": {"log_q": True}}, "method": {"popularity": 0.0}},  # either gives popularity back
@@ -77,6 +79,7 @@ GRAPHS = Default(
         "with-noise-contrast": {"views": [{"use": "layer_noise", "eps": 0.1}] * 2, "objectives": {"contrast": _BOTH}},
         "with-edge-drop-contrast": {"views": [{"use": "edge_drop", "rate": 0.1}] * 2, "objectives": {"contrast": _BOTH}},
     },
+    there={"yelp2018": {"objectives": {"softmax": {"temperature": 0.15}}}},
 )
 
 DEFAULTS = (HISTORIES, GRAPHS)

@@ -37,6 +37,15 @@ def test_one_thing_differs_and_nothing_is_refitted(default: Default, name: str, 
     assert all(plain.get(key) != value for key, value in leaves(default.changes[name]).items())
 
 
+def test_what_validation_prefers_on_a_data_set_is_laid_beneath_both(tmp_path: Path) -> None:
+    (path := tmp_path / "yelp2018.toml").write_text(PIPELINE)
+    made = ablation.planned(GRAPHS, path, "dim-32").recipes()
+    plain, changed = (leaves(made[label].settings()) for label in (GRAPHS.recipe, "dim-32"))
+    expected = leaves(load_recipe(GRAPHS.recipe).settings()) | leaves(GRAPHS.there["yelp2018"]) | {"training.refit": False}
+    assert plain == expected != leaves(load_recipe(GRAPHS.recipe).settings()) | {"training.refit": False}
+    assert changed == plain | {"encoder.dim": 32}
+
+
 def test_a_data_set_says_which_default_is_meant() -> None:
     known = [data for default in DEFAULTS for data in default.data]
     assert len(set(known)) == len(known)
