@@ -12,15 +12,19 @@ from recsys_cl.ingest.preparing.recency import check_fraction, from_last, length
 
 
 class Published:
-    """Use the parts as published. Where there is no valid, hold out ``valid`` of each user's train by ``seed``.
+    """Use the parts as published. Without a valid part, hold out valid of each user's train, by seed or the newest.
+
+    The published Gowalla and Yelp2018 list interactions in an order in which popularity drifts towards that of the test part:
+    what is drawn from all of a list is easier than the test, and its end is not.
 
     With ``event`` (and ``prepare.behaviours = true``) only pairs with an event of that type are held out: what test asks for.
     """
 
     order = "none"
 
-    def __init__(self, valid: float = 0.1, *, seed: int = 0, event: str = "") -> None:
+    def __init__(self, valid: float = 0.1, *, seed: int = 0, event: str = "", newest: bool = False) -> None:
         self.valid, self.seed, self.event = check_fraction(valid, "prepare.split.valid"), seed, event
+        self.newest = newest
 
     def __call__(self, log: CodedLog) -> NDArray[np.int8]:
         """Parts [N]. Refuses a log without the column, or with other words in it."""
@@ -35,7 +39,8 @@ class Published:
                 chosen &= self._with_event(log)
             (train,) = np.nonzero(chosen)
             part = log.select(chosen)
-            held = from_last(part.users, draw(part, self.seed, "published")) < share(lengths(part.users), self.valid)
+            place = from_last(part.users, None if self.newest else draw(part, self.seed, "published"))
+            held = place < share(lengths(part.users), self.valid)
             parts[train[held]] = VALID
         if not bool((parts == TEST).any()):
             raise Refused("prepare.split: the column 'part' says 'test' nowhere")

@@ -85,6 +85,13 @@ def test_a_missing_valid_is_held_out_of_each_users_train():
     assert parts.tolist() != Published(valid=0.1, seed=2)(log).tolist()
 
 
+def test_the_newest_of_each_users_train_may_be_held_out():
+    rows = [(user, (7 * item + user) % 25, item) for user in range(4) for item in range(25)]
+    log = coded(rows, ["test" if item < 5 else "train" for _, _, item in rows])  # whatever the times of the test part are
+    for history in histories(log, Published(valid=0.1, newest=True)(log)).values():
+        assert history == [TEST] * 5 + [TRAIN] * 18 + [VALID] * 2
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [(None, "no column 'part'"), (["train", "dev"], "one of train, valid, test"), (["train", "valid"], "says 'test' nowhere")],
