@@ -83,7 +83,7 @@ def main() -> None:
             continue
         default = default_of(data)
         names = [name for name in asked.only or default.changes if name in default.changes]
-        run(default, data, names, ROOT / "pipelines" / f"{data}.toml")
+        run(default, data, names, ROOT / "pipelines" / f"{data}.toml", default.split)
     for default in DEFAULTS:
         told(default)
 

@@ -21,6 +21,7 @@ _SHORT = {"hit_rate": "HR", "recall": "R", "ndcg": "N"}
 def page(default: Default, folder: Path) -> str:
     """The whole page, a table for each data set, the default first and what harms least after it."""
     parts, columns = [_HEAD.format(family=default.family, recipe=default.recipe)], _columns(default)
+    parts += [f"The parts are those of the pipelines with `{' '.join(default.split)}`.\n"] if default.split else []
     for data in default.data:
         records = [json.loads(path.read_text("utf-8")) for path in sorted((folder / data).glob("*.json"))]
         if not records:

@@ -22,6 +22,7 @@ class Default:
         page: where that is written.
         changes: what is laid over the recipe, by name.
         there: what validation prefers on one of the data sets, laid over the recipe before a change.
+        split: what is changed in the data sets' pipelines, if their own validation part is not what settings are chosen by.
     """
 
     recipe: str
@@ -31,6 +32,7 @@ class Default:
     page: Path
     changes: Mapping[str, dict[str, Any]]
     there: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    split: tuple[str, ...] = ()
 
 
 _USERS = {"use": "info_nce", "weight": 0.1, "between": "views", "sides": "users", "temperature": 0.2}
@@ -79,7 +81,8 @@ GRAPHS = Default(
         "with-noise-contrast": {"views": [{"use": "layer_noise", "eps": 0.1}] * 2, "objectives": {"contrast": _BOTH}},
         "with-edge-drop-contrast": {"views": [{"use": "edge_drop", "rate": 0.1}] * 2, "objectives": {"contrast": _BOTH}},
     },
-    there={"yelp2018": {"objectives": {"softmax": {"temperature": 0.15}}}},
+    there={"yelp2018": {"objectives": {"softmax": {"temperature": 0.15}}, "method": {"popularity": 0.1}}},
+    split=('ingest.source.valid=""', 'prepare.split={use = "published", newest = true}'),
 )
 
 DEFAULTS = (HISTORIES, GRAPHS)
