@@ -61,7 +61,7 @@ def test_a_change_is_run_where_its_default_is_measured(
     for data in ("beauty", "gowalla"):
         (tmp_path / data).mkdir()
     monkeypatch.setattr(ablation, "REAL", tmp_path)
-    monkeypatch.setattr(ablation, "run", lambda default, data, names, _: runs.append((default.recipe, data, names)))
+    monkeypatch.setattr(ablation, "run", lambda default, data, names, *_: runs.append((default.recipe, data, names)))
     monkeypatch.setattr(ablation, "told", lambda default: None)
 
     def asked(*arguments: str) -> None:
