@@ -13,6 +13,7 @@ from recsys_cl.core.values import Encoding, Fold, Interactions, Ragged, Shape
 from recsys_cl.encoders.lightgcn import LightGCN
 from recsys_cl.methods._popularity import offsets, with_offsets
 from recsys_cl.methods.contrastive import Contrastive
+from recsys_cl.serving.new_items import _padded
 from recsys_cl.serving.reader import ByRule
 from tests.graphs import SHAPE, generator, graph, interactions
 
@@ -24,7 +25,9 @@ def lightgcn():
 
 
 def made(weight, known=None):
-    return Contrastive(lightgcn(), {}, similarity="cosine", popularity=weight, interactions=known or interactions()).double()
+    return Contrastive(
+        lightgcn(), {}, similarity="cosine", popularity=weight, interactions=interactions() if known is None else known
+    ).double()
 
 
 def test_the_score_is_the_cosine_and_the_weighted_log_of_how_often_an_item_was_met():
@@ -67,6 +70,26 @@ def test_somebody_new_is_ranked_by_the_same_rule():
     [without] = ByRule(Fold.among(plain.tensors())).vectors(Ragged(met, torch.tensor([0, 3])))
     torch.testing.assert_close(without, summed / 2**0.5)
     assert Fold.among({}) is None
+
+
+class WithContent(LightGCN):
+    def by_content(self, features):
+        return features["vectors"]
+
+
+def test_an_item_known_by_content_alone_is_ranked_by_its_cosine():
+    encoder, content = WithContent(SHAPE, generator(1), dim=4, layers=1).double(), torch.randn(2, 4, dtype=torch.float64)
+    method = Contrastive(encoder, {}, similarity="cosine", popularity=0.3, interactions=interactions())
+    asking = method.encode(graph(), USERS).users
+    expected = cosine_similarity(encoder([graph()], USERS)[0].users[:, None], content[None], dim=-1)
+    torch.testing.assert_close(asking @ method.by_content({"vectors": content}).T, expected)
+
+
+def test_items_that_came_later_leave_the_rule_what_it_is():
+    rule = ByRule(Fold(torch.ones(2, 3), 0.5, offset=True))
+    padded = _padded(rule, 2)
+    assert padded.fold.offset
+    assert padded.fold.rows.tolist() == [[1.0] * 3] * 2 + [[0.0] * 3] * 2
 
 
 def test_popularity_is_refused_beside_a_dot_product():
