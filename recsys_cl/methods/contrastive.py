@@ -27,7 +27,8 @@ class Contrastive(nn.Module, Generic[S]):
         main_view: alters the plain source in training too (XSimGCL, Yu et al., 2023, arXiv:2209.02544).
         similarity: what a score is: the dot product of the vectors, or their cosine.
         popularity: what the logarithm of how often an item was met counts for beside the cosine at recommendation, see
-            ``methods/_popularity.py``; near the temperature where negatives are the batch's own positives.
+            ``methods/_popularity.py``; near the temperature where negatives are the batch's own positives. Vectors are then one
+            number longer.
         shape: how many users and items there are, for objectives that read all of them.
         interactions: how often each item was met.
     """

@@ -12,7 +12,7 @@ from recsys_cl.ingest.preparing.recency import check_fraction, from_last, length
 
 
 class Published:
-    """Use the parts as published. Without a valid part, hold out valid of each user's train, by seed or the newest.
+    """Use the parts as published. Without a valid part, hold out ``valid`` of each user's train, by ``seed`` or ``newest``.
 
     The published Gowalla and Yelp2018 list interactions in an order in which popularity drifts towards that of the test part:
     what is drawn from all of a list is easier than the test, and its end is not.
