@@ -15,13 +15,16 @@ train, epoch by validation, no refit (with it, and over seeds: [results.md](resu
 prefers; the test columns were not looked at to choose. Differences, with the change less without, are paired user by user on
 the test part, with a 95 % bootstrap interval over users; one seed.
 """
+_SPLIT = """The parts are those of the pipelines with `{split}`;
+[results.md](results.md) says why, and what had been looked at before.
+"""
 _SHORT = {"hit_rate": "HR", "recall": "R", "ndcg": "N"}
 
 
 def page(default: Default, folder: Path) -> str:
     """The whole page, a table for each data set, the default first and what harms least after it."""
     parts, columns = [_HEAD.format(family=default.family, recipe=default.recipe)], _columns(default)
-    parts += [f"The parts are those of the pipelines with `{' '.join(default.split)}`.\n"] if default.split else []
+    parts += [_SPLIT.format(split=" ".join(default.split))] if default.split else []
     for data in default.data:
         records = [json.loads(path.read_text("utf-8")) for path in sorted((folder / data).glob("*.json"))]
         if not records:

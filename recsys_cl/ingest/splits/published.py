@@ -32,6 +32,10 @@ class Published:
             raise Refused("prepare.split: the log has no column 'part', so there is no published split to use")
         if bool((log.parts < 0).any()):
             raise Refused(f"prepare.split: the column 'part' must say one of {', '.join(PARTS)} in every row")
+        if self.newest and bool((log.parts == VALID).any()):
+            raise Refused(
+                'prepare.split.newest: the log has a valid part of its own; leave that out (ingest.source.valid = "")'
+            )
         parts = log.parts.copy()
         if not bool((parts == VALID).any()):
             chosen = parts == TRAIN

@@ -90,6 +90,8 @@ def test_the_newest_of_each_users_train_may_be_held_out():
     log = coded(rows, ["test" if item < 5 else "train" for _, _, item in rows])  # whatever the times of the test part are
     for history in histories(log, Published(valid=0.1, newest=True)(log)).values():
         assert history == [TEST] * 5 + [TRAIN] * 18 + [VALID] * 2
+    with pytest.raises(Refused, match=r"prepare\.split\.newest: .*valid part of its own"):
+        Published(newest=True)(coded(rows[:3], ["train", "valid", "test"]))
 
 
 @pytest.mark.parametrize(
