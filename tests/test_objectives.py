@@ -10,6 +10,7 @@ from recsys_cl.core.build import build, names
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Batch, Encoding, Interactions, Shape
+from recsys_cl.ops.twice import twice_differentiable
 
 SHAPE = Shape(6, 10)
 LOG = Interactions(SHAPE, torch.arange(12) % 6, torch.arange(12) * 3 % 10, torch.zeros(12, dtype=torch.int64))
@@ -259,6 +260,8 @@ def test_bsl_takes_the_batchs_other_positives_where_none_are_drawn_and_it_is_tol
     loss = make("bsl", temperature=0.5, balance=1.2, in_batch=True)
     assert value(loss, main, negative=None) == pytest.approx(total / 5, abs=1e-9)
     assert value(loss, main) == value(make("bsl", temperature=0.5, balance=1.2), main)
+    with twice_differentiable():
+        assert value(loss, main, negative=None) == pytest.approx(total / 5, abs=1e-9)
     with pytest.raises(Refused, match="sampler"):
         loss(main, (), batch(catalogue=True))
 

@@ -13,23 +13,29 @@ from recsys_cl.core.values import Batch, Encoding
 from recsys_cl.ops.similarity import Similarity, against, lift
 
 
-def scores(
-    main: Encoding, batch: Batch[Any], similarity: Similarity, *, in_batch: bool = False
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Scores of the positive [B, 1] and of the negatives [B, K], and which negatives are not the positive itself [B, K].
-
-    With ``in_batch`` the batch's distinct positives are the negatives of all queries where none are drawn.
-    """
-    negative = batch.negative
-    if negative is None and in_batch and batch.items is not None:
-        negative = torch.arange(batch.positives, device=batch.positive.device)
-    if negative is None:
-        raise Refused("sampler: this objective weighs drawn negatives and the recipe draws none")
+def scores(main: Encoding, batch: Batch[Any], similarity: Similarity) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores of the positive [B, 1] and of the negatives [B, K], and which negatives are not the positive itself [B, K]."""
+    negative = drawn(batch)
     users, items = lift(main.users, main.items, similarity)
     asks = embedding(batch.query, users)
     hit = (asks * embedding(batch.positive, items)).sum(-1, keepdim=True)
     missed = against(asks, embedding(negative, items))
     return hit, missed, negative != batch.positive.unsqueeze(-1)
+
+
+def drawn(batch: Batch[Any], *, in_batch: bool = False) -> Tensor:
+    """The rows of the negatives drawn for each query, [B, K], or for all of them, [K].
+
+    With ``in_batch`` the batch's distinct positives are the negatives of all queries where none are drawn.
+
+    Raises:
+        Refused: there are none.
+    """
+    if batch.negative is not None:
+        return batch.negative
+    if not in_batch or batch.items is None:
+        raise Refused("sampler: this objective weighs drawn negatives and the recipe draws none")
+    return torch.arange(batch.positives, device=batch.positive.device)
 
 
 def log_mean_exp(logits: Tensor, kept: Tensor) -> Tensor:

@@ -7,10 +7,13 @@ from typing import Annotated, Any
 
 from annotated_types import Gt
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from recsys_cl.core.values import Batch, Encoding
-from recsys_cl.objectives._scores import log_mean_exp, mean_where, scores
-from recsys_cl.ops.similarity import Similarity, Temperature, checked_temperature
+from recsys_cl.objectives._scores import drawn, log_mean_exp, mean_where
+from recsys_cl.ops.shared_softmax import shared_softmax
+from recsys_cl.ops.similarity import Similarity, Temperature, against, checked_temperature, lift
+from recsys_cl.ops.twice import must_be_twice_differentiable
 
 
 class BSL:
@@ -46,6 +49,12 @@ class BSL:
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:  # noqa: ARG002
         """Mean loss of the batch; a query all of whose negatives are accidental hits has none and costs nothing."""
-        hit, missed, kept = scores(main, batch, self.similarity, in_batch=self.in_batch)
-        against = log_mean_exp(missed / self.temperature, kept)
-        return mean_where(self.balance * against - hit.squeeze(-1) / self.temperature, kept.any(-1))
+        negative = drawn(batch, in_batch=self.in_batch)
+        users, items = lift(main.users, main.items, self.similarity)
+        asks, answers = embedding(batch.query, users) / self.temperature, embedding(batch.positive, items)
+        rows = embedding(negative, items)
+        if negative.dim() == 1 and not must_be_twice_differentiable():
+            return shared_softmax(asks, answers, rows, (batch.positive, negative), balance=self.balance)
+        kept = negative != batch.positive.unsqueeze(-1)
+        missed = log_mean_exp(against(asks, rows), kept)
+        return mean_where(self.balance * missed - (asks * answers).sum(-1), kept.any(-1))

@@ -119,3 +119,42 @@ def test_finite_at_extreme_logits():
         (gradient,) = torch.autograd.grad(loss, q)
         assert torch.isfinite(loss)
         assert torch.isfinite(gradient).all()
+
+
+def slow_apart(q, answers, rows, positive, negative, balance):
+    """Without the answer in the denominator: the mean over the queries that have negatives left, by math.exp."""
+    total = []
+    for i, own in enumerate(positive.tolist()):
+        others = [math.exp(float(q[i] @ rows[k])) for k, row in enumerate(negative.tolist()) if row != own]
+        if others:
+            total.append(balance * math.log(sum(others) / len(others)) - float(q[i] @ answers[i]))
+    return sum(total) / max(1, len(total))
+
+
+@pytest.mark.parametrize("block", [1, 7, 2**20])
+@given(seed=st.integers(0, 10_000), drawn=st.integers(1, 12), balance=st.sampled_from([0.5, 1.0, 1.12]))
+@settings(max_examples=15, deadline=None)
+def test_the_answer_may_be_left_out_of_the_denominator(block, seed, drawn, balance):
+    """Few negatives of few candidates: some queries have none left."""
+    q, c, positive = tensors(seed, candidates=3)
+    negative = torch.randint(len(c), (drawn,), generator=torch.Generator().manual_seed(seed))
+    answers, rows = c[positive].clone(), c[negative].clone()
+
+    def loss(*vectors: torch.Tensor) -> torch.Tensor:
+        return shared.shared_softmax(*vectors, (positive, negative), balance=balance)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shared, "_BLOCK", block)
+        expected = slow_apart(q, answers, rows, positive, negative, balance)
+        assert float(loss(q, answers, rows)) == pytest.approx(expected, abs=1e-9)
+        leaves = [vectors.requires_grad_() for vectors in (q, answers, rows)]
+        assert torch.autograd.gradcheck(loss, leaves)
+
+
+def test_queries_without_a_negative_weigh_nothing():
+    q, c, positive = tensors(8)
+    c.requires_grad_()
+    loss = shared.shared_softmax(q[:1], c[positive[:1]], c[positive[:1]], (positive[:1], positive[:1]), balance=1.0)
+    (gradient,) = torch.autograd.grad(loss, c)
+    assert loss.item() == 0
+    assert not gradient.any()

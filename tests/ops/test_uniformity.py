@@ -5,6 +5,8 @@ import math
 import pytest
 import torch
 
+from recsys_cl.ops import uniformity as module
+from recsys_cl.ops.twice import twice_differentiable
 from recsys_cl.ops.uniformity import alignment, uniformity
 
 
@@ -44,7 +46,15 @@ def test_collapse_is_the_worst():
     assert uniformity(rows(2, 1)) == 0
 
 
-def test_gradients():
+@pytest.mark.parametrize("block", [1, 13, 2**20])
+def test_gradients(monkeypatch, block):
+    monkeypatch.setattr(module, "_BLOCK", block)
     a, b = rows(3).requires_grad_(), rows(4).requires_grad_()
     assert torch.autograd.gradcheck(alignment, (a, b))
     assert torch.autograd.gradcheck(uniformity, (a,))
+    with twice_differentiable():
+        slow = uniformity(a)
+        assert torch.autograd.gradgradcheck(uniformity, (a,))
+    fast = uniformity(a)
+    assert fast.item() == pytest.approx(slow.item(), abs=1e-12)
+    assert torch.allclose(torch.autograd.grad(fast, a)[0], torch.autograd.grad(slow, a)[0], atol=1e-12)
