@@ -85,6 +85,32 @@ def test_seeds_are_one_sentence_for_each_variant_and_no_rows(tmp_path: Path) -> 
     assert "sasrec-softmax (rotary), 3 seeds: hit_rate@10 0.4000 ± 0.1000" in text
 
 
+def test_a_recipe_that_falls_short_is_listed_with_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reproduced, "SHORT", tmp_path / "shortfalls.toml")
+    entry = '[[short]]\ndata = "{}"\nrecipe = "{}"\nwhy = "{}."\ntried = "{}."\n'
+    told = entry.format("beauty", "duorec", "time", "nothing") + entry.format("toys", "sasrec-softmax", "rain", "sun")
+    (tmp_path / "shortfalls.toml").write_text(told)
+    runs = tmp_path / "runs"
+    keep(runs, test={"hit_rate@10": 0.98 * 0.0921, "ndcg@10": 0.01})
+    assert reproduced.page(runs).splitlines()[-3:] == [
+        "### Short of the published figure",
+        "",
+        "* `duorec` (hit_rate@10 not run, 0.0825): time. Tried: nothing.",
+    ]
+    keep(runs, test={"hit_rate@10": 0.97 * 0.0921, "ndcg@10": 0.9})
+    keep(runs, recipe="duorec", test={"hit_rate@10": 0.0825, "ndcg@10": 0.01})
+    assert reproduced.page(runs).splitlines()[-1] == (
+        "* `sasrec-softmax` (hit_rate@10 0.0893 of 0.0921, -3.0 %): not understood. Tried: the rows above."
+    )
+    keep(runs, label="longer", test={"hit_rate@10": 0.99 * 0.0921, "ndcg@10": 0.01})
+    assert "Short of" not in reproduced.page(runs)
+
+
+def test_every_shortfall_of_the_committed_page_has_a_theory() -> None:
+    page = reproduced.page()
+    assert "not understood" not in page
+
+
 @pytest.mark.parametrize(("family", "data"), [(f, d) for f, each in reproduce.DATA.items() for d in each])
 def test_what_is_laid_over_a_pipeline_is_that_recipe_refitted(family: str, data: str) -> None:
     changes = reproduce.assignments("sasrec-bce", ["evaluation.exclude_seen=false"])
