@@ -262,6 +262,8 @@ def test_bsl_takes_the_batchs_other_positives_where_none_are_drawn_and_it_is_tol
     assert value(loss, main) == value(make("bsl", temperature=0.5, balance=1.2), main)
     with twice_differentiable():
         assert value(loss, main, negative=None) == pytest.approx(total / 5, abs=1e-9)
+        users = main.users.clone().requires_grad_()
+        assert torch.autograd.gradgradcheck(lambda rows: loss(Encoding(rows, main.items), (), batch()), (users,))
     with pytest.raises(Refused, match="sampler"):
         loss(main, (), batch(catalogue=True))
 

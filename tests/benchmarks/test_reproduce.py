@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import reproduce, reproduced
+from benchmarks.measure import Measured
 from recsys_cl.config import load_pipeline, load_recipe
 from recsys_cl.ingest.protocols import has_clock
 
@@ -121,6 +122,24 @@ def test_what_is_laid_over_a_pipeline_is_that_recipe_refitted(family: str, data:
     beside = reproduce.BASELINES[family]
     assert {load_recipe(name).family for name in reproduce.recipes(family) if name not in beside} == {family}
     assert {load_recipe(name).family for name in beside} <= {"baseline"}
+
+
+def test_a_reproduction_is_reported_and_registers_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def command(*arguments: str, folder: Path) -> Measured:
+        asked.extend(arguments)
+        (tmp_path / "report.json").write_text(json.dumps({"facts": {"train (sha256)": "ab", "users": 3}}))
+        row = RECORD | {"valid": {}, "recipe": "popular"}
+        return Measured("", 1.0, 2.0, {"report": str(tmp_path / "report.html"), "experiments": [row]})
+
+    monkeypatch.setattr(reproduce, "STORE", tmp_path)
+    monkeypatch.setattr(reproduce, "command", command)
+    record = reproduce.reproduce("graph", "popular", "gowalla", "", ["seed=2"])
+    assert asked[:4] == ["run", "pipelines/gowalla.toml", "--only", "report"]
+    assert asked[4:10:2] == ["--set"] * 3
+    assert record["digests"] == {"train (sha256)": "ab"}
+    assert record["command"].startswith("recsys-cl run pipelines/gowalla.toml --only report --set 'experiments=")
 
 
 def test_each_is_run_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
