@@ -42,7 +42,9 @@ test part looks like what would come next (`python -m benchmarks.drift`: [drift.
 Yelp2018 mean log(1 + n) falls from 4.16 to 3.99 along train and is 3.82 in test, 4.01 if test were drawn). The usual validation
 file is drawn from all of train, so it is easier than the test, more so for recipes that know popularity; the settings of
 `spectral-softmax` were chosen on the newest tenth of each user's train instead ([graph-default.md](graph-default.md)), after
-the row with popularity 0.08, which the drawn part had chosen, had been looked at on test.
+the row with popularity 0.08, which the drawn part had chosen, had been looked at on test. `lightgcn-softmax` and `lightgcn-bsl`
+on Gowalla have the authors' rate, 1e-3, and its constant schedule only in the rows of 40 epochs: those were run after the other
+rows, and the first 5 epochs at that rate, had been looked at on test.
 """
 _COLUMNS = (
     "| recipe | metric | published | selected on | ours (validation) | difference | best epoch on test (to compare) "
