@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recsys_cl.core.errors import Refused
@@ -45,13 +46,13 @@ def plainly(data):
 
 
 def numbered(columns):
-    """Ratings as numbers, where they are such: 1e2 is 100.0 in any words."""
+    """Ratings as numbers, where they are such: 1e2 is 100.0 in any words, and NaN in any case is a word, which equals itself."""
     return None if columns is None else {**columns, "rating": [_number(value) for value in columns["rating"]]}
 
 
 def _number(value):
     try:
-        return None if value is None else float(value)
+        return value if value is None else "nan" if math.isnan(float(value)) else float(value)
     except ValueError:
         return value
 
@@ -134,6 +135,7 @@ OBJECTS = st.fixed_dictionaries(
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(rows=st.lists(OBJECTS, min_size=1, max_size=4), ascii_only=st.booleans())
+@example(rows=[{"r": "NAN"}], ascii_only=True)
 def test_any_objects(rows, ascii_only):
     text = "".join(json.dumps(value, ensure_ascii=ascii_only) + "\n" for value in rows)
     data = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
