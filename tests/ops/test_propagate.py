@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from recsys_cl.core.values import Shape
-from recsys_cl.ops.adjacency import connect
+from recsys_cl.ops.adjacency import Rows, connect
 from recsys_cl.ops.propagate import propagate
 from tests.graphs import SHAPE, dense, generator, graph, pairs
 
@@ -42,6 +42,19 @@ def test_some_columns_of_the_matrix() -> None:
     some = matrix.only(torch.tensor([11, 0, 4, 7]))
     turned = propagate(some.transposed(12), torch.eye(4, dtype=torch.float64))
     assert torch.equal(turned, propagate(some, torch.eye(12, dtype=torch.float64)).T)
+
+
+@pytest.mark.parametrize("index", [torch.int32, torch.int64])
+def test_turned_twice_is_as_it_was(index: torch.dtype) -> None:
+    matrix = graph().adjacency.matrix
+    some = Rows(matrix.starts.to(index), matrix.columns.to(index), matrix.weights).only(torch.tensor([7, 0, 11, 4]))
+    back = some.transposed(12).transposed(4)
+    assert back.starts.dtype == back.columns.dtype == index  # as embedding bags want it
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(parts(back), parts(some), strict=True))
+
+
+def parts(matrix: Rows) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    return matrix.starts, matrix.columns, matrix.weights
 
 
 def test_a_graph_without_edges_propagates_zeros() -> None:
