@@ -35,17 +35,22 @@ def table(shape: Shape, dim: int, init: Init, rng: Generator) -> nn.Parameter:
     return nn.Parameter(values)
 
 
-def begin(shape: Shape, dim: int, init: Start, rng: Generator, interactions: Interactions | None) -> nn.Parameter:
-    """A fresh table [U + I, dim], which may begin from the ``interactions``.
+def begin(
+    shape: Shape, dim: int, init: Start, rng: Generator, interactions: Interactions | None, scale: float = 1.0
+) -> nn.Parameter:
+    """A fresh table [U + I, dim], which may begin from the ``interactions``; all its values are ``scale`` times as large.
 
     Raises:
         Refused: it should, and there are none.
     """
     if init != "spectral":
-        return table(shape, dim, init, rng)
-    if interactions is None:
+        start = table(shape, dim, init, rng)
+    elif interactions is None:
         raise Refused("encoder.init: 'spectral' needs the interactions; build the encoder of a recipe")
-    return spectral(interactions, dim, rng)
+    else:
+        start = spectral(interactions, dim, rng)
+    start.data.mul_(scale)
+    return start
 
 
 def spectral(interactions: Interactions, dim: int, rng: Generator) -> nn.Parameter:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.values import Encoding, Fold, Interactions, Shape
@@ -34,6 +34,8 @@ class LightGCN(nn.Module):
         layer_weights: what the table and each layer count for in the mean, e.g. ``[1, 4]``: LightGCN's alpha (section 3.1.2),
             which its authors leave uniform. None: ``include_input`` and ``combine`` say it.
         init: how the table begins, see ``encoders/_table.py``.
+        init_scale: what its first values are multiplied by. Dot products of short vectors are near 0, and BPR pushes popularity
+            into them before all else; a spectral start 5 times as long keeps what it knows.
         interactions: what a ``spectral`` table begins from.
     """
 
@@ -50,6 +52,7 @@ class LightGCN(nn.Module):
         combine: Literal["mean", "sum"] = "mean",
         layer_weights: LayerWeights | None = None,
         init: Start = "xavier",
+        init_scale: PositiveFloat = 1.0,
         interactions: Interactions | None = None,
     ) -> None:
         super().__init__()
@@ -58,7 +61,7 @@ class LightGCN(nn.Module):
         refuse_beyond_memory(layers, shape, dim)
         self.shape = shape
         self.layers = layers
-        self.table = begin(shape, dim, init, rng, interactions)
+        self.table = begin(shape, dim, init, rng, interactions, init_scale)
 
     def forward(self, sources: Sequence[Graph], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
         """One encoding a source; ``layers`` holds the table's rows, then those after each propagation."""

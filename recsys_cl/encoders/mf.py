@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from pydantic import PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.values import Encoding, Interactions, Shape
@@ -22,6 +22,8 @@ class MatrixFactorisation(nn.Module):
     Args:
         dim: length of a vector.
         init: how the table begins, see ``encoders/_table.py``.
+        init_scale: what its first values are multiplied by. Dot products of short vectors are near 0, and BPR pushes popularity
+            into them before all else; a spectral start 5 times as long keeps what it knows.
         interactions: what a ``spectral`` table begins from.
     """
 
@@ -33,12 +35,13 @@ class MatrixFactorisation(nn.Module):
         rng: Generator,
         dim: PositiveInt = 64,
         init: Start = "xavier",
+        init_scale: PositiveFloat = 1.0,
         interactions: Interactions | None = None,
     ) -> None:
         super().__init__()
         self.dim = dim
         self.shape = shape
-        self.table = begin(shape, dim, init, rng, interactions)
+        self.table = begin(shape, dim, init, rng, interactions, init_scale)
 
     def forward(self, sources: Sequence[object], users: Tensor, items: Tensor | None = None) -> list[Encoding]:
         """The same rows of the table for every source; they are also the one layer."""

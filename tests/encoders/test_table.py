@@ -10,8 +10,9 @@ from recsys_cl.config import load_recipe
 from recsys_cl.core.chance import generator as seeded
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Interactions, Shape
-from recsys_cl.encoders._table import spectral, table
+from recsys_cl.encoders._table import Start, spectral, table
 from recsys_cl.encoders.lightgcn import LightGCN
+from recsys_cl.encoders.mf import MatrixFactorisation
 from recsys_cl.ops.adjacency import connect
 from recsys_cl.stages.assemble import assemble
 from tests.graphs import dense, generator, pairs
@@ -61,3 +62,11 @@ def test_a_recipe_begins_there(use: str) -> None:
 def test_without_interactions_it_is_refused() -> None:
     with pytest.raises(Refused, match=r"encoder\.init: 'spectral' needs the interactions"):
         LightGCN(SHAPE, generator(), init="spectral")
+
+
+@pytest.mark.parametrize("make", [MatrixFactorisation, LightGCN])
+@pytest.mark.parametrize("init", ["xavier", "spectral"])
+def test_every_start_can_be_longer(make: type[LightGCN], init: Start) -> None:
+    plain, longer = (make(SHAPE, generator(), dim=4, init=init, init_scale=by, interactions=known()) for by in (1.0, 2.5))
+    assert torch.equal(longer.table, 2.5 * plain.table)
+    assert longer.table.requires_grad
