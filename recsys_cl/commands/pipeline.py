@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from recsys_cl.commands.options import AsJson, Assignments, DataDir, Force, LogFormat, PipelineFile, TrackingUri
+from recsys_cl.core.spinning import spin_briefly_beside_others
 
 
 def run(  # noqa: PLR0917 - options, which typer passes by name
@@ -29,6 +30,7 @@ def run(  # noqa: PLR0917 - options, which typer passes by name
     log_format: LogFormat = "text",
 ) -> None:
     """Run a whole pipeline: ingest, prepare, train, evaluate, report, register. What is up to date is skipped."""
+    spin_briefly_beside_others()  # first, as stages load torch
     from recsys_cl.console import Console
     from recsys_cl.core.logs import say, set_up
     from recsys_cl.stages.crew import leads

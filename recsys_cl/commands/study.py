@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from recsys_cl.commands.options import AsJson, Assignments, DataDir, PipelineFile, TrackingUri
+from recsys_cl.core.spinning import spin_briefly_beside_others
 
 if TYPE_CHECKING:
     from recsys_cl.console import Console
@@ -36,6 +37,7 @@ def study(work: Callable[[], Callable[..., Finding]], show: Callable[[Console, A
         tracking_uri: TrackingUri = None,
         as_json: AsJson = False,
     ) -> None:
+        spin_briefly_beside_others()
         from recsys_cl.console import Console
 
         console = Console()

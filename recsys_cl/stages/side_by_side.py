@@ -18,6 +18,7 @@ from typing import Any
 from recsys_cl.core.errors import RecsysError, Refused, Unavailable
 from recsys_cl.core.logs import VARIABLE
 from recsys_cl.core.protocols import Stage
+from recsys_cl.core.spinning import BRIEFLY, SPIN
 from recsys_cl.stages.explain import explain
 from recsys_cl.stages.runner import Status, run_stages
 from recsys_cl.stages.store import Store
@@ -43,9 +44,12 @@ class Worker:
 
     @property
     def environment(self) -> dict[str, str]:
-        """With the store's address, which may hold a password: kept off the command line. What is said is read here."""
+        """With the store's address, which may hold a password: kept off the command line. What is said is read here.
+
+        Workers want each other's cores, so their threads wait asleep.
+        """
         store = {"MLFLOW_TRACKING_URI": self.tracking_uri} if self.tracking_uri else {}
-        return {**os.environ, VARIABLE: "text", **store}
+        return {SPIN: BRIEFLY, **os.environ, VARIABLE: "text", **store}
 
 
 def train_ahead(

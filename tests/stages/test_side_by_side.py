@@ -12,6 +12,7 @@ from threading import Thread
 import pytest
 
 from recsys_cl.core.errors import RecsysError, Refused, Unavailable
+from recsys_cl.core.spinning import BRIEFLY, SPIN
 from recsys_cl.stages.side_by_side import Worker, run_side_by_side
 
 
@@ -73,5 +74,5 @@ def test_a_worker_repeats_what_was_asked_for() -> None:
     ]
     assert worker.environment is not None
     assert worker.environment["MLFLOW_TRACKING_URI"] == "https://me:hunter2@mlflow", "where `ps` does not show it"
-    here = {**os.environ, "RECSYS_CL_LOG_FORMAT": "text"}
+    here = {SPIN: BRIEFLY, **os.environ, "RECSYS_CL_LOG_FORMAT": "text"}
     assert Worker("shop.toml", (), Path("/data"), None).environment == here, "as it is"
