@@ -23,7 +23,7 @@ class MatrixFactorisation(nn.Module):
         dim: length of a vector.
         init: how the table begins, see ``encoders/_table.py``.
         init_scale: what its first values are multiplied by. Dot products of short vectors are near 0, and BPR pushes popularity
-            into them before all else; a spectral start 5 times as long keeps what it knows.
+            into them before all else; a spectral start 3 to 5 times as long keeps what it knows.
         interactions: what a ``spectral`` table begins from.
     """
 

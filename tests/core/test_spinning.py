@@ -43,6 +43,6 @@ import sys
 from recsys_cl.core import spinning
 spinning.spin_briefly_beside_others = lambda: sys.exit(40 + ("torch" in sys.modules))
 from recsys_cl.cli import app
-app(["{command}", "pipelines/demo.toml"])
+app(["{command}", "nowhere.toml"])
 """
     assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 40
