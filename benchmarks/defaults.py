@@ -68,6 +68,7 @@ GRAPHS = Default(
     metrics=("recall@20", "ndcg@20"),
     page=ROOT / "docs" / "graph-default.md",
     changes={
+        "order-ignored": {"source": {"recency": 0.0}},
         "no-popularity": {"method": {"popularity": 0.0}},
         "dot-product": {"method": {"similarity": "dot", "popularity": 0.0}},  # ranked by it; trained by cosine, as before
         "no-spectral-start": {"encoder": {"init": "xavier"}},

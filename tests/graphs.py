@@ -45,6 +45,13 @@ def disordered(seed: int = 0, count: int = 18, shape: Shape = SHAPE) -> Graph:
     return Graph(shape, connect(shape, *pairs(seed, count, shape), dtype=torch.float64, ordering=shuffled(shape)))
 
 
+def weighed(seed: int = 0, count: int = 18, shape: Shape = SHAPE) -> Graph:
+    """The same edges, in disorder, which count for something between 0.1 and 1.1."""
+    strengths = 0.1 + torch.rand(count, dtype=torch.float64, generator=generator(seed + 50))
+    ends = pairs(seed, count, shape)
+    return Graph(shape, connect(shape, *ends, torch.float64, shuffled(shape), strengths))
+
+
 def features(seed: int = 0, shape: Shape = SHAPE, missing: float = 0.3) -> ItemFeatures:
     """Two modalities of several widths, each absent for some items but not for all."""
     rng = generator(seed)
@@ -63,12 +70,13 @@ def modal(seed: int = 0, count: int = 18, shape: Shape = SHAPE) -> Modal:
 
 
 def dense(adjacency: Adjacency) -> Tensor:
-    """D^-1/2 A D^-1/2 from nothing but the edges, [N, N] float64."""
+    """D^-1/2 A D^-1/2 from nothing but the edges and what they count for, [N, N] float64."""
     users, items = adjacency.ends()
+    counts = torch.ones(adjacency.edges) if adjacency.strengths is None else adjacency.strengths
     nodes = adjacency.shape.users + adjacency.shape.items
     matrix = torch.zeros(nodes, nodes, dtype=torch.float64)
-    for user, item in zip(users.tolist(), items.tolist(), strict=True):
-        matrix[user, adjacency.shape.users + item] = matrix[adjacency.shape.users + item, user] = 1
+    for user, item, count in zip(users.tolist(), items.tolist(), counts.tolist(), strict=True):
+        matrix[user, adjacency.shape.users + item] = matrix[adjacency.shape.users + item, user] = count
     degree = matrix.sum(1)
     scale = torch.where(degree > 0, degree, torch.ones_like(degree)).pow(-0.5)
     return scale[:, None] * matrix * scale

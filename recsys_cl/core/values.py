@@ -189,11 +189,15 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """How somebody the model has not met becomes a vector: the rows of the n distinct items met, summed, over n ** exponent."""
+    """How somebody the model has not met becomes a vector: the rows of the n distinct items met, summed, over n ** exponent.
+
+    With ``recency`` an item counts for ``(1 + age) ** -recency``, and n is the sum of that.
+    """
 
     rows: Tensor  # [I, D]
     exponent: float
     offset: bool = False  # the vector is then of length 1, and a 1 follows it, by which items' offsets count
+    recency: float = 0.0  # age is how many were met since
 
     def tensors(self) -> dict[str, Tensor]:
         """What to keep of it beside other tensors."""
@@ -201,14 +205,16 @@ class Fold:
 
         rows = self.rows.clone()  # they may be the items themselves, and safetensors refuses tensors that share memory
         kept = {"fold": rows, "fold_exponent": torch.tensor(self.exponent)}
-        return {**kept, "fold_offset": torch.tensor(1.0)} if self.offset else kept
+        kept |= {"fold_offset": torch.tensor(1.0)} if self.offset else {}
+        return kept | ({"fold_recency": torch.tensor(self.recency)} if self.recency else {})
 
     @staticmethod
     def among(tensors: Mapping[str, Tensor]) -> Fold | None:
         """The rule that was kept, if one was."""
         if "fold" not in tensors:
             return None
-        return Fold(tensors["fold"], float(tensors["fold_exponent"]), offset="fold_offset" in tensors)
+        recency = float(tensors["fold_recency"]) if "fold_recency" in tensors else 0.0
+        return Fold(tensors["fold"], float(tensors["fold_exponent"]), offset="fold_offset" in tensors, recency=recency)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

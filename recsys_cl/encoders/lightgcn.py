@@ -73,7 +73,7 @@ class LightGCN(nn.Module):
         """A new user gets what propagation along its edges would bring it, see ``encoders/_fold.py``."""
         everyone = torch.arange(self.shape.items, device=self.table.device)
         (encoding,) = self([source], everyone[:0], everyone)
-        return along_edges(encoding, self.shares, source.adjacency)
+        return along_edges(encoding, self.shares, source)
 
 
 def _encoding(result: Sequence[Tensor], users: int) -> Encoding:

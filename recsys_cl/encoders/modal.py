@@ -123,7 +123,7 @@ class ModalLightGCN(nn.Module):
         """A new user gets what propagation along its edges would bring it, see ``encoders/_fold.py``."""
         everyone = torch.arange(self.shape.items, device=self.table.device)
         (encoding,) = self([source], everyone[:0], everyone)
-        return along_edges(encoding, self.shares, source.graph.adjacency)
+        return along_edges(encoding, self.shares, source.graph)
 
 
 def _alike(sources: Sequence[Modal]) -> list[list[int]]:

@@ -7,6 +7,8 @@ learns is s(u, i) = tau (log p(i | u) - log p(i)), up to a constant (Bengio & Se
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -30,4 +32,4 @@ def with_offsets(encoding: Encoding, offsets: Tensor) -> Encoding:
 
 def fold_with_offsets(fold: Fold | None) -> Fold | None:
     """The rule by which somebody new becomes a vector of the same kind."""
-    return None if fold is None else Fold(fold.rows, fold.exponent, offset=True)
+    return None if fold is None else replace(fold, offset=True)

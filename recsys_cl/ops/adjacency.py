@@ -56,13 +56,14 @@ class Adjacency:
 
     Rows and columns of ``matrix`` are places in ``ordering``, users before items; without one a node's place is its number.
     Edge ``e`` is entry ``e`` of ``matrix`` (the users' rows come first, so edges go by place of the user, then of the item);
-    entry ``E + j`` (the items' rows) is edge ``back[j]``.
+    entry ``E + j`` (the items' rows) is edge ``back[j]``. With ``strengths`` an edge counts for as much instead of 1.
     """
 
     shape: Shape
     matrix: Rows  # U + I rows, 2 E entries
     back: Tensor  # [E] int64, a permutation of the edges: by item, then user
     ordering: Ordering | None = None
+    strengths: Tensor | None = None  # [E] float, positive
 
     @property
     def edges(self) -> int:
@@ -79,8 +80,9 @@ class Adjacency:
         return torch.repeat_interleave(users, degrees), items - self.shape.users
 
     def degrees(self) -> Tensor:
-        """Number of neighbours of every node, [U + I]."""
-        return unplaced(self.matrix.starts.diff(), self.ordering)
+        """How many neighbours every node has, [U + I]; with strengths, what its edges count for together."""
+        found = _degrees(self.matrix.starts, _both_ways(self.strengths, self.back))
+        return unplaced(found, self.ordering)
 
     def few(self, rows: int) -> bool:
         """Whether to pick out so many rows costs less than it saves in a product."""
@@ -108,6 +110,13 @@ class Adjacency:
         by_item = Rows(whole.starts[users:] - self.edges, whole.columns[self.edges :], whole.weights[self.edges :])
         return by_user, by_item
 
+    def alike(self) -> Adjacency:
+        """The same edges, each of which counts for 1."""
+        if self.strengths is None:
+            return self
+        matrix = _normalised(self.matrix.starts, self.matrix.columns, self.matrix.weights.dtype, None)
+        return Adjacency(self.shape, matrix, self.back, self.ordering)
+
     def keep(self, kept: Tensor) -> Adjacency:
         """The graph of the edges where ``kept`` [E] bool is true, its degrees counted anew. O(E), no sort."""
         returning = kept[self.back]
@@ -115,8 +124,10 @@ class Adjacency:
         passed = torch.zeros(entries.numel() + 1, dtype=self.matrix.starts.dtype, device=kept.device)
         torch.cumsum(entries, 0, out=passed[1:])
         renumbered = kept.cumsum(0) - 1
-        matrix = _normalised(passed[self.matrix.starts], self.matrix.columns[entries], self.matrix.weights.dtype)
-        return Adjacency(self.shape, matrix, renumbered[self.back[returning]], self.ordering)
+        back, strengths = renumbered[self.back[returning]], None if self.strengths is None else self.strengths[kept]
+        counts, dtype = _both_ways(strengths, back), self.matrix.weights.dtype
+        matrix = _normalised(passed[self.matrix.starts], self.matrix.columns[entries], dtype, counts)
+        return Adjacency(self.shape, matrix, back, self.ordering, strengths)
 
 
 def connect(
@@ -125,27 +136,47 @@ def connect(
     items: Tensor,
     dtype: torch.dtype = torch.float32,
     ordering: Ordering | None = None,
+    strengths: Tensor | None = None,
 ) -> Adjacency:
     """The adjacency of the pairs ``users`` [N], ``items`` [N]; pairs met more than once are one edge of weight 1.
 
-    The normalisation is that of LightGCN (He et al., 2020, arXiv:2002.02126, equation 8).
+    With ``strengths`` [N] a pair counts for as much, and for the most of its own where it was met more than once. The
+    normalisation is that of LightGCN (He et al., 2020, arXiv:2002.02126, equation 8), by sums of strengths where there are any.
     """
     if ordering:
         users, items = places(users, ordering), places(items + shape.users, ordering) - shape.users
-    pairs = torch.unique(users * shape.items + items)
+    met = users * shape.items + items
+    if strengths is None:
+        pairs = torch.unique(met)
+    else:
+        pairs, which = torch.unique(met, return_inverse=True)
+        strengths = strengths.new_zeros(pairs.numel()).scatter_reduce_(0, which, strengths, "amax")
     users, items = pairs // shape.items, pairs % shape.items
     back = torch.argsort(items, stable=True)
     nodes = shape.users + shape.items
     index = torch.int32 if max(nodes, 2 * pairs.numel()) < 2**31 else torch.int64
-    degrees = torch.cat((users.bincount(minlength=shape.users), items.bincount(minlength=shape.items)))
+    counts = torch.cat((users.bincount(minlength=shape.users), items.bincount(minlength=shape.items)))
     starts = torch.zeros(nodes + 1, dtype=index, device=users.device)
-    torch.cumsum(degrees, 0, out=starts[1:])
+    torch.cumsum(counts, 0, out=starts[1:])
     columns = torch.cat((items + shape.users, users[back])).to(index)
-    return Adjacency(shape, _normalised(starts, columns, dtype), back, ordering)
+    matrix = _normalised(starts, columns, dtype, _both_ways(strengths, back))
+    return Adjacency(shape, matrix, back, ordering, strengths)
 
 
-def _normalised(starts: Tensor, columns: Tensor, dtype: torch.dtype) -> Rows:
-    degrees = starts.diff()
-    scale = degrees.clamp(min=1).to(dtype).rsqrt()
-    weights = torch.repeat_interleave(scale, degrees).mul_(scale[columns])
-    return Rows(starts, columns, weights)
+def _normalised(starts: Tensor, columns: Tensor, dtype: torch.dtype, counts: Tensor | None) -> Rows:
+    neighbours = starts.diff()
+    scale = _degrees(starts, counts).masked_fill(neighbours == 0, 1).to(dtype).rsqrt()
+    weights = torch.repeat_interleave(scale, neighbours).mul_(scale[columns])
+    return Rows(starts, columns, weights if counts is None else weights.mul_(counts))
+
+
+def _degrees(starts: Tensor, counts: Tensor | None) -> Tensor:
+    """Sum of each row's entries, which are 1 where ``counts`` [nnz] does not say what they are."""
+    if counts is None:
+        return starts.diff()
+    return torch.segment_reduce(counts, "sum", offsets=starts.long(), initial=0)
+
+
+def _both_ways(strengths: Tensor | None, back: Tensor) -> Tensor | None:
+    """What the matrix's entries count for, [2 E], from what the edges do."""
+    return None if strengths is None else torch.cat((strengths, strengths[back]))

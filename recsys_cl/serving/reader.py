@@ -22,6 +22,7 @@ from recsys_cl.core.values import Fold, Interactions, ItemFeatures, Ragged, Shap
 from recsys_cl.encoders._content import kept_features
 from recsys_cl.methods._profile import kept_people
 from recsys_cl.ops.ragged import owners
+from recsys_cl.ops.recency import strengths
 
 
 class Read(NamedTuple):
@@ -59,7 +60,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ByRule:
-    """By a rule that is linear in what was met, whatever the order (see `Fold`)."""
+    """By a rule that is linear in what was met, or in how much it counts by now (see `Fold`)."""
 
     fold: Fold
     adapts: ClassVar[bool] = False
@@ -72,10 +73,14 @@ class ByRule:
     def vectors(self, histories: Ragged, about: ItemFeatures | None = None) -> Tensor:  # noqa: ARG002 - the protocol passes it
         """Sums over the distinct items of each row."""
         items, rows = self.fold.rows.shape[0], len(histories)
-        pairs = torch.unique(owners(histories.lengths) * items + histories.values)
-        owner, count = pairs // items, torch.bincount(pairs // items, minlength=rows)
-        summed = self.fold.rows.new_zeros(rows, self.fold.rows.shape[1])
-        found = summed.index_add_(0, owner, self.fold.rows[pairs % items]) / count[:, None] ** self.fold.exponent
+        pairs, which = torch.unique(owners(histories.lengths) * items + histories.values, return_inverse=True)
+        fading = strengths(histories, self.fold.recency)
+        counts = fading.new_zeros(len(pairs)).scatter_reduce_(0, which, fading, "amax")[:, None]
+        owner = pairs // items
+        summed = self.fold.rows.new_zeros(rows, self.fold.rows.shape[1]).index_add_(
+            0, owner, self.fold.rows[pairs % items] * counts
+        )
+        found = summed / counts.new_zeros(rows, 1).index_add_(0, owner, counts) ** self.fold.exponent
         return torch.cat((normalize(found, dim=1), found.new_ones(rows, 1)), dim=1) if self.fold.offset else found
 
     def state(self) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from pydantic import PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import Generator, Tensor
 
 from recsys_cl.core.errors import Refused, Unavailable
@@ -18,9 +18,11 @@ from recsys_cl.ops.dropout import InputDropout
 from recsys_cl.ops.flow import Flow
 from recsys_cl.ops.low_rank import LowRank
 from recsys_cl.ops.noise import LayerNoise
-from recsys_cl.ops.ordering import local
+from recsys_cl.ops.ordering import Ordering, local
+from recsys_cl.ops.ragged import owners
+from recsys_cl.ops.recency import strengths
 from recsys_cl.ops.rows import distinct
-from recsys_cl.structures._behaviour import of_type
+from recsys_cl.structures._behaviour import of_type, only
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +38,7 @@ class Graph:
     noise: LayerNoise | None = None  # noise that every layer's output gets
     low_rank: LowRank | None = None  # what gives the layers' outputs in place of the adjacency
     dropout: InputDropout | None = None  # coordinates of the encoder's table to leave out
+    recency: float = 0.0  # how the edges' strengths fade with age, see ``ops/recency.py``
 
     def flow(self, layers: int) -> Flow:
         """How ``layers`` layers of an encoder carry the table along this graph."""
@@ -85,6 +88,9 @@ class GraphFeed:
         batch_size: interactions in a batch; the last of an epoch may be smaller.
         target: a type of event: only pairs with such an event are asked for (``prepare.behaviours = true``). None: all are.
         alone: the graph is of those pairs, too, and all other behaviour is unknown.
+        recency: how much less an edge counts with age: ``(1 + age) ** -recency``, where age is how many the user has met
+            since, by time and then by place in the log. 0: all count alike. Only where vectors are computed to recommend; in
+            training, where each edge is asked for once, they always do.
     """
 
     reads_histories = False
@@ -98,16 +104,19 @@ class GraphFeed:
         *,
         target: str | None = None,
         alone: bool = False,
+        recency: NonNegativeFloat = 0.0,
     ) -> None:
         if not len(interactions):
             raise Refused("a graph needs at least one interaction")
         if alone and target is None:
             raise Refused("source.alone: says that the target's graph is all there is; name one with source.target")
         self.shape = shape
-        users, items = interactions.users, interactions.items
-        whole = connect(shape, users, items, ordering=local(shape, users, items))
-        asked = whole if target is None else of_type(interactions, target, "source.target", whole.ordering)
-        self._graph = Graph(shape, asked if alone else whole)
+        ordering = local(shape, interactions.users, interactions.items)
+        known = only(interactions, target, "source.target") if alone and target is not None else interactions
+        aged = _aged(known, recency, ordering)
+        graph = aged.alike()
+        asked = graph if alone or target is None else of_type(interactions, target, "source.target", ordering)
+        self._graph, self._aged = Graph(shape, graph), Graph(shape, aged, recency=recency)
         self._users, self._items = asked.ends()
         self._sampler = sampler
         self._size = batch_size
@@ -125,8 +134,8 @@ class GraphFeed:
                 yield self._batch(graph, users[part], items[part], next(negatives))
 
     def inference(self, users: Tensor) -> Iterator[tuple[Graph, Tensor]]:
-        """The whole graph at once."""
-        yield self._graph, users
+        """The whole graph at once, its edges as old as they are."""
+        yield self._aged, users
 
     def _draw(self, users: Tensor, rng: Generator) -> Iterator[Tensor | None]:
         """Negatives for one batch of ``users`` after another: slices of one draw, or a draw each where they are shared."""
@@ -151,6 +160,14 @@ class GraphFeed:
             negative=items.negative,
             log_q=log_q,
         )
+
+
+def _aged(met: Interactions, recency: float, ordering: Ordering | None) -> Adjacency:
+    if not recency:
+        return connect(met.shape, met.users, met.items, ordering=ordering)
+    histories = met.by_user()
+    users, fading = owners(histories.lengths), strengths(histories, recency)
+    return connect(met.shape, users, histories.values, ordering=ordering, strengths=fading)
 
 
 _BATCHES_DRAWN_AT_ONCE = 32  # spreads the cost of a draw; at 2048 queries and 128 negatives a draw is 64 MiB

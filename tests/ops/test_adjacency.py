@@ -12,7 +12,7 @@ from recsys_cl.core.values import Shape
 from recsys_cl.ops.adjacency import connect
 from recsys_cl.ops.propagate import propagate
 from recsys_cl.structures.graph import Graph
-from tests.graphs import SHAPE, dense, disordered, generator, graph, pairs
+from tests.graphs import SHAPE, dense, disordered, generator, graph, pairs, weighed
 
 
 def test_a_repeated_pair_is_one_edge() -> None:
@@ -25,6 +25,30 @@ def test_weights_by_hand() -> None:
     """Two users share an item: degrees 1, 1 and 2, so both weights are 1 / sqrt(2)."""
     adjacency = connect(Shape(2, 1), torch.tensor([0, 1]), torch.tensor([0, 0]), dtype=torch.float64)
     assert torch.allclose(adjacency.matrix.weights, torch.full((4,), 0.5**0.5, dtype=torch.float64), atol=1e-15)
+
+
+def test_strengths_by_hand() -> None:
+    """Of a repeated pair the larger one counts: user 0 has 2 and 6, item 0 has 2 and 3."""
+    users, items, strengths = torch.tensor([0, 0, 1, 0]), torch.tensor([0, 1, 0, 0]), torch.tensor([1.0, 6.0, 3.0, 2.0])
+    adjacency = connect(Shape(2, 3), users, items, dtype=torch.float64, strengths=strengths)
+    assert adjacency.degrees().tolist() == [8, 3, 5, 6, 0]
+    expected = torch.tensor([2 / 40**0.5, 6 / 48**0.5, 3 / 15**0.5], dtype=torch.float64)
+    assert torch.allclose(adjacency.matrix.weights, torch.cat((expected, expected[[0, 2, 1]])), atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_strengths_stay_with_their_edges(seed: int) -> None:
+    """Whatever the order of the nodes, and where edges are left out; without them it is the plain graph."""
+    whole = weighed(seed).adjacency
+    kept = torch.rand(whole.edges, generator=generator(seed)) < 0.7
+    for adjacency in (whole, whole.keep(kept)):
+        at, identity = adjacency.ordering.places, torch.eye(12, dtype=torch.float64)
+        assert torch.allclose(propagate(adjacency.matrix, identity)[at][:, at], dense(adjacency), atol=1e-12)
+    assert torch.equal(whole.keep(kept).strengths, whole.strengths[kept])
+    plain = disordered(seed).adjacency
+    assert torch.equal(whole.alike().matrix.weights, plain.matrix.weights)
+    assert plain.alike() is plain
+    assert not torch.allclose(whole.matrix.weights, plain.matrix.weights)
 
 
 def test_the_order_of_pairs_is_nothing() -> None:

@@ -44,10 +44,10 @@ def log() -> Interactions:
     return Interactions(SHAPE, users, torch.randint(SHAPE.items, (count,), generator=rng), torch.arange(count))
 
 
-def made(name: str, folder) -> Bundle:
+def made(name: str, folder, *changes) -> Bundle:
     """A model of the recipe as it is before training: weights are weights."""
     known, recipe = log(), load_recipe(name)
-    recipe = load_recipe(name, SMALL[recipe.family], *([{"method": {"clusters": 3}}] if name == "ncl" else []))
+    recipe = load_recipe(name, SMALL[recipe.family], *([{"method": {"clusters": 3}}] if name == "ncl" else []), *changes)
     alive = bring_to_life.assemble(recipe, known, 1, torch.device("cpu"))
     vectors = vectors_of(encode_all(alive.method, alive.feed, torch.arange(SHAPE.users)), fold_in(alive.method, alive.feed))
     save_weights(alive.method.module, folder / "weights.safetensors")
@@ -93,23 +93,31 @@ def test_linear_models_know_a_stranger_as_well_as_anybody(name, tmp_path):
     assert strangers["score"].to_pylist() == pytest.approx(known["score"].to_pylist(), rel=1e-4, abs=1e-5)
 
 
-@pytest.mark.parametrize(("name", "with_table"), [("lightgcn", True), ("xsimgcl", False)])
-def test_graphs_fold_a_stranger_in_by_their_own_propagation(name, with_table, tmp_path):
+def counted(history: list[int], recency: float) -> dict[int, float]:
+    """What each item of a history, oldest first, counts for: by when it was met last."""
+    return {item: (len(history) - place) ** -recency for place, item in enumerate(history)}
+
+
+@pytest.mark.parametrize(
+    ("name", "with_table", "recency"), [("lightgcn", True, 0.0), ("xsimgcl", False, 0.0), ("lightgcn", True, 1.5)]
+)
+def test_graphs_fold_a_stranger_in_by_their_own_propagation(name, with_table, recency, tmp_path):
     """Against dense matrices: a row of its own would be zero, and what each layer brings comes along its edges."""
-    bundle, history = made(name, tmp_path), torch.tensor([3, 11, 3, 20])
-    known = log()
+    bundle, history = made(name, tmp_path, {"source": {"recency": recency}}), torch.tensor([3, 11, 3, 20])
+    known, asked = log(), counted(history.tolist(), recency)
     adjacency = torch.zeros(SHAPE.users + SHAPE.items, SHAPE.users + SHAPE.items, dtype=torch.float64)
-    adjacency[known.users, known.items + SHAPE.users] = 1
-    adjacency[known.items + SHAPE.users, known.users] = 1
+    for user in range(SHAPE.users):
+        for item, count in counted(known.by_user().row(user).tolist(), recency).items():
+            adjacency[user, item + SHAPE.users] = adjacency[item + SHAPE.users, user] = count
     degree = adjacency.sum(1)
-    scale = degree.clamp(min=1).rsqrt()
+    scale = degree.masked_fill(degree == 0, 1).rsqrt()
     recipe = load_recipe(name, SMALL["graph"])
     table = bring_to_life.assemble(recipe, known, 1, torch.device("cpu")).method.module.encoder.table.double()
     layers, layer = recipe.encoder.arguments["layers"], table
     total = torch.zeros(8, dtype=torch.float64)
     for _ in range(layers):
-        met = torch.unique(history)
-        total += (layer[SHAPE.users + met] * scale[SHAPE.users + met, None]).sum(0) * len(met) ** -0.5
+        brought = [layer[SHAPE.users + item] * scale[SHAPE.users + item] * count for item, count in asked.items()]
+        total += torch.stack(brought).sum(0) * sum(asked.values()) ** -0.5
         layer = scale[:, None] * (adjacency @ (scale[:, None] * layer))
     expected = total / (layers + with_table)
     found = bundle.reader.vectors(Ragged(history, torch.tensor([0, 4])))

@@ -137,6 +137,34 @@ def test_only_the_target_is_asked_for_and_alone_it_is_all_there_is(*, alone: boo
     assert source.adjacency.ends()[0].numel() == (2 if alone else 4)
 
 
+def test_edges_fade_by_what_came_since_where_vectors_are_computed_and_not_in_training() -> None:
+    """User 0 met item 1, then 3, then 1 again, told out of turn; user 1 met item 3 alone."""
+    log = Interactions(Shape(2, 4), torch.tensor([0, 1, 0, 0]), torch.tensor([1, 3, 3, 1]), torch.tensor([0, 1, 2, 3]))
+    made = GraphFeed(log.shape, log, None, 8, recency=2.0)
+    [(aged, _)] = made.inference(torch.arange(2))
+    assert aged.recency == 2
+    expected = {(0, 1): 1.0, (0, 3): 2.0**-2, (1, 3): 1.0}
+    users, items = aged.adjacency.ends()
+    assert (
+        dict(zip(zip(users.tolist(), items.tolist(), strict=True), aged.adjacency.strengths.tolist(), strict=True)) == expected
+    )
+    plain = GraphFeed(log.shape, log, None, 8)
+    [(never, _)] = plain.inference(torch.arange(2))
+    [batch], [without] = made.training(generator()), plain.training(generator())
+    for trained in (batch.source.adjacency, without.source.adjacency, never.adjacency):
+        assert trained.strengths is None
+        assert torch.equal(trained.matrix.weights, never.adjacency.matrix.weights)
+    assert not torch.equal(aged.adjacency.matrix.weights, never.adjacency.matrix.weights)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_age_counts_what_the_graph_is_made_of(*, alone: bool) -> None:
+    bought = {"buy": torch.tensor([True, False, True])}
+    log = Interactions(Shape(1, 3), torch.zeros(3, dtype=torch.int64), torch.arange(3), torch.arange(3), bought)
+    [(source, _)] = GraphFeed(log.shape, log, None, 8, target="buy", alone=alone, recency=1.0).inference(torch.arange(1))
+    assert source.adjacency.strengths.tolist() == pytest.approx([1 / 2, 1] if alone else [1 / 3, 1 / 2, 1])
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
