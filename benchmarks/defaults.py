@@ -69,6 +69,8 @@ GRAPHS = Default(
     page=ROOT / "docs" / "graph-default.md",
     changes={
         "order-ignored": {"source": {"recency": 0.0}},
+        "recency-0.5": {"source": {"recency": 0.5}},
+        "recency-1.5": {"source": {"recency": 1.5}},
         "no-popularity": {"method": {"popularity": 0.0}},
         "dot-product": {"method": {"similarity": "dot", "popularity": 0.0}},  # ranked by it; trained by cosine, as before
         "no-spectral-start": {"encoder": {"init": "xavier"}},
