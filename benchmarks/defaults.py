@@ -61,6 +61,8 @@ HISTORIES = Default(
     },
 )
 
+_UNPOPULAR = {"popularity": 0.0, "recency": 0.0}
+
 GRAPHS = Default(
     recipe="spectral-softmax",
     family="graphs",
@@ -68,15 +70,18 @@ GRAPHS = Default(
     metrics=("recall@20", "ndcg@20"),
     page=ROOT / "docs" / "graph-default.md",
     changes={
-        "order-ignored": {"source": {"recency": 0.0}},
-        "no-popularity": {"method": {"popularity": 0.0}},
-        "dot-product": {"method": {"similarity": "dot", "popularity": 0.0}},  # ranked by it; trained by cosine, as before
+        "order-ignored": {"source": {"recency": 0.0}, "method": {"recency": 0.0}},
+        "edges-alike": {"source": {"recency": 0.0}},
+        "edges-fade-faster": {"source": {"recency": 1.5}},
+        "popularity-of-all-times": {"method": {"recency": 0.0}},
+        "no-popularity": {"method": _UNPOPULAR},
+        "dot-product": {"method": {"similarity": "dot", **_UNPOPULAR}},  # ranked by it; trained by cosine, as before
         "no-spectral-start": {"encoder": {"init": "xavier"}},
         "layers-alike": {"encoder": {"layer_weights": [1, 1, 1]}},
         "one-layer": {"encoder": {"layers": 1, "layer_weights": [1, 6]}},
         "no-graph": {"encoder": {"layers": 0, "layer_weights": [1]}},  # begins from the spectral embedding all the same
         "temperature-0.2": {"objectives": {"softmax": {"temperature": 0.2}}},
-        "log-q": {"objectives": {"softmax": {"log_q": True}}, "method": {"popularity": 0.0}},  # either gives popularity back
+        "log-q": {"objectives": {"softmax": {"log_q": True}}, "method": _UNPOPULAR},  # either gives popularity back
         "dim-128": {"encoder": {"dim": 128}},
         "dim-32": {"encoder": {"dim": 32}},
         "with-noise-contrast": {"views": [{"use": "layer_noise", "eps": 0.1}] * 2, "objectives": {"contrast": _BOTH}},

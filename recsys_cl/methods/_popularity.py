@@ -14,12 +14,19 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from recsys_cl.core.values import Encoding, Fold, Interactions
+from recsys_cl.ops.recency import strengths
 
 
-def offsets(interactions: Interactions, weight: float) -> Tensor:
-    """``weight * log(1 + n)`` for each item, n interactions with it, [I]; 0 for one that nobody has met."""
-    met = torch.bincount(interactions.items, minlength=interactions.shape.items)
-    return weight * met.float().log1p()
+def offsets(interactions: Interactions, weight: float, recency: float = 0.0) -> Tensor:
+    """``weight * log(1 + n)`` for each item, n interactions with it, [I]; 0 for one that nobody has met.
+
+    With ``recency`` an interaction counts for ``(1 + age) ** -recency``, in proportion: all of them together count as if each
+    counted for 1. What people met last says what is popular by now.
+    """
+    histories = interactions.by_user()
+    counts = strengths(histories, recency).double()
+    met = torch.bincount(histories.values, weights=counts / counts.mean(), minlength=interactions.shape.items)
+    return weight * met.log1p().float()
 
 
 def with_offsets(encoding: Encoding, offsets: Tensor) -> Encoding:

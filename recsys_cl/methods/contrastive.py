@@ -29,6 +29,7 @@ class Contrastive(nn.Module, Generic[S]):
         popularity: what the logarithm of how often an item was met counts for beside the cosine at recommendation, see
             ``methods/_popularity.py``; near the temperature where negatives are the batch's own positives. Vectors are then one
             number longer.
+        recency: how much less an interaction counts with age in that popularity, as ``source.recency`` says it of edges.
         shape: how many users and items there are, for objectives that read all of them.
         interactions: how often each item was met.
     """
@@ -41,8 +42,10 @@ class Contrastive(nn.Module, Generic[S]):
         objectives: Mapping[str, tuple[float, Objective]],
         views: Sequence[View[S]] = (),
         main_view: View[S] | None = None,
+        *,
         similarity: Literal["dot", "cosine"] = "dot",
         popularity: Annotated[float, Ge(0)] = 0.0,
+        recency: Annotated[float, Ge(0)] = 0.0,
         shape: Shape | None = None,
         interactions: Interactions | None = None,
     ) -> None:
@@ -51,6 +54,8 @@ class Contrastive(nn.Module, Generic[S]):
             raise Refused(
                 'method.popularity: is weighed against a cosine of the interactions; set method.similarity = "cosine"'
             )
+        if recency and not popularity:
+            raise Refused("method.recency: is of method.popularity, which is 0; edges fade by source.recency")
         for name, (_, objective) in objectives.items():
             if objective.views > len(views):
                 raise Refused(f"objectives.{name}: reads {objective.views} [[views]], the recipe has {len(views)}")
@@ -61,7 +66,7 @@ class Contrastive(nn.Module, Generic[S]):
         self.similarity = similarity
         self.popularity = popularity
         if popularity and interactions is not None:  # kept with the weights: whoever reads the model knows no interactions
-            self.register_buffer("offsets", offsets(interactions, popularity))
+            self.register_buffer("offsets", offsets(interactions, popularity, recency))
         self.everyone = shape if reads_everyone(objectives.values()) else None
         # An objective with weights of its own (a learned temperature) is trained and saved like the encoder.
         self.learned = nn.ModuleDict({n: o for n, (_, o) in objectives.items() if isinstance(o, nn.Module)})

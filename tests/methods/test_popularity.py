@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from safetensors.torch import load, save
@@ -43,6 +45,15 @@ def test_the_score_is_the_cosine_and_the_weighted_log_of_how_often_an_item_was_m
 def test_an_item_that_nobody_met_gets_nothing():
     known = Interactions(Shape(1, 3), torch.tensor([0, 0]), torch.tensor([1, 1]), torch.zeros(2))
     assert offsets(known, 2.0).tolist() == pytest.approx([0, 2 * torch.tensor(3.0).log().item(), 0])
+
+
+def test_what_was_met_last_is_popular_by_now():
+    """User 0 met items 0, 1 and 2 in turn, user 1 item 0 alone: strengths 1/3, 1/2, 1 and 1, whose mean is 17/24."""
+    known = Interactions(Shape(2, 4), torch.tensor([0, 0, 1, 0]), torch.tensor([0, 1, 0, 2]), torch.arange(4))
+    expected = [2 * math.log1p(count * 24 / 17) for count in (4 / 3, 1 / 2, 1, 0)]
+    assert offsets(known, 2.0, recency=1.0).tolist() == pytest.approx(expected)
+    method = Contrastive(lightgcn(), {}, similarity="cosine", popularity=2.0, recency=1.0, interactions=known)
+    assert torch.equal(method.offsets, offsets(known, 2.0, recency=1.0))
 
 
 def test_who_has_another_length_is_answered_alike():
@@ -95,3 +106,8 @@ def test_items_that_came_later_leave_the_rule_what_it_is():
 def test_popularity_is_refused_beside_a_dot_product():
     with pytest.raises(Refused, match=r"method\.popularity"):
         Contrastive(lightgcn(), {}, popularity=0.1, interactions=interactions())
+
+
+def test_recency_of_no_popularity_is_refused():
+    with pytest.raises(Refused, match=r"method\.recency: .*source\.recency"):
+        Contrastive(lightgcn(), {}, similarity="cosine", recency=1.0)
