@@ -15,7 +15,7 @@ from recsys_cl.tuning.trial import Range, Value
 _WITHIN = (("training.learning_rate", 10.0), ("*.weight", 10.0), ("*.temperature", 3.0), ("*.eps", 3.0), ("*.gamma", 3.0))
 """By default these settings, where a recipe has them, vary log-uniformly within this factor of the recipe's own value."""
 
-_BETWEEN = (("*.dropout", 0.0, 0.8),)
+_BETWEEN = (("*.dropout", 0.0, 0.8), ("*.recency", 0.0, 2.0))
 """And these uniformly between two values."""
 
 

@@ -86,6 +86,8 @@ def test_the_default_space_follows_what_the_recipe_contains():
     }
     assert space["objectives.contrast.weight"].arguments == {"low": 0.02, "high": 2.0}
     assert "encoder.dropout" in default_space(load_recipe("sasrec-softmax").settings())
+    fading = default_space(load_recipe("spectral-softmax").settings())["source.recency"]
+    assert (fading.use, fading.arguments) == ("uniform", {"low": 0.0, "high": 2.0})
     assert default_space(load_recipe("popular").settings()) == {}, "what trains nothing has no learning rate"
 
 
