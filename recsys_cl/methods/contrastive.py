@@ -13,6 +13,7 @@ from recsys_cl.core.protocols import Encoder, FoldsIn, KnowsContent, Objective, 
 from recsys_cl.core.values import Batch, Encoding, Fold, Interactions, ItemFeatures, Shape
 from recsys_cl.methods._encode import encode, reads_everyone, scored
 from recsys_cl.methods._popularity import fold_with_offsets, offsets, with_offsets
+from recsys_cl.ops.recency import Recency
 
 S = TypeVar("S")
 
@@ -45,7 +46,7 @@ class Contrastive(nn.Module, Generic[S]):
         *,
         similarity: Literal["dot", "cosine"] = "dot",
         popularity: Annotated[float, Ge(0)] = 0.0,
-        recency: Annotated[float, Ge(0)] = 0.0,
+        recency: Recency = 0.0,
         shape: Shape | None = None,
         interactions: Interactions | None = None,
     ) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import PositiveInt
 from torch import Generator, Tensor
 
 from recsys_cl.core.errors import Refused, Unavailable
@@ -20,7 +20,7 @@ from recsys_cl.ops.low_rank import LowRank
 from recsys_cl.ops.noise import LayerNoise
 from recsys_cl.ops.ordering import Ordering, local
 from recsys_cl.ops.ragged import owners
-from recsys_cl.ops.recency import strengths
+from recsys_cl.ops.recency import Recency, strengths
 from recsys_cl.ops.rows import distinct
 from recsys_cl.structures._behaviour import of_type, only
 
@@ -104,7 +104,7 @@ class GraphFeed:
         *,
         target: str | None = None,
         alone: bool = False,
-        recency: NonNegativeFloat = 0.0,
+        recency: Recency = 0.0,
     ) -> None:
         if not len(interactions):
             raise Refused("a graph needs at least one interaction")

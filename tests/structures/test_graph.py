@@ -178,6 +178,20 @@ def test_a_target_that_nobody_did_is_refused(arguments: dict[str, Any], told: st
         GraphFeed(MET.shape, MET, **arguments)
 
 
+@pytest.mark.parametrize("wrong", [-0.5, 5.0])
+def test_fading_too_fast_or_backwards_is_refused(wrong: float) -> None:
+    with pytest.raises(Refused, match=r"source\.recency"):
+        build("structures", Component(use="graph", recency=wrong), "source", shape=SHAPE, interactions=LOG, sampler=None)
+
+
+def test_the_oldest_of_a_long_history_still_counts() -> None:
+    count = 200_000
+    log = Interactions(Shape(1, count), torch.zeros(count, dtype=torch.int64), torch.arange(count), torch.arange(count))
+    [(source, _)] = GraphFeed(log.shape, log, None, 8, recency=4.0).inference(torch.arange(1))
+    assert source.adjacency.matrix.weights.isfinite().all()
+    assert source.adjacency.matrix.weights.min() > 0
+
+
 def test_no_interaction_is_refused() -> None:
     nothing = torch.zeros(0, dtype=torch.int64)
     with pytest.raises(Refused, match="at least one interaction"):
