@@ -18,11 +18,9 @@ from recsys_cl.ops.dropout import InputDropout
 from recsys_cl.ops.flow import Flow
 from recsys_cl.ops.low_rank import LowRank
 from recsys_cl.ops.noise import LayerNoise
-from recsys_cl.ops.ordering import Ordering, local
-from recsys_cl.ops.ragged import owners
-from recsys_cl.ops.recency import Recency, strengths
+from recsys_cl.ops.recency import Recency
 from recsys_cl.ops.rows import distinct
-from recsys_cl.structures._behaviour import of_type, only
+from recsys_cl.structures._edges import edges
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,12 +109,8 @@ class GraphFeed:
         if alone and target is None:
             raise Refused("source.alone: says that the target's graph is all there is; name one with source.target")
         self.shape = shape
-        ordering = local(shape, interactions.users, interactions.items)
-        known = only(interactions, target, "source.target") if alone and target is not None else interactions
-        aged = _aged(known, recency, ordering)
-        graph = aged.alike()
-        asked = graph if alone or target is None else of_type(interactions, target, "source.target", ordering)
-        self._graph, self._aged = Graph(shape, graph), Graph(shape, aged, recency=recency)
+        whole, asked = edges(interactions, recency, target, alone=alone)
+        self._graph, self._aged = Graph(shape, whole.alike()), Graph(shape, whole, recency=recency)
         self._users, self._items = asked.ends()
         self._sampler = sampler
         self._size = batch_size
@@ -160,14 +154,6 @@ class GraphFeed:
             negative=items.negative,
             log_q=log_q,
         )
-
-
-def _aged(met: Interactions, recency: float, ordering: Ordering | None) -> Adjacency:
-    if not recency:
-        return connect(met.shape, met.users, met.items, ordering=ordering)
-    histories = met.by_user()
-    users, fading = owners(histories.lengths), strengths(histories, recency)
-    return connect(met.shape, users, histories.values, ordering=ordering, strengths=fading)
 
 
 _BATCHES_DRAWN_AT_ONCE = 32  # spreads the cost of a draw; at 2048 queries and 128 negatives a draw is 64 MiB
