@@ -84,6 +84,7 @@ GRAPHS = Default(
         "log-q": {"objectives": {"softmax": {"log_q": True}}, "method": _UNPOPULAR},  # either gives popularity back
         "dim-128": {"encoder": {"dim": 128}},
         "dim-32": {"encoder": {"dim": 32}},
+        "users-alike": {"source": {"draw": "users"}},
         "with-noise-contrast": {"views": [{"use": "layer_noise", "eps": 0.1}] * 2, "objectives": {"contrast": _BOTH}},
         "with-edge-drop-contrast": {"views": [{"use": "edge_drop", "rate": 0.1}] * 2, "objectives": {"contrast": _BOTH}},
     },

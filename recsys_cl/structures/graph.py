@@ -10,7 +10,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor
 
-from recsys_cl.core.errors import Refused, Unavailable
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import NegativeSampler
 from recsys_cl.core.values import Batch, Interactions, Shape
 from recsys_cl.ops.adjacency import Adjacency, connect
@@ -20,7 +20,9 @@ from recsys_cl.ops.low_rank import LowRank
 from recsys_cl.ops.noise import LayerNoise
 from recsys_cl.ops.recency import Recency
 from recsys_cl.ops.rows import distinct
+from recsys_cl.structures import _pyg
 from recsys_cl.structures._edges import edges
+from recsys_cl.structures._epoch import Draw, Epoch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,12 +54,8 @@ class Graph:
 
         Edges that point back are ignored, as are repeated edges, weights and features.
         """
-        found = [kind for kind in data.edge_types if (kind[0], kind[2]) == (users, items)]
-        if len(found) != 1:
-            raise Refused(f"from_pyg: one edge type from '{users}' to '{items}' is needed, found {found or 'none'}")
-        ends = torch.Tensor.as_subclass(data[found[0]].edge_index, Tensor).long()  # an EdgeIndex is no plain tensor
-        shape = Shape(int(data[users].num_nodes), int(data[items].num_nodes))
-        return Graph(shape, connect(shape, ends[0], ends[1]))
+        shape, ends, others = _pyg.read(data, users, items)
+        return Graph(shape, connect(shape, ends, others))
 
     def to_pyg(self) -> Any:
         """A ``torch_geometric.data.HeteroData`` of the same nodes and edges, in both directions, without features.
@@ -65,25 +63,18 @@ class Graph:
         Raises:
             Unavailable: PyTorch Geometric is not installed.
         """
-        try:
-            from torch_geometric.data import HeteroData
-        except ImportError as error:
-            raise Unavailable("to_pyg needs PyTorch Geometric: pip install torch_geometric") from error
-        data = HeteroData()
-        data["user"].num_nodes, data["item"].num_nodes = self.shape.users, self.shape.items
-        ends = torch.stack(self.adjacency.ends())
-        data["user", "met", "item"].edge_index = ends
-        data["item", "met_by", "user"].edge_index = ends.flip(0)
-        return data
+        return _pyg.write(self.shape, *self.adjacency.ends())
 
 
 class GraphFeed:
-    """Batches of distinct interactions, shuffled once an epoch, with negatives drawn many batches at a time.
+    """Batches of interactions, shuffled once an epoch, with negatives drawn many batches at a time.
 
     Args:
         interactions: what the graph is made of; a repeated pair is one edge.
         sampler: where negatives come from; None leaves ``Batch.negative`` empty.
         batch_size: interactions in a batch; the last of an epoch may be smaller.
+        draw: by what an epoch goes, see ``structures/_epoch.py``. ``interactions``: each distinct one is asked for once.
+            ``users``: each user asks as often as any other, for as many pairs in all.
         target: a type of event: only pairs with such an event are asked for (``prepare.behaviours = true``). None: all are.
         alone: the graph is of those pairs, too, and all other behaviour is unknown.
         recency: how much less an edge counts with age: ``(1 + age) ** -recency``, where age is how many the user has met
@@ -99,6 +90,7 @@ class GraphFeed:
         interactions: Interactions,
         sampler: NegativeSampler | None = None,
         batch_size: PositiveInt = 2048,
+        draw: Draw = "interactions",
         *,
         target: str | None = None,
         alone: bool = False,
@@ -112,15 +104,15 @@ class GraphFeed:
         whole, asked = edges(interactions, recency, target, alone=alone)
         self._graph, self._aged = Graph(shape, whole.alike()), Graph(shape, whole, recency=recency)
         self._users, self._items = asked.ends()
+        self._epoch = Epoch(self._users, draw)
         self._sampler = sampler
         self._size = batch_size
         self.steps = -(-self._users.numel() // batch_size)
 
     def training(self, rng: Generator) -> Iterator[Batch[Graph]]:
-        """One epoch; every distinct interaction is the positive of exactly one query."""
+        """One epoch; drawn by interactions, each distinct one is the positive of exactly one query."""
         graph = replace(self._graph)
-        order = torch.randperm(self._users.numel(), generator=rng, device=rng.device).to(self._users.device)
-        for chunk in torch.split(order, self._size * _BATCHES_DRAWN_AT_ONCE):
+        for chunk in torch.split(self._epoch(rng), self._size * _BATCHES_DRAWN_AT_ONCE):
             users, items = self._users[chunk], self._items[chunk]
             negatives = self._draw(users, rng)
             for start in range(0, chunk.numel(), self._size):
