@@ -15,9 +15,8 @@ _KINDS: Mapping[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.Adam
 
 
 def optimizer(weights: list[nn.Parameter], plan: Plan) -> Optimizer:
-    """The plan's optimizer of ``weights``, which may be none at all."""
-    group = {"params": weights}  # as a group, because only there may the list be empty
-    made: Optimizer = _KINDS[plan.optimizer]([group], lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True)
+    """The plan's optimizer of ``weights``."""
+    made: Optimizer = _KINDS[plan.optimizer](weights, lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True)
     return made
 
 

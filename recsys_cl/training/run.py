@@ -7,9 +7,11 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeVar
 
 from torch import Generator, Tensor
+from torch.optim import Optimizer
 
 from recsys_cl.core.errors import Diverged, Refused, nearest
 from recsys_cl.core.protocols import Method
@@ -44,13 +46,18 @@ class Run(Generic[S]):
         weights = [weight for weight in method.module.parameters() if weight.requires_grad]
         self.method = method
         self.rng = rng
-        self.optimizer = optimizer(weights, plan)
         self.epochs = plan.epochs if weights else 0  # to run at most
         self.epoch = 0  # done, or at work on
         self.best: Best | None = None
         self.seconds = 0.0  # wall time of the epochs done, over all sittings
         self._plan = plan
+        self._weights = weights
         self._since = time.perf_counter()
+
+    @cached_property
+    def optimizer(self) -> Optimizer:
+        """Of the weights that learn. Made for the first epoch: torch imports ``torch._dynamo`` for it, which takes seconds."""
+        return optimizer(self._weights, self._plan)
 
     @property
     def stale(self) -> bool:

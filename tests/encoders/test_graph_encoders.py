@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Shape
 from recsys_cl.encoders.egcf import EGCF
 from recsys_cl.encoders.lightgcn import LightGCN
+from recsys_cl.encoders.mf import MatrixFactorisation
 from recsys_cl.encoders.simplex import SimpleX
 from recsys_cl.ops.carry import carry
 from recsys_cl.ops.dropout import InputDropout
@@ -86,12 +88,15 @@ def test_simplex_mixes_a_user_with_the_items_met(made: Callable[[], Graph]) -> N
     assert torch.equal(found.items, catalogue[ITEMS])
 
 
-def test_simplex_drops_only_while_training() -> None:
+@pytest.mark.parametrize("make", [partial(SimpleX, share=1.0), MatrixFactorisation], ids=["simplex", "mf"])
+def test_users_are_dropped_only_while_training_and_items_never(make: Callable[..., nn.Module]) -> None:
     torch.manual_seed(1)
-    module = SimpleX(Shape(7, 5), generator(1), dim=64, share=1.0, dropout=0.5)
+    module = make(Shape(7, 5), generator(1), dim=64, dropout=0.5)
     [loud], [quiet] = module([graph()], USERS), module.eval()([graph()], USERS)
     assert torch.equal(quiet.users, module.table[USERS])
     assert (loud.users == 0).float().mean() == pytest.approx(0.5, abs=0.15)
+    assert torch.equal(loud.items, quiet.items)
+    assert torch.equal(loud.layers[0].users, quiet.users)
 
 
 @pytest.mark.parametrize("view", REQUESTS)

@@ -74,6 +74,7 @@ def test_no_epochs_means_the_initialisation(bench, script, toy_classes):
     assert run.best.epoch == 0
     assert torch.equal(run.method.module.user, toy_classes[0]().user)
     assert bench.told.rows == [(0, {"valid/ndcg@20": pytest.approx(0.3)})]
+    assert "optimizer" not in vars(run), "which takes seconds to import"
 
 
 def test_a_method_without_parameters_is_judged_once(bench, script, toy_classes):
