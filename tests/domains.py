@@ -11,7 +11,7 @@ from recsys_cl.ops.adjacency import connect
 from recsys_cl.structures._numbers import item_numbers
 from recsys_cl.structures.domains import Domains, _side_by_side
 from recsys_cl.structures.graph import Graph
-from tests.graphs import SHAPE, features, interactions
+from tests.graphs import SHAPE, interactions, labelled
 
 WORLD = Shape(users=40, items=30)
 
@@ -38,6 +38,6 @@ def log(seed: int = 0, count: int = 300) -> Interactions:
 
 def domains() -> Domains:
     """A source over the small shape of the graphs, in double precision; its three domains overlap, and one has no items."""
-    source = _side_by_side(SHAPE, interactions(), item_numbers(features(), "audio"))
+    source = _side_by_side(SHAPE, interactions(), item_numbers(labelled(), "audio"))
     adjacency = connect(source.graph.shape, *source.graph.adjacency.ends(), dtype=torch.float64)
     return replace(source, graph=Graph(source.graph.shape, adjacency))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -61,6 +63,12 @@ def features(seed: int = 0, shape: Shape = SHAPE, missing: float = 0.3) -> ItemF
         present[0] = True
         made[name] = Modality(torch.randn(shape.items, width, generator=rng) * present[:, None], present)
     return ItemFeatures(made)
+
+
+def labelled() -> ItemFeatures:
+    """The same, but that a coordinate of "audio" is a category."""
+    told = features().modalities
+    return ItemFeatures({**told, "audio": replace(told["audio"], values=(told["audio"].values > 0).float())})
 
 
 def modal(seed: int = 0, count: int = 18, shape: Shape = SHAPE) -> Modal:

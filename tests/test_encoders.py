@@ -24,7 +24,7 @@ from recsys_cl.ops.ragged import offsets_of
 from recsys_cl.structures.plain import Plain
 from recsys_cl.structures.sequences import Sequences
 from tests.domains import domains
-from tests.graphs import SHAPE, features, generator, graph, interactions, modal
+from tests.graphs import SHAPE, features, generator, graph, interactions, labelled, modal
 
 ITEMS = torch.tensor([3, 0, 4])
 USERS = torch.tensor([5, 1, 6, 0])
@@ -96,6 +96,7 @@ CASES = [
     Case("lightgcn", plain_and_noisy, {"dim": 4, "layers": 2}),
     Case("lightgcn", plain_and_noisy, {"dim": 4, "layers": 3, "include_input": False, "init": "normal"}),
     Case("lightgcn", plain_and_noisy, {"dim": 4, "layers": 2, "combine": "sum"}),
+    Case("lightgcn", plain_and_noisy, {"dim": 4, "layers": 2, "layer_weights": [1.0, 0.0, 4.0]}),
     Case("egcf", fewer_edges, {"dim": 4, "layers": 2}),
     Case("egcf", fewer_edges, {"dim": 4, "layers": 2, "aggregate": "alternate"}),
     Case("simplex", fewer_edges, {"dim": 4, "share": 0.4, "init": "xavier"}),
@@ -134,7 +135,8 @@ every_learner = pytest.mark.parametrize("case", [case for case in CASES if case.
 
 
 def encoder(case: Case, seed: int = 0) -> nn.Module:
-    context = {"shape": SHAPE, "rng": generator(seed), "interactions": interactions(), "features": features()}
+    told = labelled() if case.use == "domains" else features()
+    context = {"shape": SHAPE, "rng": generator(seed), "interactions": interactions(), "features": told}
     module: nn.Module = build("encoders", Component(use=case.use, **case.arguments), "encoder", **context)
     return module.double().eval()
 
@@ -165,6 +167,20 @@ def test_one_encoding_a_source_with_the_rows_asked_for(case: Case) -> None:
             assert rows.items.shape == (3, encoding.users.shape[1])
             assert torch.isfinite(rows.users).all()
             assert torch.isfinite(rows.items).all()
+
+
+@every_case
+def test_what_is_said_to_be_a_sum_of_layers_is_it(case: Case) -> None:
+    for encoding in encoder(case)(case.sources(USERS)[:1], USERS, ITEMS):
+        if not encoding.shares:
+            continue
+        users, items = (
+            sum(share * getattr(layer, side) for share, layer in zip(encoding.shares, encoding.layers, strict=True))
+            for side in ("users", "items")
+        )
+        assert torch.allclose(encoding.users, users, rtol=0, atol=1e-12)
+        assert torch.allclose(encoding.items, items, rtol=0, atol=1e-12)
+    assert bool(encoding.shares) == (case.use in ("mf", "lightgcn"))
 
 
 @every_case

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -26,7 +27,8 @@ def encoding(seed: int, layers: int = 0) -> Encoding:
     rng = torch.Generator().manual_seed(seed)
     users = torch.randn(4, 3, dtype=torch.float64, generator=rng)
     items = torch.randn(7, 3, dtype=torch.float64, generator=rng)
-    return Encoding(users, items, tuple(encoding(100 * seed + n + 1) for n in range(layers)))
+    shares = tuple((n + 1) / 10 for n in range(layers))
+    return Encoding(users, items, tuple(encoding(100 * seed + n + 1) for n in range(layers)), shares=shares)
 
 
 def with_everyone(seed: int, layers: int = 0) -> Encoding:
@@ -156,7 +158,8 @@ def test_contract(use, arguments, negative):
 
 def narrowed(e: Encoding) -> Encoding:
     layers = tuple(narrowed(layer) for layer in e.layers)
-    return Encoding(e.users.float(), e.items.float(), layers, narrowed(e.everyone) if e.everyone else None)
+    everyone = narrowed(e.everyone) if e.everyone else None
+    return Encoding(e.users.float(), e.items.float(), layers, everyone, shares=e.shares)
 
 
 def dot(a, b) -> float:
@@ -349,7 +352,7 @@ def test_constraint_without_degrees_is_bce():
 
 def test_feature_contrast_is_barlow_and_a_kernel_of_what_is_projected():
     main, b = encoding(1), batch()
-    loss = make("feature_contrast", redundancy=0.3, alpha=2.0, degree=3, offset=0.5).double()
+    loss = make("feature_contrast", redundancy=0.3, alpha=2.0, degree=4, offset=0.5).double()
     sides = [main.users[b.query], main.items[b.positive]]
     sides = [loss.projector(rows / rows.norm(dim=1, keepdim=True)) for rows in sides]
     users, items = [((side - side.mean(0)) / side.var(0, unbiased=False).sqrt()).tolist() for side in sides]
@@ -363,7 +366,7 @@ def test_feature_contrast_is_barlow_and_a_kernel_of_what_is_projected():
             c = correlation(users, items, d, e)
             expected += ((1 - c) ** 2 if d == e else 0.3 * c * c) / 3
     for side in (users, items):
-        kernel = [(correlation(side, side, d, e) + 0.5) ** 3 for d in range(3) for e in range(3)]
+        kernel = [(correlation(side, side, d, e) + 0.5) ** 4 for d in range(3) for e in range(3)]
         expected += 2.0 * math.log(sum(kernel) / 9) / 2
     assert value(loss, main) == pytest.approx(expected, abs=1e-9)
 
@@ -624,7 +627,7 @@ def test_mixed_negatives_lie_between_the_positive_and_the_best_candidate_of_each
         for layer, share in zip(main.layers, shares[:, q, 0].tolist(), strict=True):
             mixtures = [share * layer.items[p] + (1 - share) * layer.items[n] for n in each if n != p]
             hops.append(max(mixtures, key=lambda row: dot(main.users[u], row)))
-        made.append(sum(hops) / 2)
+        made.append(sum(weight * hop for weight, hop in zip(main.shares, hops, strict=True)))
     terms = [
         math.log1p(math.exp(dot(main.users[u], m) - dot(main.users[u], main.items[p])))
         for (u, p, _), m in zip(rows(), made, strict=True)
@@ -662,6 +665,73 @@ def test_a_queue_offers_what_earlier_batches_met_and_prefers_the_present():
         total -= math.log(hit / (hit + sum(others)))
     assert objective(now, (), later).item() == pytest.approx(total / 2, abs=1e-9)
     assert objective.ids.tolist() == [9, 4, 3, 0, 9, 6]
+
+
+def test_a_queue_expects_what_was_drawn_as_the_sampler_draws_it_and_what_waits_by_popularity():
+    objective, b = make("queue", of={"use": "softmax", "log_q": True}, size=4), batch(SHARED)
+    nothing = Encoding(torch.zeros(4, 3), torch.zeros(7, 3))
+    drawn = [0.1] * 10  # log_q of the batch
+    share = [float((LOG.items == item).sum()) / len(LOG) for item in range(10)]
+    for waiting in ([], [3, 0, 9, 6]):
+        expected = {item: 3 * drawn[item] + len(waiting) * share[item] for item in range(10)}
+        offered = [*b.items[SHARED].tolist(), *waiting]
+        total = 0.0
+        for positive in b.items[b.positive].tolist():
+            total += math.log(1 + sum(1 / expected[item] for item in offered if item != positive))
+        assert objective(nothing, (), b).item() == pytest.approx(total / 5, rel=1e-6)
+    with pytest.raises(Refused, match="no probabilities"):
+        objective(nothing, (), replace(b, log_q=None))
+
+
+@pytest.mark.parametrize(("use", "arguments"), ALL)
+def test_a_batch_of_one_pair_has_a_loss_and_gradients(use, arguments):
+    negative = torch.tensor([1, 2]) if use == "queue" else torch.tensor([[1, 2]])
+    log_q = torch.full((3,), -1.0, dtype=torch.float64)
+    one, zero = torch.tensor([4]), torch.tensor([0])
+    alone = Batch(None, one, torch.tensor([3, 1, 2]), 1, zero, zero, negative, log_q)
+    objective = make(use, **arguments)
+    if isinstance(objective, torch.nn.Module):
+        objective.double()
+    whole = encoding(1, layers=3)
+    rows = [t.requires_grad_() for t in (whole.users, whole.items)]
+    everyone = Encoding(torch.randn(6, 3).double(), torch.randn(10, 3).double(), whole.layers[:0])
+
+    def first(found: Encoding) -> Encoding:
+        layers = tuple(first(layer) for layer in found.layers)
+        every = Encoding(everyone.users, everyone.items, tuple(everyone for _ in layers))
+        return Encoding(found.users[:1], found.items[:3], layers, every, shares=found.shares)
+
+    loss = objective(first(whole), [first(encoding(2)), first(encoding(3))][: objective.views], alone)
+    assert torch.isfinite(loss)
+    if loss.requires_grad:
+        loss.backward()
+        assert all(t.grad is None or torch.isfinite(t.grad).all() for t in rows)
+
+
+@pytest.mark.parametrize(("temperature", "scale", "similarity"), [(0.1, 2.0, "dot"), (10.0, 0.02, "cosine")])
+def test_psl_with_exp_is_bsl_however_far_apart_scores_are(temperature, scale, similarity):
+    main = encoding(1)
+    far = Encoding(main.users * 60, main.items * 60)
+    psl = make("psl", surrogate="exp", temperature=temperature, scale=scale, similarity=similarity)
+    bsl = make("bsl", balance=1.0, temperature=temperature * scale, similarity=similarity)
+    assert value(psl, far) == pytest.approx(value(bsl, far), rel=1e-9)
+
+
+def test_mixed_needs_vectors_that_are_a_sum_of_layers():
+    with pytest.raises(Refused, match="no sum of"):
+        value(make("mixed", of={"use": "bpr"}), replace(encoding(1, layers=2), shares=()))
+
+
+@pytest.mark.parametrize("use", ["mixed", "queue"])
+def test_a_penalty_of_tables_is_refused_inside_what_makes_vectors(use):
+    with pytest.raises(Refused, match="'l2' is of table rows"):
+        make(use, of={"use": "l2"}, **({"size": 4} if use == "queue" else {}))
+
+
+def test_a_constraint_needs_a_row_a_user():
+    two = torch.tensor([0, 1])
+    with pytest.raises(Refused, match="a row a user"):
+        make("constraint")(encoding(1), (), replace(batch(EACH), users=two))
 
 
 def test_what_wrappers_cannot_do_is_refused():

@@ -120,6 +120,21 @@ class Modality:
         """How many numbers stand for words, 0 for no word among them; 0: a row is coordinates."""
         return self.shape[1] if len(self.shape) == 2 else 0
 
+    def categories(self, name: str) -> Tensor:
+        """Which items are of which categories, [I, D] bool, of a modality called ``name`` whose coordinates are categories.
+
+        Raises:
+            Refused: they are not.
+        """
+        values = self.values.where(self.present[:, None], 0)
+        inside = values > 0
+        equal = values >= 0.999 * values.amax(1, keepdim=True)  # an item's categories are equal parts of its row
+        if not bool((equal | (values == 0)).all()):
+            raise Refused(
+                f"the coordinates of the feature '{name}' are not categories of items; declare it with use = \"category\""
+            )
+        return inside
+
     def take(self, items: Tensor) -> Modality:
         """The rows of ``items`` [M]."""
         return replace(self, values=self.values.index_select(0, items), present=self.present[items])
@@ -184,6 +199,7 @@ class Encoding:
     )  # what the same rows are made of, by name, where an encoder says; without users, the part has items only
     present: Tensor | None = None  # [M] bool: items whose row says something; None: all
     members: Tensor | None = None  # [Q] bool: users whose row says something; None: all
+    shares: tuple[float, ...] = ()  # how much each of ``layers`` counts, where users and items are their weighted sum
     steps: Tensor | None = None  # [Q] int64: gradient steps it took to know each user, where a method adapts to them
 
 

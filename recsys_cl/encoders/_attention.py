@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.encoders._items import linear, normal
 from recsys_cl.ops.dropout import Dropout
+from recsys_cl.ops.fresh import linear, normal
 from recsys_cl.ops.gaps import buckets
 from recsys_cl.ops.lookback import running_sum
 from recsys_cl.ops.norm import LayerNorm

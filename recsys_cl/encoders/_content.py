@@ -10,9 +10,9 @@ from torch import Generator, Tensor, nn
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, Interactions, ItemFeatures, Modality, Shape
-from recsys_cl.encoders._items import linear, normal
 from recsys_cl.encoders._pixels import Pixels
 from recsys_cl.encoders._words import Words
+from recsys_cl.ops.fresh import linear, normal
 
 Fusion = Literal["sum", "gated", "attention"]
 """Of the modalities an item has: their ``sum``; the same after each is ``gated``, coordinate by coordinate, by what it says

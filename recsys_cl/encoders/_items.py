@@ -6,23 +6,10 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor, nn
+from torch import Tensor
 
 from recsys_cl.core.values import Encoding
 from recsys_cl.structures.sequences import Sequences
-
-
-def normal(*shape: int, spread: float, rng: Generator) -> nn.Parameter:
-    """A fresh parameter, normal with deviation ``spread``."""
-    return nn.Parameter(torch.empty(shape).normal_(std=spread, generator=rng))
-
-
-def linear(width: int, out: int, rng: Generator) -> nn.Linear:
-    """A fresh affine map: Xavier-uniform weight, no bias yet."""
-    layer = nn.Linear(width, out, device="meta").to_empty(device="cpu")  # by way of meta: no draw from the global generator
-    nn.init.xavier_uniform_(layer.weight, generator=rng)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 def read(items: Tensor, unknown: Tensor, source: Sequences) -> Tensor:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Generator, Tensor, nn
 
-from recsys_cl.encoders._items import linear
+from recsys_cl.ops.fresh import linear
 
 _WIDTHS = (16, 32, 64)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor, nn
 
-from recsys_cl.encoders._items import linear
+from recsys_cl.ops.fresh import linear
 
 
 class Spread(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import embedding, relu
 
-from recsys_cl.encoders._items import linear, normal
+from recsys_cl.ops.fresh import linear, normal
 
 _WIDTH = 3  # words that are read together
 

@@ -12,8 +12,9 @@ from torch import Generator, Tensor, nn
 
 from recsys_cl.core.values import Encoding, ItemFeatures, Shape
 from recsys_cl.encoders._content import content_of, with_content
-from recsys_cl.encoders._items import encodings, linear, normal, read
+from recsys_cl.encoders._items import encodings, read
 from recsys_cl.ops.dropout import Dropout
+from recsys_cl.ops.fresh import linear, normal
 from recsys_cl.ops.lookback import taps
 from recsys_cl.structures.sequences import Sequences, join
 

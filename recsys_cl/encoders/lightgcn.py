@@ -67,7 +67,7 @@ class LightGCN(nn.Module):
         """One encoding a source; ``layers`` holds the table's rows, then those after each propagation."""
         flows = [source.flow(self.layers) for source in sources]
         results = layered(whole_of(self.table), flows, Request(nodes(self.shape, users, items), self.shares))
-        return [_encoding(result, users.numel()) for result in results]
+        return [_encoding(result, users.numel(), self.shares) for result in results]
 
     def fold_in(self, source: Graph) -> Fold:
         """A new user gets what propagation along its edges would bring it, see ``encoders/_fold.py``."""
@@ -76,6 +76,6 @@ class LightGCN(nn.Module):
         return along_edges(encoding, self.shares, source)
 
 
-def _encoding(result: Sequence[Tensor], users: int) -> Encoding:
+def _encoding(result: Sequence[Tensor], users: int, shares: tuple[float, ...]) -> Encoding:
     mean, *layers = (Encoding(rows[:users], rows[users:]) for rows in result)
-    return Encoding(mean.users, mean.items, layers=tuple(layers))
+    return Encoding(mean.users, mean.items, layers=tuple(layers), shares=shares)

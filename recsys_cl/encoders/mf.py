@@ -52,4 +52,4 @@ class MatrixFactorisation(nn.Module):
         found = rows_of(self.table, nodes(self.shape, users, items))
         rows = Encoding(found[: users.numel()], found[users.numel() :])
         shown = dropout(rows.users, self.dropout) if self.training else rows.users
-        return [Encoding(shown, rows.items, layers=(rows,))] * len(sources)
+        return [Encoding(shown, rows.items, layers=(rows,), shares=(1.0,))] * len(sources)

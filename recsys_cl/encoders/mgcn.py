@@ -10,11 +10,11 @@ from torch import Generator, Tensor, nn
 
 from recsys_cl.core.values import Encoding, Interactions, ItemFeatures, Shape
 from recsys_cl.encoders._content import Towers, learned, where_present
-from recsys_cl.encoders._items import linear, normal
 from recsys_cl.encoders._table import Init, Layers, nodes, refuse_beyond_memory, shares, table
 from recsys_cl.ops.adjacency import Rows
 from recsys_cl.ops.carry import carry
 from recsys_cl.ops.flow import Request
+from recsys_cl.ops.fresh import linear, normal
 from recsys_cl.ops.item_graph import item_graph
 from recsys_cl.ops.layers import layered
 from recsys_cl.structures.modal import Modal
@@ -96,10 +96,11 @@ class MGCN(nn.Module):
 
     def _fused(self, modalities: Sequence[Tensor], behaviour: Tensor) -> Tensor:
         states = torch.stack(list(modalities))
-        weights = (self.query(states) @ self.common).softmax(0)[..., None]
+        told = (states.detach() != 0).any(-1)  # nothing came of a modality that neither a row nor those like it have
+        weights = (self.query(states) @ self.common).masked_fill(~told, -1e30).softmax(0)[..., None]
         shared: Tensor = (weights * states).sum(0)
-        gates = torch.stack([gate(behaviour).sigmoid() for gate in self.prefer])
-        return shared + (gates * (states - shared)).mean(0)
+        gates = torch.stack([gate(behaviour).sigmoid() for gate in self.prefer]) * told[..., None]
+        return shared + (gates * (states - shared)).sum(0) / told.sum(0).clamp_min(1)[:, None]
 
     def _graph(self, way: str, at: int) -> Rows:
         return Rows(*(self.get_buffer(f"{way}_{at}_{field}") for field in ("starts", "columns", "weights")))

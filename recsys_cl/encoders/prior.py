@@ -14,7 +14,8 @@ from torch import Generator, Tensor, nn
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, ItemFeatures, Shape
 from recsys_cl.encoders._content import content_of, with_content
-from recsys_cl.encoders._items import encodings, normal
+from recsys_cl.encoders._items import encodings
+from recsys_cl.ops.fresh import normal
 from recsys_cl.structures.sequences import Sequences
 
 

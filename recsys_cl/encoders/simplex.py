@@ -10,11 +10,12 @@ from annotated_types import Gt, Le
 from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
 
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, Shape
-from recsys_cl.encoders._items import linear
 from recsys_cl.encoders._requests import only_edges
 from recsys_cl.encoders._table import Init, table
 from recsys_cl.ops.dropout import dropout
+from recsys_cl.ops.fresh import linear
 from recsys_cl.structures.graph import Graph
 
 
@@ -54,6 +55,8 @@ class SimpleX(nn.Module):
 
     def _users(self, source: Graph, users: Tensor, own: Tensor) -> Tensor:
         adjacency = only_edges(source, "simplex")
+        if self.mixed is not None and source.recency:
+            raise Refused("source.recency: 'simplex' takes the plain mean of what was met; set it to 0")
         if self.mixed is not None:
             history = adjacency.met(users)
             met = F.embedding_bag(

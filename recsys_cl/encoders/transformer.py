@@ -18,8 +18,9 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, ItemFeatures, Shape
 from recsys_cl.encoders._attention import Block, layout
 from recsys_cl.encoders._content import content_of, with_content
-from recsys_cl.encoders._items import encodings, normal, read
+from recsys_cl.encoders._items import encodings, read
 from recsys_cl.ops.dropout import Dropout
+from recsys_cl.ops.fresh import normal
 from recsys_cl.ops.gaps import BUCKETS
 from recsys_cl.ops.norm import LayerNorm
 from recsys_cl.ops.rotary import angles

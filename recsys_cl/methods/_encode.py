@@ -69,4 +69,7 @@ def _rows(whole: Encoding, users: Tensor, items: Tensor | None) -> Encoding:
     chosen = whole.items if items is None else whole.items.index_select(0, items)
     present = whole.present if whole.present is None or items is None else whole.present[items]
     parts = {name: _rows(part, users[: len(part.users)], items) for name, part in whole.parts.items()}
-    return Encoding(whole.users.index_select(0, users), chosen, parts=parts, present=present)
+    members = None if whole.members is None else whole.members[users]
+    return replace(
+        whole, users=whole.users.index_select(0, users), items=chosen, layers=(), parts=parts, present=present, members=members
+    )

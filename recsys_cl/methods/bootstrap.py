@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Annotated, Any, Generic, TypeVar
 
 import torch
@@ -15,6 +16,7 @@ from recsys_cl.core.protocols import Encoder, Objective, View
 from recsys_cl.core.values import Batch, Encoding
 from recsys_cl.methods._encode import reads_everyone
 from recsys_cl.ops.dropout import dropout
+from recsys_cl.ops.fresh import linear
 
 S = TypeVar("S")
 
@@ -55,7 +57,7 @@ class Bootstrap(nn.Module, Generic[S]):
             raise Refused("objectives: 'bootstrap' encodes the batch alone; leave negatives = 'all' to other methods")
         self.encoder = encoder
         self.target = _frozen(encoder) if momentum else None
-        self.predictor = _linear(encoder.dim, rng)
+        self.predictor = linear(encoder.dim, encoder.dim, rng)
         self.objectives = objectives
         self.views = views
         self.main_view = main_view
@@ -84,12 +86,12 @@ class Bootstrap(nn.Module, Generic[S]):
         """The predictor's answer to vectors and to their parts; layers are left as they are, for penalties."""
         parts = {name: self._predicted(part) for name, part in online.parts.items()}
         users, items = self.predictor(online.users), self.predictor(online.items)
-        return Encoding(users, items, online.layers, parts=parts, present=online.present)
+        return replace(online, users=users, items=items, parts=parts)
 
     def _dropped(self, target: Encoding) -> Encoding:
         parts = {name: self._dropped(part) for name, part in target.parts.items()}
         users, items = dropout(target.users, self.dropout), dropout(target.items, self.dropout)
-        return Encoding(users, items, parts=parts, present=target.present)
+        return replace(target, users=users, items=items, layers=(), parts=parts)
 
     def encode(self, source: S, users: Tensor) -> Encoding:
         """Vectors of ``users`` [U, 2 D] and of the whole catalogue [I, 2 D] whose dot product is the score."""
@@ -106,10 +108,3 @@ class Bootstrap(nn.Module, Generic[S]):
 def _frozen(encoder: Any) -> nn.Module:
     copy: nn.Module = deepcopy(encoder)
     return copy.requires_grad_(requires_grad=False)
-
-
-def _linear(dim: int, rng: Generator) -> nn.Linear:
-    layer = nn.Linear(dim, dim, device="meta").to_empty(device="cpu")  # by way of meta: no draw from the global generator
-    nn.init.xavier_uniform_(layer.weight, generator=rng)
-    nn.init.zeros_(layer.bias)
-    return layer

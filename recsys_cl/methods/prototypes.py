@@ -108,7 +108,11 @@ class Prototypes(nn.Module, Generic[S]):
         return terms | {"prototypes": self.weight * pulls.mean()}
 
     def _rows(self, encoding: Encoding) -> Encoding:
-        return encoding if self.layer is None else encoding.layers[self.layer]
+        if self.layer is None:
+            return encoding
+        if self.layer >= len(encoding.layers):
+            raise Refused(f"method.layer: the encoder gives {len(encoding.layers)} layers, counted from 0; got {self.layer}")
+        return encoding.layers[self.layer]
 
     def _pull(self, rows: Encoding, batch: Batch[Any]) -> Tensor:
         if not self._active:

@@ -23,8 +23,8 @@ class Mixed(nn.Module):
 
     In every layer each candidate is first pulled towards the positive, ``a p + (1 - a) n`` with a uniform ``a`` for each
     query and layer (positive mixing); then the candidate that answers the user best gives its vector of that layer
-    (hop mixing). The negative is the mean over layers, as the encoder averages. Gradients reach every item
-    that gave a layer, and the positive.
+    (hop mixing). The negative is the sum of its layers' vectors, weighed as the encoder weighs them. Gradients reach
+    every item that gave a layer, and the positive.
 
     The state of its own generator is saved with the weights, so an interrupted run goes on with the same draws.
 
@@ -37,6 +37,8 @@ class Mixed(nn.Module):
     def __init__(self, *, shape: Shape, interactions: Interactions, rng: Generator, of: Component) -> None:
         super().__init__()
         self.of: Objective = build("objectives", of, "objectives.of", shape=shape, interactions=interactions, rng=rng)
+        if getattr(self.of, "penalty", False):
+            raise Refused(f"objectives.of: '{of.use}' is of table rows, which made vectors have not; put it beside 'mixed'")
         self.views = self.of.views
         self._rng = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=rng)))
 
@@ -52,11 +54,15 @@ class Mixed(nn.Module):
 
     def _made(self, main: Encoding, batch: Batch[Any]) -> Tensor:
         """One negative for each query, [B, D]."""
-        layers = main.layers or (main,)
+        layers, shares = (main.layers, main.shares) if main.layers else ((main,), (1.0,))
+        if len(shares) != len(layers):
+            raise Refused(
+                "encoder: 'mixed' mixes layer by layer, and this one's vectors are no sum of them; 'lightgcn' has such"
+            )
         asks = embedding(batch.query, main.users).detach()
         towards = torch.rand(len(layers), len(asks), 1, generator=self._rng).to(asks.device, asks.dtype)
-        hops = [self._hop(layer.items, asks, batch, share) for layer, share in zip(layers, towards, strict=True)]
-        return torch.stack(hops).mean(0)
+        hops = [self._hop(layer.items, asks, batch, own) for layer, own in zip(layers, towards, strict=True)]
+        return torch.stack([share * hop for share, hop in zip(shares, hops, strict=True)]).sum(0)
 
     @staticmethod
     def _hop(items: Tensor, asks: Tensor, batch: Batch[Any], share: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 
 from recsys_cl.core.values import Batch, Encoding
 from recsys_cl.ops.contrast import info_nce
+from recsys_cl.ops.fresh import linear
 from recsys_cl.ops.precision import full_precision
 from recsys_cl.ops.similarity import Similarity, Temperature, checked_temperature, lift
 
@@ -78,13 +79,6 @@ def _apart(one: Tensor, other: Tensor, similarity: Similarity, temperature: floa
 
 
 def _network(dim: int, hidden: int, rng: Generator) -> nn.Sequential:
-    return nn.Sequential(
-        _linear(dim, hidden, rng), nn.ReLU(), _linear(hidden, hidden, rng), nn.ReLU(), _linear(hidden, dim, rng)
-    )
-
-
-def _linear(width: int, out: int, rng: Generator) -> nn.Linear:
-    layer = nn.Linear(width, out, device="meta").to_empty(device="cpu")  # by way of meta: no global draw
-    nn.init.xavier_normal_(layer.weight, generator=rng)
-    nn.init.zeros_(layer.bias)
-    return layer
+    sizes = ((dim, hidden), (hidden, hidden), (hidden, dim))
+    first, second, last = (linear(width, out, rng, drawn="normal") for width, out in sizes)
+    return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)

@@ -13,6 +13,7 @@ from torch.nn.functional import cosine_similarity, embedding
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Batch, Encoding, Shape
+from recsys_cl.ops.fresh import linear
 from recsys_cl.ops.precision import full_precision
 
 
@@ -39,9 +40,7 @@ class PastAgreement(nn.Module):
     ) -> None:
         super().__init__()
         self.dim, self.momentum = dim, momentum
-        self.predictor = nn.Linear(dim, dim, device="meta").to_empty(device="cpu")  # by way of meta: no global draw
-        nn.init.xavier_normal_(self.predictor.weight, generator=rng)
-        nn.init.zeros_(self.predictor.bias)
+        self.predictor = linear(dim, dim, rng, drawn="normal")
         self.register_buffer("users", torch.zeros(shape.users, dim))
         self.register_buffer("items", torch.zeros(shape.items, dim))
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from recsys_cl.core.values import Batch, Encoding
 from recsys_cl.objectives._scores import log_mean_exp, mean_where, scores
 from recsys_cl.ops.similarity import Similarity, Temperature, checked_temperature
 
-_SURROGATES: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": lambda d: torch.tanh(d) + 1,
-    "atan": lambda d: torch.atan(d) + 1,
-    "relu": lambda d: torch.relu(d + 1),
-    "exp": torch.exp,
+_NOTHING = 1e-12  # relu reaches 0 and atan passes it; its logarithm would silence a query
+_LOG_SURROGATES: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": lambda d: math.log(2) - softplus(-2 * d),
+    "atan": lambda d: (torch.atan(d) + 1).clamp_min(_NOTHING).log(),
+    "relu": lambda d: torch.relu(d + 1).clamp_min(_NOTHING).log(),
+    "exp": lambda d: d,
 }
-_NOTHING = 1e-12  # relu reaches 0, whose logarithm would silence a query
+"""Logarithms, because that of ``exp`` is there where ``exp`` itself overflows."""
 
 
 class PSL:
@@ -45,11 +48,11 @@ class PSL:
     ) -> None:
         self.temperature = checked_temperature(temperature)
         self.scale = checked_temperature(scale, "scale")
-        self.surrogate = _SURROGATES[surrogate]
+        self.log_surrogate = _LOG_SURROGATES[surrogate]
         self.similarity = similarity
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:  # noqa: ARG002
         """Mean loss of the batch; a query all of whose negatives are accidental hits has none and costs nothing."""
         hit, missed, kept = scores(main, batch, self.similarity)
-        wrong = self.surrogate((missed - hit) / self.scale).clamp_min(_NOTHING).log()
+        wrong = self.log_surrogate((missed - hit) / self.scale)
         return mean_where(log_mean_exp(wrong / self.temperature, kept), kept.any(-1))

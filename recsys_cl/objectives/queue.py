@@ -37,6 +37,7 @@ class Queue(nn.Module):
 
     vectors: Tensor
     ids: Tensor
+    log_q: Tensor
 
     def __init__(
         self,
@@ -51,12 +52,15 @@ class Queue(nn.Module):
     ) -> None:
         super().__init__()
         self.of: Objective = build("objectives", of, "objectives.of", shape=shape, interactions=interactions, rng=rng)
+        if getattr(self.of, "penalty", False):
+            raise Refused(f"objectives.of: '{of.use}' is of table rows, which queued vectors have not; put it beside 'queue'")
         self.keep = keep
         self.views = max(self.of.views, int(keep == "view"))
         counts = torch.bincount(interactions.items, minlength=shape.items)
-        self._log_share = (counts.double() / max(1, len(interactions))).log()
+        self._share = counts.double() / max(1, len(interactions))
         self.register_buffer("vectors", torch.zeros(size, dim))
         self.register_buffer("ids", torch.full((size,), -1))
+        self.register_buffer("log_q", torch.zeros(size))
 
     def forward(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:
         """The wrapped objective's loss; afterwards the batch's positives stand first in the queue."""
@@ -67,6 +71,8 @@ class Queue(nn.Module):
             fresh, kept = slice(0, batch.positives), main if self.keep == "main" else views[0]
             self.vectors = torch.cat((kept.items[fresh].detach().to(self.vectors.dtype), self.vectors))[: len(self.ids)]
             self.ids = torch.cat((batch.items[fresh], self.ids))[: len(self.ids)]
+            if batch.log_q is not None:
+                self.log_q = torch.cat((batch.log_q[fresh].to(self.log_q.dtype), self.log_q))[: len(self.ids)]
         return loss
 
     def _longer(
@@ -81,4 +87,15 @@ class Queue(nn.Module):
         drawn = rows if batch.negative is None else torch.cat((batch.negative, rows))
         older = self.vectors[: len(known)].to(main.items.dtype)
         longer = replace(main, items=torch.cat((main.items, older)))
-        return longer, views, replace(batch, items=ids, negative=drawn, log_q=self._log_share.to(ids.device)[ids])
+        return longer, views, replace(batch, items=ids, negative=drawn, log_q=self._log_chance(batch, ids, len(known)))
+
+    def _log_chance(self, batch: Batch[Any], ids: Tensor, queued: int) -> Tensor | None:
+        """Log of how likely a negative is to be each of ``ids``: one that was drawn, or one of the ``queued`` positives."""
+        share = self._share.to(ids.device)[ids]
+        if batch.negative is None:
+            return share.log()
+        if batch.log_q is None:
+            return None
+        drawn = len(batch.negative)
+        chance = torch.cat((batch.log_q, self.log_q[:queued])).double().exp()
+        return ((drawn * chance + queued * share) / (drawn + queued)).log()

@@ -16,6 +16,7 @@ from torch.nn.functional import mse_loss
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Batch, Encoding, ItemFeatures
 from recsys_cl.objectives._pairing import part_of
+from recsys_cl.ops.fresh import linear
 
 
 class Reconstruct(nn.Module):
@@ -48,7 +49,7 @@ class Reconstruct(nn.Module):
         features.need_vectors("objectives: 'reconstruct'")
         self.features, self.part, self.only_hidden = features, part, only_hidden
         self.names = tuple(name for name, _ in features)
-        self.decoders = nn.ModuleList(_decoder(dim, modality.values.shape[1], rng) for _, modality in features)
+        self.decoders = nn.ModuleList(linear(dim, modality.values.shape[1], rng) for _, modality in features)
 
     def forward(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:
         """Mean loss of the batch's positive items; 0 where nothing can be told."""
@@ -68,10 +69,3 @@ class Reconstruct(nn.Module):
                 told = decoder(shared.items[: batch.positives][asked])
                 losses.append(mse_loss(told, modality.values[items[asked]].to(told)))
         return torch.stack(losses).mean() if losses else main.items.sum() * 0
-
-
-def _decoder(dim: int, width: int, rng: Generator) -> nn.Linear:
-    layer = nn.Linear(dim, width, device="meta").to_empty(device="cpu")  # by way of meta: no draw from the global generator
-    nn.init.xavier_uniform_(layer.weight, generator=rng)
-    nn.init.zeros_(layer.bias)
-    return layer

@@ -73,14 +73,14 @@ def _sessions(met: Interactions, gap: float) -> Ragged:
 
 def _categories(features: ItemFeatures | None, by: str) -> Ragged:
     try:
-        values = features.modalities[by].values  # type: ignore[union-attr]
+        told = features.modalities[by]  # type: ignore[union-attr]
     except (AttributeError, KeyError):
         names = () if features is None else tuple(features.modalities)
         raise Refused(
             f"objectives: 'related' by '{by}': no such feature of the items; {nearest(by, [SESSION, *sorted(names)])}"
         ) from None
-    rows, kinds = (values > 0).nonzero(as_tuple=True)
-    return Ragged.group(rows, kinds, len(values))
+    rows, kinds = told.categories(by).nonzero(as_tuple=True)
+    return Ragged.group(rows, kinds, len(told.values))
 
 
 def _alike(groups: Ragged) -> Tensor:

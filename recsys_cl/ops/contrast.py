@@ -19,7 +19,6 @@ def info_nce(
     temperature: float,
     similarity: Similarity = "cosine",
     two_sided: bool = False,
-    ids: Tensor | None = None,
     rows: Tensor | None = None,
 ) -> Tensor:
     """Mean over rows of ``-log exp(s(a_i, p_i)/tau) / sum_j exp(s(a_i, p_j)/tau)`` (van den Oord et al. 2018, eq. 4).
@@ -31,27 +30,16 @@ def info_nce(
         similarity: see ``Similarity``.
         two_sided: the mean of both directions, anchors asking and positives asking.
         rows: [N] which of ``positives`` [M, D] is each anchor's, where there are more of them; all others are negatives.
-        ids: [N] who the rows are, where they may repeat: rows of one id are one sample (the first), never its negatives.
 
     Returns:
         A scalar >= 0; 0 for a batch of one.
     """
-    if ids is not None:
-        first = _first_rows(ids)
-        anchors, positives = anchors[first], positives[first]
     if rows is not None:
         return softmax(anchors, positives, rows, temperature=temperature, similarity=similarity)
     if two_sided:
         return two_sided_softmax(anchors, positives, temperature=temperature, similarity=similarity)
     own = torch.arange(len(anchors), device=anchors.device)
     return softmax(anchors, positives, own, temperature=temperature, similarity=similarity)
-
-
-def _first_rows(ids: Tensor) -> Tensor:
-    """The row at which each distinct id stands first, in the order of the ids."""
-    distinct, which = torch.unique(ids, return_inverse=True)
-    rows = torch.arange(len(ids), device=ids.device)
-    return torch.full_like(distinct, len(ids)).scatter_reduce_(0, which, rows, "amin")
 
 
 @full_precision
@@ -79,17 +67,19 @@ def hard_weighted(
     The sum over negatives becomes ``(N - 1) max((E_w[e^(s/tau)] - prior e^(s(p)/tau)) / (1 - prior), floor)``; the floor is
     ``e^(-1/tau)`` for cosine and 0 otherwise. Hardness 0 is Chuang et al. 2020; prior 0 as well, InfoNCE.
     """
+    if len(anchors) == 1:
+        return 0 * (anchors.sum() + positives.sum())
     logits = _logits(anchors, positives, temperature, similarity)
     top = logits.detach().amax(-1, keepdim=True)
     logits = logits - top  # every term below is divided by exp(top), which the final logarithm cancels
-    terms, hit = logits.exp(), logits.diagonal()
-    others = ~torch.eye(len(logits), dtype=torch.bool, device=logits.device)
-    weights = (hardness * logits).exp() * others
-    tiny = torch.finfo(terms.dtype).tiny
-    mean = (weights * terms).sum(-1) / weights.sum(-1).clamp_min(tiny)
+    hit = logits.diagonal()
+    own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    # logarithms, because the weights themselves may all be too small for a number where the positive is far above
+    weighted, weights = (((hardness + more) * logits).masked_fill(own, -torch.inf).logsumexp(-1) for more in (1, 0))
+    mean = (weighted - weights).exp()
     floor = (-1 / temperature - top.squeeze(-1)).exp() if similarity == "cosine" else torch.zeros_like(mean)
     negatives = (len(logits) - 1) * torch.maximum((mean - prior * hit.exp()) / (1 - prior), floor)
-    return ((hit.exp() + negatives).clamp_min(tiny).log() - hit).mean()
+    return ((hit.exp() + negatives).clamp_min(torch.finfo(mean.dtype).tiny).log() - hit).mean()
 
 
 def _logits(anchors: Tensor, positives: Tensor, temperature: float, similarity: Similarity) -> Tensor:

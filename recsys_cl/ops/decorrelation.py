@@ -8,6 +8,7 @@ from torch.nn.functional import mse_loss
 
 from recsys_cl.ops.precision import full_precision
 
+_ROUNDING = 16  # smallest steps of a number
 _EPS = 1e-4  # under the square root of a variance, as published for VICReg
 
 
@@ -44,8 +45,8 @@ def vicreg(one: Tensor, other: Tensor, *, invariance: float, variance: float, co
 def polynomial_uniformity(rows: Tensor, degree: int, offset: float) -> Tensor:
     """``log mean_de (C_de + offset) ^ degree`` of the correlation C [D, D] of the dimensions of rows [N, D].
 
-    Zhang et al. 2024, RecDCL, arXiv:2401.15635, equation 6; least where no two dimensions correlate: -log D. The authors' code
-    sums over rows where this takes the mean: a constant, but for the offset.
+    Zhang et al. 2024, RecDCL, arXiv:2401.15635, equation 6; of an even degree least where no two dimensions correlate:
+    -log D. The authors' code sums over rows where this takes the mean: a constant, but for the offset.
     """
     standard = _standardised(rows)
     correlation = standard.T @ standard / len(rows)
@@ -53,9 +54,11 @@ def polynomial_uniformity(rows: Tensor, degree: int, offset: float) -> Tensor:
 
 
 def _standardised(rows: Tensor) -> Tensor:
-    centred = rows - rows.mean(0)
+    mean = rows.mean(0)
+    centred = rows - mean
     variance = centred.square().mean(0)
-    return centred * torch.where(variance > 0, variance, 1).rsqrt()
+    rounding = (_ROUNDING * torch.finfo(rows.dtype).eps * mean).square()  # what equal rows differ by from their mean
+    return centred * torch.where(variance > rounding, variance, 1).rsqrt()
 
 
 def _off_diagonal(square: Tensor) -> Tensor:

@@ -84,9 +84,15 @@ def assemble(
 
 
 def penalties(recipe: Recipe) -> frozenset[str]:
-    """The loss terms of ``recipe`` that say of themselves that they are penalties."""
-    made = {name: resolve("objectives", part.use, f"objectives.{name}") for name, part in recipe.objectives.items()}
-    return frozenset(name for name, objective in made.items() if getattr(objective, "penalty", False))
+    """The loss terms of ``recipe`` that say of themselves that they are penalties, or stand around one."""
+    return frozenset(name for name, part in recipe.objectives.items() if _is_penalty(part, f"objectives.{name}"))
+
+
+def _is_penalty(part: Component, key: str) -> bool:
+    inner = part.arguments.get("of")
+    if inner is not None:
+        return _is_penalty(Component.model_validate(inner), f"{key}.of")
+    return bool(getattr(resolve("objectives", part.use, key), "penalty", False))
 
 
 def device_of(runtime: Runtime) -> torch.device:

@@ -21,7 +21,7 @@ def item_numbers(features: ItemFeatures | None, by: str) -> Tensor:
         raise Refused(
             f"source.by: cross-domain recipes read the feature '{by}' of the items; declare it under [prepare.features]"
         ) from None
-    return _numbered(((told.values > 0) & told.present[:, None]).T)
+    return _numbered(told.categories(by).T)
 
 
 def user_numbers(met: Interactions, numbers: Tensor) -> Tensor:

@@ -99,7 +99,9 @@ def _categories(features: ItemFeatures | None, by: str) -> tuple[Tensor, Tensor]
     told = None if features is None else features.modalities.get(by)
     if told is None:
         raise Refused(f"source.by: tasks that are categories read the feature '{by}'; declare it under [prepare.features]")
-    rows, kinds = ((told.values > 0) & told.present[:, None]).nonzero(as_tuple=True)
+    rows, kinds = told.categories(by).nonzero(as_tuple=True)
+    if not len(rows):
+        raise Refused(f"source.by: no item has a category in the feature '{by}'")
     return rows, kinds
 
 

@@ -76,7 +76,7 @@ class DomainFeed:
 
     def training(self, rng: Generator) -> Iterator[Batch[Domains]]:
         """One epoch; a domain that is through begins anew, in another order."""
-        source = replace(self._source, graph=replace(self._source.graph), apart=self._apart)
+        source = replace(self._source, graph=replace(self._source.graph, epoch=object()), apart=self._apart)
         orders = [self._order(edges, rng) for edges in self._edges]
         many = self._size * _BATCHES_DRAWN_AT_ONCE
         for begin in range(0, self._longest, many):

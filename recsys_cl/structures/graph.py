@@ -29,7 +29,7 @@ from recsys_cl.structures._epoch import Draw, Epoch
 class Graph:
     """A bipartite graph to propagate along, and what a view may ask of the encoder while it does.
 
-    One epoch of a feed is one Graph object, so a view that keeps its draw for an epoch knows the epoch by identity.
+    A view that keeps its draw for an epoch knows it by ``epoch``, whatever views before it have asked of the encoder.
     """
 
     shape: Shape
@@ -39,6 +39,7 @@ class Graph:
     low_rank: LowRank | None = None  # what gives the layers' outputs in place of the adjacency
     dropout: InputDropout | None = None  # coordinates of the encoder's table to leave out
     recency: float = 0.0  # how the edges' strengths fade with age, see ``ops/recency.py``
+    epoch: object = None  # which of a feed's epochs it is of, told by identity
 
     def flow(self, layers: int) -> Flow:
         """How ``layers`` layers of an encoder carry the table along this graph."""
@@ -111,7 +112,7 @@ class GraphFeed:
 
     def training(self, rng: Generator) -> Iterator[Batch[Graph]]:
         """One epoch; drawn by interactions, each distinct one is the positive of exactly one query."""
-        graph = replace(self._graph)
+        graph = replace(self._graph, epoch=object())
         for chunk in torch.split(self._epoch(rng), self._size * _BATCHES_DRAWN_AT_ONCE):
             users, items = self._users[chunk], self._items[chunk]
             negatives = self._draw(users, rng)

@@ -99,17 +99,27 @@ class OwnRows:
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:
         """Loss of this process's users and positives among themselves."""
-        own = self._ranks.share(batch.positives)
-        share = replace(batch, positives=own.stop - own.start)
-        cut = [self._cut(one, own) for one in (main, *views)]
-        return self.of(cut[0], cut[1:], share)
+        items = self._share(batch.positives)
+        cut = [self._cut(one, items) for one in (main, *views)]
+        return self.of(cut[0], cut[1:], replace(batch, positives=items.stop - items.start))
+
+    def _share(self, rows: int) -> slice:
+        """Its rows, or where there are fewer than processes the first one, which has nobody to be contrasted with."""
+        own = self._ranks.share(rows)
+        return own if own.stop > own.start else slice(0, min(rows, 1))
 
     def _cut(self, encoding: Encoding, items: slice) -> Encoding:
-        users = self._ranks.share(len(encoding.users))
-        layers = tuple(self._cut(layer, items) for layer in encoding.layers)
-        parts = {name: self._cut(part, items) for name, part in encoding.parts.items()}
-        present = None if encoding.present is None else encoding.present[items]
-        return Encoding(encoding.users[users], encoding.items[items], layers, None, parts, present)
+        users = self._share(len(encoding.users))
+        return replace(
+            encoding,
+            users=encoding.users[users],
+            items=encoding.items[items],
+            layers=tuple(self._cut(layer, items) for layer in encoding.layers),
+            everyone=None,
+            parts={name: self._cut(part, items) for name, part in encoding.parts.items()},
+            present=None if encoding.present is None else encoding.present[items],
+            members=None if encoding.members is None else encoding.members[users],
+        )
 
 
 def own_share(objective: Objective, ranks: Ranks, *, gather: bool = True) -> Objective:

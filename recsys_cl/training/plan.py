@@ -31,7 +31,7 @@ class Plan(Settings):
     patience: int | None = Field(None, ge=1)
     """Validations without a better score before training stops; absent: never."""
     refit: bool = False
-    """Afterwards train afresh on train + valid for the selected number of epochs."""
+    """Afterwards train afresh on train + valid for the selected number of epochs, over which a ``cosine`` falls to its end."""
 
     def rate(self, epoch: int) -> float:
         """Learning rate of a 1-based epoch, a function of nothing else, so that resuming needs no state.

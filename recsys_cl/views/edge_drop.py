@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import Generator
 
 from recsys_cl.structures.graph import Graph
-from recsys_cl.views._drop import Rate, checked, survivors, without
+from recsys_cl.views._drop import Rate, checked, survivors, with_all_edges, without
 from recsys_cl.views._held import Held, Hold
 
 
@@ -25,8 +25,8 @@ class EdgeDrop:
 
     def __call__(self, source: Graph, rng: Generator) -> Graph:
         """``source`` with fewer edges."""
-        return self._held(source, rng)
+        return self._held(with_all_edges(source, "edge_drop"), rng)
 
     def _draw(self, source: Graph, rng: Generator) -> Graph:
         kept = survivors(source.adjacency.edges, self._rate, rng, source.adjacency.back.device)
-        return replace(source, adjacency=without(source.adjacency, kept, self._rate), walk=(), low_rank=None)
+        return replace(source, adjacency=without(source.adjacency, kept, self._rate))

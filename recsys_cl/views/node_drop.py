@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import Generator
 
 from recsys_cl.structures.graph import Graph
-from recsys_cl.views._drop import Rate, checked, survivors, without
+from recsys_cl.views._drop import Rate, checked, survivors, with_all_edges, without
 from recsys_cl.views._held import Held, Hold
 
 
@@ -25,11 +25,11 @@ class NodeDrop:
 
     def __call__(self, source: Graph, rng: Generator) -> Graph:
         """``source`` with some nodes isolated."""
-        return self._held(source, rng)
+        return self._held(with_all_edges(source, "node_drop"), rng)
 
     def _draw(self, source: Graph, rng: Generator) -> Graph:
         shape, device = source.shape, source.adjacency.back.device
         stays = survivors(shape.users + shape.items, self._rate, rng, device)
         users, items = source.adjacency.ends()
         kept = stays[users] & stays[shape.users + items]
-        return replace(source, adjacency=without(source.adjacency, kept, self._rate), walk=(), low_rank=None)
+        return replace(source, adjacency=without(source.adjacency, kept, self._rate))

@@ -13,6 +13,7 @@ from recsys_cl.core.values import Interactions
 from recsys_cl.ops.adjacency import Adjacency
 from recsys_cl.structures._behaviour import of_type
 from recsys_cl.structures.graph import Graph
+from recsys_cl.views._drop import with_all_edges
 
 
 class OneBehaviour:
@@ -31,8 +32,9 @@ class OneBehaviour:
         """The graph of that behaviour.
 
         Raises:
-            Refused: types of event were not kept, or there is no such one.
+            Refused: types of event were not kept, there is no such one, or what another view made of the edges would be lost.
         """
+        with_all_edges(source, "one_behaviour")
         if self._made is None:
             self._made = of_type(self._met, self._behaviour, "views: 'one_behaviour'", source.adjacency.ordering)
-        return replace(source, adjacency=self._made, walk=(), low_rank=None)
+        return replace(source, adjacency=self._made)

@@ -9,7 +9,7 @@ from torch import Generator
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.structures.graph import Graph
-from recsys_cl.views._drop import Rate, checked, survivors, without
+from recsys_cl.views._drop import Rate, checked, survivors, with_all_edges, without
 from recsys_cl.views._held import Held, Hold
 
 
@@ -31,9 +31,9 @@ class RandomWalk:
 
     def __call__(self, source: Graph, rng: Generator) -> Graph:
         """``source`` with a graph for each layer."""
-        return self._held(source, rng)
+        return self._held(with_all_edges(source, "random_walk"), rng)
 
     def _draw(self, source: Graph, rng: Generator) -> Graph:
         whole = source.adjacency
         drawn = (survivors(whole.edges, self._rate, rng, whole.back.device) for _ in range(self._layers))
-        return replace(source, walk=tuple(without(whole, kept, self._rate) for kept in drawn), low_rank=None)
+        return replace(source, walk=tuple(without(whole, kept, self._rate) for kept in drawn))

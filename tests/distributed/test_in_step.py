@@ -11,7 +11,7 @@ from recsys_cl.config import load_recipe
 from recsys_cl.core.values import Batch, Encoding
 from recsys_cl.ops.ranks import ALONE, Ranks
 from recsys_cl.stages.assemble import assemble
-from recsys_cl.training.own_share import OwnQueries
+from recsys_cl.training.own_share import OwnQueries, own_share
 from tests.distributed import acts
 from tests.distributed.processes import in_processes
 
@@ -120,3 +120,25 @@ def test_in_batch_expectations_depend_on_all_queries_and_are_not_shared():
     from recsys_cl.objectives.softmax import Softmax
 
     assert not Softmax(interactions=acts.logs(), log_q=True).mean_of_queries
+
+
+def test_fewer_rows_than_processes_are_contrasted_by_nobody_and_refused_by_nobody():
+    from recsys_cl.objectives.info_nce import InfoNCE
+
+    one, other = (Encoding(torch.ones(1, 3) * k, torch.ones(2, 3) * k) for k in (1, 2))
+    batch = Batch(None, torch.arange(1), torch.arange(2), 2, torch.zeros(2, dtype=torch.int64), torch.arange(2))
+    for rank in range(3):
+        assert own_share(InfoNCE(), Ranks(rank, 3), gather=False)(one, [one, other], batch) == 0
+
+
+def test_who_says_nothing_is_left_out_of_a_share_as_of_the_whole():
+    from recsys_cl.objectives.info_nce import InfoNCE
+
+    rng = torch.Generator().manual_seed(1)
+    members = torch.arange(8) % 2 == 0
+    views = [Encoding(*torch.randn(2, 8, 3, generator=rng), members=members) for _ in range(2)]
+    batch = Batch(None, torch.arange(8), torch.arange(8), 8, torch.arange(8), torch.arange(8))
+    shares = [Encoding(each.users[:4], each.items[:4], members=members[:4]) for each in views]
+    alone = Batch(None, torch.arange(4), torch.arange(4), 4, torch.arange(4), torch.arange(4))
+    found = own_share(InfoNCE(), Ranks(0, 2), gather=False)(views[0], views, batch)
+    assert found == InfoNCE()(shares[0], shares, alone)

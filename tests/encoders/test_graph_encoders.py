@@ -111,3 +111,8 @@ def test_a_sum_of_layers_is_as_many_means() -> None:
     mean, total = (LightGCN(SHAPE, generator(1), dim=4, layers=2, combine=how).double() for how in ("mean", "sum"))
     [one], [other] = mean([graph()], USERS), total([graph()], USERS)
     assert torch.allclose(3 * one.users, other.users, atol=1e-12)
+
+
+def test_simplex_takes_no_age_into_account_and_says_so() -> None:
+    with pytest.raises(Refused, match=r"source\.recency"):
+        SimpleX(SHAPE, generator(1), dim=4)([replace(graph(), recency=1.0)], USERS)

@@ -172,3 +172,16 @@ def test_the_only_modality_an_item_has_says_all(fusion: str) -> None:
     content = found.parts["content"]
     assert torch.allclose(content.items, content.parts["image"].items)
     assert torch.equal(content.present, content.parts["image"].present)
+
+
+def test_mgcn_a_modality_that_nothing_is_known_of_takes_no_attention() -> None:
+    """The gates are open wide: what is left of content is the mean over modalities, which one that is absent must not lower."""
+    told = features(missing=0.0).modalities
+    absent = replace(told["audio"], values=told["audio"].values * 0, present=torch.zeros(SHAPE.items, dtype=torch.bool))
+    source = replace(modal(), features=ItemFeatures({"image": told["image"], "audio": absent}))
+    context = {"shape": SHAPE, "rng": generator(1), "features": features(missing=0.0), "interactions": interactions()}
+    module = build("encoders", Component(use="mgcn", dim=4, layers=1, neighbours=2), "encoder", **context).double().eval()
+    known = module._modalities(source, module.table[SHAPE.users :], torch.arange(SHAPE.users, SHAPE.users + SHAPE.items))
+    content = module([source], USERS, ITEMS)[0].parts["content"].items
+    image = known[1] if bool(known[1].any()) else known[0]
+    assert torch.allclose(content, image, atol=1e-12)

@@ -24,7 +24,14 @@ LOG = Interactions(SHAPE, USERS, ITEMS, TIMES)
 IN_ONE_SESSION = {(2, 3), (2, 5), (2, 6), (5, 6)}
 """A pause of just 30 minutes goes on (0: 2, 3 | 7; 1: 5, 2, 6; 2: 1); of one item there may be many sessions."""
 KINDS = torch.tensor([[1.0, 0], [0, 1], [0, 0], [0.7, 0.7], [1, 0], [0, 1], [0, 0], [0, 1]])
-FEATURES = ItemFeatures({"kind": Modality(KINDS, KINDS.any(1))})
+EVERY = torch.ones(8, dtype=torch.bool)
+FEATURES = ItemFeatures(
+    {
+        "kind": Modality(KINDS, KINDS.any(1)),
+        "vector": Modality(KINDS - 0.5, EVERY),
+        "uneven": Modality(KINDS + torch.tensor([0.3, 0.1]), EVERY),
+    }
+)
 OF_ONE_KIND = {(0, 3), (0, 4), (3, 4), (1, 3), (1, 5), (1, 7), (3, 5), (3, 7), (5, 7)}
 BATCH = [6, 2, 5, 3, 7]
 """The batch's distinct positives; 0 and 1 follow as negatives."""
@@ -110,6 +117,8 @@ def test_two_kinds_end_at_two_poles() -> None:
     ("settings", "log", "message"),
     [
         ({"by": "kin"}, LOG, "did you mean 'kind'"),
+        ({"by": "vector"}, LOG, "the feature 'vector' are not categories"),
+        ({"by": "uneven"}, LOG, "the feature 'uneven' are not categories"),
         ({}, Interactions(SHAPE, USERS, ITEMS, torch.zeros_like(TIMES)), "the log does not say"),
         ({"temperature": 0.0}, LOG, "temperature"),
         ({"gap": 0.0}, LOG, "gap"),

@@ -89,3 +89,16 @@ def test_finite_at_extremes(rows, tau):
         assert torch.isfinite(a.grad).all()
         if rows == 1:
             assert value == 0
+
+
+@pytest.mark.parametrize("hardness", [1.0, 10.0, 50.0])
+def test_great_hardness_is_the_same_in_single_precision(hardness):
+    rng = torch.Generator().manual_seed(3)
+    one = torch.randn(400, 8, dtype=torch.float64, generator=rng)
+    other = one + 0.05 * torch.randn(400, 8, dtype=torch.float64, generator=rng)
+    exact, single = (
+        hard_weighted(one.to(kind), other.to(kind), temperature=0.1, hardness=hardness, prior=0.0).item()
+        for kind in (torch.float64, torch.float32)
+    )
+    assert single == pytest.approx(exact, rel=1e-3)
+    assert exact > 0.01

@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 import pytest
 import torch
 
-from recsys_cl.ops.decorrelation import barlow_twins, vicreg
+from recsys_cl.ops.decorrelation import barlow_twins, polynomial_uniformity, vicreg
 
 
 def rows(seed: int, count: int = 7) -> torch.Tensor:
@@ -61,3 +61,22 @@ def test_gradients():
     a, b = rows(4).requires_grad_(), rows(5).requires_grad_()
     assert torch.autograd.gradcheck(lambda x, y: barlow_twins(x, y, redundancy=0.1), (a, b))
     assert torch.autograd.gradcheck(lambda x, y: vicreg(x, y, invariance=2, variance=3, covariance=1), (a, b))
+
+
+@pytest.mark.parametrize("count", [7, 100, 1000])
+def test_equal_rows_vary_by_nothing_but_rounding_and_get_no_gradient(count):
+    one = torch.full((count, 4), 0.1, requires_grad=True)
+    other = torch.randn(count, 4, generator=torch.Generator().manual_seed(1))
+    loss = barlow_twins(one, other, redundancy=0.1)
+    loss.backward()
+    assert loss.item() == pytest.approx(4)
+    assert one.grad.abs().max() < 1
+
+
+@pytest.mark.parametrize("degree", [2, 4])
+def test_polynomial_uniformity_is_least_where_dimensions_have_nothing_in_common(degree):
+    apart = torch.tensor([[1.0, 1], [1, -1], [-1, 1], [-1, -1]])
+    opposite = apart[:, :1] * torch.tensor([1.0, -1])
+    least = polynomial_uniformity(apart, degree, 1e-7).item()
+    assert least == pytest.approx(-math.log(2), abs=1e-4)
+    assert polynomial_uniformity(opposite, degree, 1e-7).item() > least + 0.5

@@ -133,3 +133,9 @@ def test_data_without_a_task_are_refused() -> None:
     feed = AudienceFeed(SHAPE, met([(0, 0), (1, 1), (2, 2)]))
     with pytest.raises(Refused, match="train: nothing was met by two users"):
         next(iter(feed.training(generator())))
+
+
+def test_where_no_item_has_a_category_that_is_said() -> None:
+    nothing = Modality(torch.zeros(SHAPE.items, 2), torch.zeros(SHAPE.items, dtype=torch.bool))
+    with pytest.raises(Refused, match="no item has a category in the feature 'kind'"):
+        AudienceFeed(SHAPE, met(), ItemFeatures({"kind": nothing}), task="category", by="kind")

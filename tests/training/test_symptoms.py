@@ -162,3 +162,10 @@ def test_norms_are_those_of_each_term_alone(tmp_path):
         model.losses(None, None)[name].backward()
         norms[name] = torch.cat([model.user.grad, model.item.grad]).norm().item()
     assert rows[0]["gradient/pull"] == pytest.approx(norms["pull"] / sum(norms.values()), rel=1e-5)
+
+
+def test_a_penalty_is_known_as_one_inside_another_objective():
+    from recsys_cl.config import load_recipe
+    from recsys_cl.stages.assemble import penalties
+
+    assert penalties(load_recipe("dns")) == penalties(load_recipe("lightgcn")) == {"l2"}

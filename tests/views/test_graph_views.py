@@ -123,10 +123,25 @@ def test_the_svd_is_found_once_for_a_graph_and_draws_nothing() -> None:
     assert torch.equal(SVD(3)(source, generator(2)).low_rank.left, first.left)
 
 
-def test_a_smaller_graph_has_no_low_rank_of_the_whole_one() -> None:
-    source = SVD(3)(graph(0, 150, SHAPE), generator())
-    for view in (EdgeDrop(0.3), NodeDrop(0.3), RandomWalk(0.3, layers=2)):
-        assert view(source, generator()).low_rank is None
+@pytest.mark.parametrize("earlier", [SVD(3), RandomWalk(0.3, layers=2)], ids=["svd", "random_walk"])
+def test_what_an_earlier_view_made_of_the_edges_is_not_lost_in_silence(earlier: SVD | RandomWalk) -> None:
+    source = earlier(graph(0, 150, SHAPE), generator())
+    for view, name in ((EdgeDrop(0.3), "edge_drop"), (NodeDrop(0.3), "node_drop"), (RandomWalk(0.3, layers=2), "random_walk")):
+        with pytest.raises(Refused, match=f"put '{name}' before it"):
+            view(source, generator())
+
+
+@pytest.mark.parametrize("ask", [LayerNoiseView(0.1), EmbeddingDropout(0.1)], ids=["layer_noise", "embedding_dropout"])
+def test_a_draw_is_held_for_the_epoch_whatever_is_asked_of_the_encoder_before(ask: LayerNoiseView | EmbeddingDropout) -> None:
+    chained, rng, drawn = EdgeDrop(0.5), generator(1), []
+    for epoch in (object(), object()):
+        source = replace(graph(0, 150, SHAPE), epoch=epoch)
+        steps = [chained(ask(source, rng), rng) for _ in range(3)]
+        assert len({id(step.adjacency) for step in steps}) == 1
+        asked = [step.noise or step.dropout for step in steps]
+        assert len({each.seed for each in asked}) == 3, "which is its own in every step"
+        drawn.append(steps[0].adjacency)
+    assert drawn[0] is not drawn[1]
 
 
 def test_noise_and_low_rank_are_one_too_many() -> None:
