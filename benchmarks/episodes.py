@@ -58,7 +58,7 @@ def looped(model: Any, tasks: Episodes) -> Tensor:
         with twice_differentiable():
             for _ in range(model.steps):
                 loss = model.inner(own.expand(SUPPORT, -1), support, items)
-                own = own - model.rate * torch.autograd.grad(loss, own, create_graph=True)[0]
+                own = own - model.descent.rate * torch.autograd.grad(loss, own, create_graph=True)[0]
         logits = own @ items.T
         loss = (logits.logsumexp(-1) - logits[query]).mean() / TASKS
         loss.backward()

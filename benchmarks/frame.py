@@ -47,7 +47,7 @@ def gowalla_baselines(folder: Path) -> None:
 
 
 def beauty(folder: Path) -> None:
-    """SASRec with softmax, leave last out, full ranking with seen items in it."""
+    """SASRec with softmax, leave last out, full ranking of what was not met before."""
     measured = _run("beauty", folder)
     keep("beauty", {**_cost(measured), **_table(measured)})
 

@@ -27,15 +27,15 @@ WITHIN = 0.02
 
 _HEAD = """# Results
 
-Written by `python -m benchmarks.reproduce`; do not edit. Every figure called ours: settings of the recipe, epoch chosen on
-validation, then trained afresh on train + valid for as many epochs; exact full ranking; items met before are not ranked
-unless a variant says so. A published figure stands beside how its epoch was selected: on test, it may be higher for it. "Best
-epoch on test" is there only to be set beside those: trained on train + valid, every epoch measured on the test part, the best
-one shown (`--on-test`); nothing of ours was chosen by it, and it is no estimate of how good a recipe is. Papers
-that follow S3Rec do not train afresh: their models never learn from the validation items, which are everybody's newest but one,
-and are worth much to histories. Rows called "no refit" are ours without, at the epoch that validation chose; for the default
-see [sequence-default.md](sequence-default.md). Which test items only the order of the file makes the last ones:
-[protocols.md](protocols.md).
+Written by `python -m benchmarks.reproduce graph` and `sequence`; do not edit. Every figure called ours: settings of the
+recipe, epoch chosen on validation, then trained afresh on train + valid for as many epochs; exact full ranking; items met
+before are not ranked unless a variant says so. A published figure stands beside how its epoch was selected: on test, it may
+be higher for it. "Best epoch on test" is there only to be set beside those: trained on train + valid, every epoch measured on
+the test part, the best one shown (`--on-test`); nothing of ours was chosen by it, and it is no estimate of how good a recipe
+is. Papers that follow S3Rec do not train afresh: their models never learn from the validation items, which are everybody's
+newest but one, and are worth much to histories. Rows called "no refit" are ours without, at the epoch that validation chose;
+for the default see [sequence-default.md](sequence-default.md). Which test items only the order of the file makes the last
+ones: [protocols.md](protocols.md).
 
 Papers take the published parts of Gowalla and Yelp2018 for a random split. Their lists are in order of time, and the test
 part is what came next (`python -m benchmarks.drift`: [drift.json](../benchmarks/results/drift.json)): what the test part has

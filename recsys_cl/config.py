@@ -47,10 +47,12 @@ class Published(Settings):
 
 
 class Measured(Settings):
-    """A number of ours: which data (digest of what was ingested), which command, when."""
+    """A number of ours, its epoch chosen on validation: which data and part of them, which command, when."""
 
     data: str
+    part: Literal["test", "valid"] = "test"
     digest: str
+    """Of what was ingested, or of the train part where the command's record names the parts."""
     metrics: dict[str, float]
     selection: Literal["validation"] = "validation"
     command: str

@@ -58,12 +58,17 @@ class Console:
     def recipes(self, known: Mapping[str, Recipe]) -> None:
         """Every recipe with its paper and numbers."""
         table = Table(
-            "recipe", "family", "paper", "published (selected on)", "measured here (selected on validation)", show_lines=True
+            "recipe",
+            "family",
+            "paper",
+            "published (selected on)",
+            "measured here (on test; selected on validation)",
+            show_lines=True,
         )
         for name, recipe in sorted(known.items(), key=lambda pair: (pair[1].family, pair[0])):
             source = recipe.provenance
             published = [f"{p.data}: {_numbers(p.metrics)} ({p.selection})" for p in source.published]
-            measured = [f"{m.data}: {_numbers(m.metrics)}" for m in source.measured]
+            measured = [f"{m.data}{' (valid)' * (m.part == 'valid')}: {_numbers(m.metrics)}" for m in source.measured]
             table.add_row(name, recipe.family, escape(source.paper), "\n".join(published) or "-", "\n".join(measured) or "-")
         self.out.print(table)
 

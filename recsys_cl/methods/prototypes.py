@@ -14,6 +14,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Encoder, Feed, FoldsIn, Objective, View
 from recsys_cl.core.values import Batch, Encoding, Fold, Shape
 from recsys_cl.methods._encode import encode, everyone, reads_everyone, scored
+from recsys_cl.objectives._pairing import layer_of
 from recsys_cl.ops.kmeans import kmeans
 from recsys_cl.ops.similarity import Similarity, Temperature, checked_temperature, lift
 from recsys_cl.ops.softmax import weighted_softmax
@@ -108,11 +109,7 @@ class Prototypes(nn.Module, Generic[S]):
         return terms | {"prototypes": self.weight * pulls.mean()}
 
     def _rows(self, encoding: Encoding) -> Encoding:
-        if self.layer is None:
-            return encoding
-        if self.layer >= len(encoding.layers):
-            raise Refused(f"method.layer: the encoder gives {len(encoding.layers)} layers, counted from 0; got {self.layer}")
-        return encoding.layers[self.layer]
+        return encoding if self.layer is None else layer_of(encoding, self.layer)
 
     def _pull(self, rows: Encoding, batch: Batch[Any]) -> Tensor:
         if not self._active:

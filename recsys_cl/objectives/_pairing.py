@@ -86,15 +86,17 @@ class Pairing:
             return (main, views[0]) if self.between == "main" else (views[0], main)
         if self.between == "self":
             return main, main
-        other = self._layer(main, self.layer)
-        return (main if self.base is None else self._layer(main, self.base)), other
+        other = layer_of(main, self.layer)
+        return (main if self.base is None else layer_of(main, self.base)), other
 
-    def _layer(self, main: Encoding, index: Layer) -> Encoding:
-        if isinstance(index, str):
-            return part_of(main, index)
-        if not 0 <= index < len(main.layers):
-            raise Refused(f"layer: the encoder gives {len(main.layers)} layers, counted from 0; got {index}")
-        return main.layers[index]
+
+def layer_of(main: Encoding, index: Layer) -> Encoding:
+    """The layer, or part, that ``index`` names."""
+    if isinstance(index, str):
+        return part_of(main, index)
+    if not 0 <= index < len(main.layers):
+        raise Refused(f"layer: the encoder gives {len(main.layers)} layers, counted from 0; got {index}")
+    return main.layers[index]
 
 
 def part_of(encoding: Encoding, path: str) -> Encoding:

@@ -125,7 +125,7 @@ def test_clusters_are_those_of_the_encoder_at_rest_and_it_goes_on_learning() -> 
 def test_what_cannot_be_drawn_is_refused_by_its_key() -> None:
     with pytest.raises(Refused, match=r"method\.drawn: 'views' needs two \[\[views\]\], the recipe has 1"):
         make(views=1, drawn="views")
-    with pytest.raises(Refused, match=r"method\.layer: the encoder gives 1 layers, counted from 0; got 5"):
+    with pytest.raises(Refused, match=r"layer: the encoder gives 1 layers, counted from 0; got 5"):
         term(make(layer=5), "first half")
     with pytest.raises(Refused, match="without a feed"):
         term(make(feed=None), "first half")
