@@ -104,8 +104,7 @@ class Prototypes(nn.Module, Generic[S]):
         altered = [view(batch.source, rng) for view in self.views]
         main, *views = encode(self.encoder, [source, *altered], batch, self.everyone)
         terms = {name: weight * objective(main, views, batch) for name, (weight, objective) in self.objectives.items()}
-        drawn = [main] if self.drawn == "main" else views[:2]
-        pulls = torch.stack([self._pull(self._rows(one), batch) for one in drawn])
+        pulls = torch.stack([self._pull(self._rows(one), batch) for one in ([main] if self.drawn == "main" else views[:2])])
         return terms | {"prototypes": self.weight * pulls.mean()}
 
     def _rows(self, encoding: Encoding) -> Encoding:
