@@ -6,12 +6,16 @@ import importlib.util
 import re
 from pathlib import Path
 
+import pytest
 import torch
 
 from recsys_cl.config import load_pipeline, recipe_names
+from recsys_cl.core.build import names
 from recsys_cl.core.values import Batch, Encoding
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+SETTINGS = (ROOT / "docs" / "settings.md").read_text("utf-8")
 
 
 def block(language: str, word: str) -> str:
@@ -22,6 +26,12 @@ def block(language: str, word: str) -> str:
 def test_every_recipe_is_named() -> None:
     missing = [name for name in recipe_names() if f"`{name}`" not in README]
     assert not missing
+
+
+@pytest.mark.parametrize("slot", ["structures", "encoders", "views", "objectives", "samplers", "methods"])
+def test_every_component_is_named_among_the_settings(slot: str) -> None:
+    table = SETTINGS.partition("### What a recipe is made of")[2].partition("\n## ")[0]
+    assert [name for name in names(slot) if f"`{name}`" not in table] == []
 
 
 def test_the_pipeline_for_your_own_logs_is_valid(tmp_path: Path) -> None:
