@@ -87,7 +87,7 @@ class Recommender:
         from recsys_cl.serving.within import within
 
         past = None if histories is None else list(histories)
-        people = users if users is not None else [None] * len(past or ())
+        people = _several(users, "users") if users is not None else [None] * len(past or ())
         rules = read_filters(self._fitted, filters)
         bundle = self._fitted if steps is None else within(self._fitted, steps)
         answer: pd.DataFrame = recommend(bundle, people, k, past, rules).to_pandas()
@@ -97,7 +97,7 @@ class Recommender:
         """The ``k`` items nearest to each item by the cosine of their vectors, itself left out."""
         from recsys_cl.serving.answer import similar
 
-        answer: pd.DataFrame = similar(self._fitted, items, k).to_pandas()
+        answer: pd.DataFrame = similar(self._fitted, _several(items, "items"), k).to_pandas()
         return answer
 
     def save(self, folder: str | Path) -> None:
@@ -120,6 +120,14 @@ class Recommender:
         if self._bundle is None:
             raise Refused("this Recommender has no model yet: call fit() or Recommender.load() first")
         return self._bundle
+
+
+def _several(ids: Iterable[object], name: str) -> Iterable[object]:
+    if isinstance(ids, str | bytes):
+        raise Refused(f"{name}: several ids are meant, and a text is its letters; say [{ids!r}]")
+    if hasattr(ids, "columns"):
+        raise Refused(f"{name}: ids are meant, and a table is its columns; hand over the one that holds them")
+    return ids
 
 
 def _as_file(logs: pd.DataFrame | str | Path, scratch: Path) -> Path:

@@ -33,6 +33,8 @@ CONTEXT = frozenset({"shape", "interactions", "features", "rng", "sampler"})
 """What the program offers to a recipe's components, to objectives the encoder's ``dim`` too; other arguments are settings."""
 
 
+NOT_IN_MODEL_NAMES = "/:.%\"'"
+
 BASELINES = ("popular", "recent-popular")
 """Recipes that stand in every table: what costs nothing must be beaten first."""
 
@@ -258,6 +260,11 @@ def load_pipeline(path: Path, assignments: Sequence[str] = ()) -> Pipeline:
 def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path) -> None:
     """Names that one table gives and another uses: experiments and metrics."""
     _check_schedule(pipeline, path)
+    key, model = ("registry.model", pipeline.registry.model) if pipeline.registry.model else ("name", pipeline.name)
+    if barred := [letter for letter in model if letter in NOT_IN_MODEL_NAMES]:
+        raise Refused(
+            f"{path}: {key}: MLflow registers no model whose name has a '{barred[0]}'; give another in registry.model"
+        )
     chosen, asked = pipeline.registry.experiment, {"registry.metric": pipeline.registry.metric}
     others = {"tune.metric": pipeline.tune.metric, "protocols.metric": pipeline.protocols.metric}
     asked |= {key: metric for key, metric in others.items() if metric}

@@ -44,6 +44,15 @@ def test_unknown_users_get_what_is_popular(model: Recommender) -> None:
     assert set(model.recommend(["nobody"], k=4)["source"]) == {"popular"}
 
 
+def test_one_text_or_a_table_is_not_several_ids(model: Recommender) -> None:
+    for wrong in ("3", pd.DataFrame({"user_id": ["3"]})):
+        with pytest.raises(Refused, match="users: "):
+            model.recommend(wrong)
+        with pytest.raises(Refused, match="items: "):
+            model.similar(wrong)
+    assert len(model.recommend(pd.Series(["3"]), k=2)) == 2
+
+
 def test_a_kept_model_answers_the_same(model: Recommender, tmp_path: Path) -> None:
     model.save(tmp_path / "kept")
     again = Recommender.load(tmp_path / "kept")

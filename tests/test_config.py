@@ -86,6 +86,11 @@ def test_what_is_typed_comes_last(tmp_path: Path) -> None:
         ),
         (
             'recipe = "xsimgcl"',
+            'recipe = "xsimgcl"\n[registry]\nmodel = "shop/v2"',
+            r"registry\.model: MLflow registers no model whose name has a '/'",
+        ),
+        (
+            'recipe = "xsimgcl"',
             'recipe = "xsimgcl"\n[registry]\nexperiment = "xsim"',
             r"registry\.experiment: no experiment 'xsim'",
         ),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recsys_cl.commands.options import AsJson, Assignments, DataDir, Force, LogFormat, PipelineFile, TrackingUri
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.spinning import spin_briefly_beside_others
+
+if TYPE_CHECKING:
+    from recsys_cl.stages.explain import Reason
 
 
 def run(  # noqa: PLR0917 - options, which typer passes by name
@@ -34,12 +39,14 @@ def run(  # noqa: PLR0917 - options, which typer passes by name
     from recsys_cl.console import Console
     from recsys_cl.core.logs import say, set_up
     from recsys_cl.stages.crew import leads
-    from recsys_cl.stages.pipeline import assist_pipeline, run_pipeline
+    from recsys_cl.stages.pipeline import assist_pipeline, explain_pipeline, run_pipeline
 
     structured = set_up(log_format)
     changes, console = tuple(set_ or ()), Console()
     if explain:
-        _explain(pipeline, changes, data_dir, tracking_uri, as_json=as_json)
+        if force:
+            raise Refused("--explain does not go with --force: the stage would run, whatever is there")
+        _explain(explain_pipeline(pipeline, changes, data_dir, tracking_uri, until, only=only), as_json=as_json)
         return
     if not leads():  # one of several processes that torchrun has started, of which the first does all the talking
         assist_pipeline(pipeline, changes, data_dir, tracking_uri)
@@ -58,11 +65,9 @@ def run(  # noqa: PLR0917 - options, which typer passes by name
         print(json.dumps(result.as_json(), allow_nan=False))
 
 
-def _explain(pipeline: Path, changes: tuple[str, ...], data_dir: Path, tracking_uri: str | None, *, as_json: bool) -> None:
+def _explain(reasons: Sequence[Reason], *, as_json: bool) -> None:
     from recsys_cl.console import Console
-    from recsys_cl.stages.pipeline import explain_pipeline
 
-    reasons = explain_pipeline(pipeline, changes, data_dir, tracking_uri)
     Console().reasons(reasons)
     if as_json:
         print(json.dumps([dataclasses.asdict(reason) for reason in reasons]))
@@ -89,4 +94,4 @@ def attach(app: typer.Typer) -> None:
     _stage_command(app, "train", "Train every experiment's recipe.")
     _stage_command(app, "audit", "Look for what could have told the models of the test part.")
     _stage_command(app, "evaluate", "Rank the full catalogue for the held-out test part.")
-    _stage_command(app, "register", "Register the recipe that is best on validation.")
+    _stage_command(app, "register", "Register the trained recipe that is best on validation.")

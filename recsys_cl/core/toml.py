@@ -29,11 +29,21 @@ def read_text(path: Path) -> str:
 
 
 def parse(text: str, path: str | Path) -> dict[str, Any]:
-    """TOML to a dictionary; ``${NAME:-default}`` in strings is filled from the environment."""
+    """TOML to a dictionary; ``${NAME}`` in strings is filled from the environment, ``${NAME:-default}`` where it may be unset.
+
+    Raises:
+        Refused: it is no TOML, or a variable without a default is unset.
+    """
     try:
         return _expand(tomllib.loads(text))  # type: ignore[no-any-return]
     except tomllib.TOMLDecodeError as error:
         raise Refused(f"{path}: not valid TOML: {error}") from error
+    except KeyError as error:
+        name = error.args[0]
+        line = next((f":{number}" for number, words in enumerate(text.splitlines(), start=1) if f"${{{name}}}" in words), "")
+        raise Refused(
+            f"{path}{line}: ${{{name}}} is not set in the environment; set it, or say what to take instead: ${{{name}:-...}}"
+        ) from error
 
 
 def merge(values: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,9 +142,14 @@ def _path(key: str) -> list[str]:
     return [part.strip().strip("\"'") for part in key.split(".")]
 
 
+def _variable(name: str, default: str | None) -> str:
+    """As a shell has it: a default stands for a variable that is unset or empty."""
+    return os.environ[name] if default is None else os.environ.get(name) or default
+
+
 def _expand(value: Any) -> Any:
     if isinstance(value, str):
-        return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda m: os.environ.get(m[1], m[2] or ""), value)
+        return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda m: _variable(m[1], m[2]), value)
     if isinstance(value, dict):
         return {key: _expand(inner) for key, inner in value.items()}
     return [_expand(inner) for inner in value] if isinstance(value, list) else value

@@ -72,6 +72,7 @@ def requirements() -> list[str]:
 def _example(bundle: Bundle) -> Any:
     import pandas
 
-    histories = [None, None, bundle.item_index[:3].tolist()]
-    people = pandas.DataFrame({"user_id": [*bundle.user_ids[:2], "someone new"][-3:], "item_ids": histories})
+    known = bundle.user_ids[:2]  # of a log of one user, one
+    histories = [*(None for _ in known), bundle.item_index[:3].tolist()]
+    people = pandas.DataFrame({"user_id": [*known, "someone new"], "item_ids": histories})
     return people, {"k": min(DEFAULT_K, len(bundle.item_ids))}

@@ -26,7 +26,7 @@ from recsys_cl.stages.prepare import PrepareStage
 from recsys_cl.stages.promoting import PromoteStage
 from recsys_cl.stages.register import RegisterStage
 from recsys_cl.stages.report import ReportStage
-from recsys_cl.stages.runner import Outcome, Status, needed_for, run_stages, up_to
+from recsys_cl.stages.runner import Outcome, Status, needed_for, require, run_stages, up_to
 from recsys_cl.stages.side_by_side import Worker, train_ahead
 from recsys_cl.stages.store import COST, Store
 from recsys_cl.stages.tracking import Tracking
@@ -172,18 +172,17 @@ def run_pipeline(
     Raises:
         Busy: there is such a run.
     """
-    if (only is not None and until is not None) or (jobs > 1 and (only, force) != (None, None)):
-        raise Refused("--only does not go with --until, nor --jobs with --only or --force")
+    if jobs > 1 and (only, force) != (None, None):
+        raise Refused("--jobs does not go with --only or --force")
     if jobs > 1 and launched():
         raise Refused("--jobs: under torchrun all processes train one recipe together; leave it out")
     plan = plan_of(path, assignments, data_dir, tracking_uri)
-    if only is not None and only not in (names := [stage.name for stage in plan.stages]):
-        raise Refused(f"--only: no stage '{only}'; {nearest(only, names)}")
+    asked = _asked_for(plan.stages, until, only)
     with turn(plan.store.root) if once else nullcontext(), company(plan.pipeline.runtime) as crew:
-        stages = [crew.helped(stage) for stage in plan.stages] if crew else plan.stages
+        stages = [crew.helped(stage) for stage in asked] if crew else asked
         worker = Worker(str(path), tuple(assignments), plan.store.root.parent, tracking_uri)
-        made = train_ahead(up_to(stages, until), plan.store, worker, jobs, watch) if jobs > 1 else {}
-        outcome = run_stages(needed_for(stages, only) if only else stages, plan.store, watch, until, force, made)
+        made = train_ahead(stages, plan.store, worker, jobs, watch) if jobs > 1 else {}
+        outcome = run_stages(stages, plan.store, watch, force=force, made=made)
     return gather(plan.pipeline, outcome, plan.tracking, plan.ledger)
 
 
@@ -199,10 +198,29 @@ def assist_pipeline(path: Path, assignments: Sequence[str], data_dir: Path, trac
             crew.assist(plan.stages)
 
 
-def explain_pipeline(path: Path, assignments: Sequence[str], data_dir: Path, tracking_uri: str | None) -> list[Reason]:
-    """Why each stage would run or not; nothing is run."""
+def explain_pipeline(
+    path: Path,
+    assignments: Sequence[str],
+    data_dir: Path,
+    tracking_uri: str | None,
+    until: str | None = None,
+    *,
+    only: str | None = None,
+) -> list[Reason]:
+    """Why each stage that ``run_pipeline`` was asked for would run or not; nothing is run."""
     plan = plan_of(path, assignments, data_dir, tracking_uri)
-    return explain(plan.stages, plan.store)
+    return explain(_asked_for(plan.stages, until, only), plan.store)
+
+
+def _asked_for(stages: Sequence[Stage], until: str | None, only: str | None) -> Sequence[Stage]:
+    if only is None:
+        require(stages, until)
+        return up_to(stages, until)
+    if until is not None:
+        raise Refused("--only does not go with --until")
+    if only not in (names := [stage.name for stage in stages]):
+        raise Refused(f"--only: no stage '{only}'; {nearest(only, names)}")
+    return needed_for(stages, only)
 
 
 @dataclass(frozen=True, slots=True)

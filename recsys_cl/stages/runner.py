@@ -52,10 +52,7 @@ def run_stages(
         made: seconds of stages that were made for this run already, by other processes: they are ``done``, not ``skipped``.
     """
     for name in (until, force):
-        if name is not None and not any(_is(stage, name) for stage in stages):
-            raise Refused(
-                f"no stage '{name}'; {nearest(name, {s.name for s in stages} | {s.name.split('/')[0] for s in stages})}"
-            )
+        require(stages, name)
     artifacts: dict[str, Artifact] = {}
     done: list[Done] = []
     for stage in up_to(stages, until):
@@ -108,6 +105,12 @@ def _one(
         status, seconds = "done", before
     watch(stage.name, status, seconds)
     return Done(stage, status, seconds, receipt)
+
+
+def require(stages: Sequence[Stage], name: str | None) -> None:
+    """Refuse a ``name`` that no stage has, nor a group of them."""
+    if name is not None and not any(_is(stage, name) for stage in stages):
+        raise Refused(f"no stage '{name}'; {nearest(name, {s.name for s in stages} | {s.name.split('/')[0] for s in stages})}")
 
 
 def up_to(stages: Sequence[Stage], until: str | None) -> Sequence[Stage]:

@@ -41,6 +41,7 @@ class Watched(Generic[S]):
         self._silent = silent
         self._epoch = 0  # the last one told of
         self._best: float | None = None
+        self._resumed = False  # then there may have been a better one before
         self._bar: Progress | None = None
         self._news = ""
 
@@ -74,13 +75,14 @@ class Watched(Generic[S]):
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Show what an epoch brought: its loss, the selected metric, and the best so far."""
+        self._resumed |= not self._epoch and step > 1
         terms = [value for name, value in metrics.items() if name.startswith("loss/") and name != "loss/gradient"]
         news = [f"loss {sum(terms):.4f}"] if terms else []
         if self._select in metrics:
             score = metrics[self._select]
             self._best = score if self._best is None else max(score, self._best)
             news.append(f"{self._select.removeprefix('valid/')} {score:.4f}")
-        if self._best is not None:
+        if self._best is not None and not self._resumed:
             news.append(f"best {self._best:.4f}")
         self._news = "  ".join(news)
         self._show()
@@ -88,7 +90,8 @@ class Watched(Generic[S]):
         if self._silent or self._bar is not None:
             return
         if structured():
-            facts: dict[str, Any] = {"training": self._label, "epoch": step, "epochs": self._epochs, "best": self._best}
+            facts: dict[str, Any] = {"training": self._label, "epoch": step, "epochs": self._epochs}
+            facts["best"] = None if self._resumed else self._best
             say("epoch", **facts, **dict[str, Any](metrics))
         else:
             sys.stderr.write(f"{self._label}  epoch {step}/{self._epochs}  {self._news}\n")

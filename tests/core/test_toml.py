@@ -84,6 +84,13 @@ def test_the_environment_fills_strings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse('a = "${SOME_FOLDER}/x"\nb = ["${NOT_THERE_AT_ALL:-default}/y"]', "x") == {"a": "/logs/x", "b": ["default/y"]}
 
 
+def test_a_variable_that_is_not_set_is_refused_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMPTY", "")
+    assert parse('a = "${EMPTY:-default}"\nb = "${EMPTY}"\nc = "${NOT_THERE:-}"', "x") == {"a": "default", "b": "", "c": ""}
+    with pytest.raises(Refused, match=r"shop\.toml:2: \$\{NOT_THERE\} is not set .* \$\{NOT_THERE:-\.\.\.\}"):
+        parse('name = "shop"\npath = "${NOT_THERE}/logs"', "shop.toml")
+
+
 def test_a_missing_file_names_a_close_one(tmp_path: Path) -> None:
     (tmp_path / "demo.toml").write_text("")
     with pytest.raises(Refused, match=r"demos\.toml: no such file; did you mean 'demo\.toml'"):

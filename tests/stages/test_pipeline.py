@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.stages.pipeline import Result, run_pipeline
+from recsys_cl.stages.pipeline import Result, explain_pipeline, run_pipeline
 
 PIPELINE = """
 name = "small"
@@ -158,3 +158,25 @@ def test_train_is_never_shown_the_test_part(home: Path) -> None:
 def test_an_unknown_stage_names_the_nearest(home: Path) -> None:
     with pytest.raises(Refused, match=r"no stage 'evaluat'; did you mean 'evaluate'"):
         run(home, until="evaluat")
+
+
+def test_what_is_explained_is_what_would_be_run(home: Path) -> None:
+    def told(**asked: str) -> list[str]:
+        return [reason.stage for reason in explain_pipeline(home / "small.toml", (), home / "nothing", None, **asked)]
+
+    assert told(until="prepare") == ["ingest", "prepare"]
+    assert told(only="train/xsimgcl") == ["ingest", "prepare", "train/xsimgcl"]
+    assert told()[-1] == "register"
+    for asked in ({"until": "trian"}, {"only": "train"}, {"until": "train", "only": "ingest"}):
+        with pytest.raises(Refused, match=r"no stage|does not go"):
+            told(**asked)
+
+
+@pytest.mark.slow
+def test_a_log_of_one_user_becomes_a_model(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user_id,item_id,timestamp\n" + "".join(f"u,i{n},{n}\n" for n in range(1, 6)))
+    text = f'name = "one"\n[ingest.source]\nuse = "csv"\npath = "{tmp_path}/log.csv"\n'
+    text += '[prepare]\nsplit = {use = "leave_last_out"}\n[[experiments]]\nrecipe = "popular"\n'
+    (tmp_path / "one.toml").write_text(text)
+    result = run_pipeline(tmp_path / "one.toml", (), tmp_path / "data", f"sqlite:///{tmp_path}/mlflow.db", lambda *_: None)
+    assert result.as_json()["experiments"]

@@ -65,3 +65,10 @@ def test_an_error_closes_the_bar(feed, monkeypatch):
     with pytest.raises(KeyboardInterrupt), watched:
         raise KeyboardInterrupt
     assert watched._bar.finished or not watched._bar.live.is_started
+
+
+def test_a_resumed_run_does_not_call_best_what_it_has_not_seen_all_of(feed, capsys):
+    with Watched(feed, "train/toy", 9, "ndcg@20") as watched:
+        watched.log({"valid/ndcg@20": 0.25}, step=4)
+        watched.log({"valid/ndcg@20": 0.5}, step=5)
+    assert "best" not in capsys.readouterr().err

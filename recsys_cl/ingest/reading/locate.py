@@ -60,7 +60,8 @@ def expand(text: str) -> str:
         return found
 
     try:
-        return str(Path(_VARIABLE.sub(value, text)).expanduser())
+        filled = _VARIABLE.sub(value, text)
+        return str(Path(filled).expanduser()) if filled else filled  # no path is the folder where one is only if it says so
     except RuntimeError as error:  # the home folder of somebody who has none
         raise Refused(f"{text}: {error}") from error
 

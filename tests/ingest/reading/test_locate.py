@@ -53,3 +53,12 @@ def test_variables_are_filled_in(folder, monkeypatch):
     assert existing(f"${{NO_LOGS:-{folder}}}/b.csv").name == "b.csv"
     with pytest.raises(Refused, match="NO_LOGS is not set"):
         locate("${NO_LOGS}/a.csv", ())
+
+
+def test_an_empty_path_is_not_the_folder_where_one_is(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("EMPTY", "")
+    for text in ("", "${EMPTY}"):
+        with pytest.raises(Refused, match="names no file"):
+            locate(text, (".csv",))
+    assert names(locate(".", (".csv",))) == ["a.csv", "b.csv"]
