@@ -86,12 +86,12 @@ class Bootstrap(nn.Module, Generic[S]):
         """The predictor's answer to vectors and to their parts; layers are left as they are, for penalties."""
         parts = {name: self._predicted(part) for name, part in online.parts.items()}
         users, items = self.predictor(online.users), self.predictor(online.items)
-        return replace(online, users=users, items=items, parts=parts)
+        return replace(online, users=users, items=items, shares=(), parts=parts)  # no sum of the layers any more
 
     def _dropped(self, target: Encoding) -> Encoding:
         parts = {name: self._dropped(part) for name, part in target.parts.items()}
         users, items = dropout(target.users, self.dropout), dropout(target.items, self.dropout)
-        return replace(target, users=users, items=items, layers=(), parts=parts)
+        return replace(target, users=users, items=items, layers=(), shares=(), parts=parts)
 
     def encode(self, source: S, users: Tensor) -> Encoding:
         """Vectors of ``users`` [U, 2 D] and of the whole catalogue [I, 2 D] whose dot product is the score."""

@@ -99,3 +99,11 @@ def test_each_side_reads_its_own_views() -> None:
 def test_a_target_with_nothing_to_read_is_refused() -> None:
     with pytest.raises(Refused, match="views"):
         Bootstrap(Scaled(), {}, torch.Generator())
+
+
+def test_what_the_predictor_answers_is_no_sum_of_layers_and_does_not_say_so() -> None:
+    method = make()
+    table = Encoding(*(torch.ones(count, method.predictor.in_features) for count in (2, 3)))
+    layered = Encoding(table.users, table.items, layers=(table,), shares=(1.0,))
+    assert method._predicted(layered).shares == method._dropped(layered).shares == ()
+    assert len(method._predicted(layered).layers) == 1, "which penalties read"
