@@ -199,7 +199,7 @@ class Encoding:
     )  # what the same rows are made of, by name, where an encoder says; without users, the part has items only
     present: Tensor | None = None  # [M] bool: items whose row says something; None: all
     members: Tensor | None = None  # [Q] bool: users whose row says something; None: all
-    shares: tuple[float, ...] = ()  # how much each of ``layers`` counts, where the vectors, before dropout, are their weighted sum
+    shares: tuple[float, ...] = ()  # how much each of ``layers`` counts, where vectors are, but for dropout, their sum
     steps: Tensor | None = None  # [Q] int64: gradient steps it took to know each user, where a method adapts to them
 
 
