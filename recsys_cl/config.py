@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import Field, PrivateAttr
 
 from recsys_cl.core.build import build, check, resolve
 from recsys_cl.core.errors import Refused, nearest
+from recsys_cl.core.fit import made_by, reads_any, refuse_unfit, smallest
 from recsys_cl.core.runtime import Runtime
 from recsys_cl.core.schedule import Schedule
 from recsys_cl.core.settings import Component, Settings
@@ -129,39 +129,33 @@ def recipe_names() -> tuple[str, ...]:
 
 
 def _check_components(recipe: Recipe) -> None:
-    """Refuse what can be refused without data: names, argument names and types, and views that an objective lacks."""
+    """Refuse what can be refused without data: names, arguments, what cannot read the source, views that are lacked."""
     slots = {"source": "structures", "sampler": "samplers", "encoder": "encoders", "method": "methods"}
     offered = CONTEXT | {"encoder", "feed", "views", "objectives", "main_view"}
+    made = {}
     for key, slot in slots.items():
         component: Component | None = getattr(recipe, key)
         if component is not None:
-            check(resolve(slot, component.use, f"{key}.use"), component, key, offered)
-    dim = build("encoders", recipe.encoder, "encoder", **_smallest()).dim
-    for number, view in enumerate(recipe.views):
-        build("views", view, f"views.{number}", **_smallest())
+            made[key] = resolve(slot, component.use, f"{key}.use")
+            check(made[key], component, key, offered)
+    source = made_by(made["source"])
+    refuse_unfit("methods", made["method"], recipe.method.use, "method.use", source)
+    encoder = build("encoders", recipe.encoder, "encoder", **smallest())
+    if reads_any("methods", made["method"]):  # one that reads a class of its own gives the encoder something else
+        refuse_unfit("encoders", encoder, recipe.encoder.use, "encoder.use", source)
+    views = {f"views.{number}": view for number, view in enumerate(recipe.views)}
     if recipe.main_view is not None:
-        build("views", recipe.main_view, "main_view", **_smallest())
+        views["main_view"] = recipe.main_view
+    for key, view in views.items():
+        refuse_unfit("views", build("views", view, key, **smallest()), view.use, f"{key}.use", source)
     for name, component in recipe.objectives.items():
         key = f"objectives.{name}"
         weight_of(component, key)
-        needed = build("objectives", without_weight(component), key, **_smallest(), dim=dim).views
+        needed = build("objectives", without_weight(component), key, **smallest(), dim=encoder.dim).views
         if needed > len(recipe.views):
             raise Refused(
                 f"{key}: '{component.use}' reads {needed} views, but the recipe declares {len(recipe.views)} under [[views]]"
             )
-
-
-def _smallest() -> dict[str, Any]:
-    """What components are offered, as small as can be, so that they can be made and asked before there is data."""
-    import torch
-
-    from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Shape
-
-    one, shape = torch.zeros(1, dtype=torch.int64), Shape(1, 1)
-    some = Modality(torch.zeros(1, 1), torch.ones(1, dtype=torch.bool))
-    features = ItemFeatures(defaultdict(lambda: some, some=some))  # whatever a component asks for by name
-    met = Interactions(shape, one, one, one + 1)  # at some time: zero is none
-    return {"shape": shape, "interactions": met, "features": features, "rng": torch.Generator()}
 
 
 class Experiment(Settings):

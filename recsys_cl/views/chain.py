@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from pydantic import Field
 from torch import Generator
 
-from recsys_cl.core.build import build
 from recsys_cl.core.protocols import View
-from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Interactions, Shape
+from recsys_cl.views._several import Several, several
 
 S = TypeVar("S")
 
@@ -21,13 +19,8 @@ class Chain(Generic[S]):
     Relations: ``one_of`` draws a single one for each history.
     """
 
-    def __init__(
-        self, shape: Shape, interactions: Interactions, of: Annotated[tuple[Component, ...], Field(min_length=1)]
-    ) -> None:
-        self.views: list[View[S]] = [
-            build("views", component, f"views.of.{at}", shape=shape, interactions=interactions)
-            for at, component in enumerate(of)
-        ]
+    def __init__(self, shape: Shape, interactions: Interactions, of: Several) -> None:
+        self.views: list[View[S]] = several(of, shape, interactions)
 
     def __call__(self, source: S, rng: Generator) -> S:
         """``source`` after all of them."""

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Generator, Tensor
 
-from recsys_cl.core.build import build
 from recsys_cl.core.protocols import View
-from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Interactions, Shape
 from recsys_cl.ops.ragged import spans, uniform
 from recsys_cl.structures.sequences import Sequences, join
+from recsys_cl.views._several import Several, several
 
 
 class OneOf:
     """Draw, for each history on its own, which of the views ``of`` alters it; all are equally likely."""
 
-    def __init__(
-        self, shape: Shape, interactions: Interactions, of: Annotated[tuple[Component, ...], Field(min_length=1)]
-    ) -> None:
-        self.views: list[View[Sequences]] = [
-            build("views", component, f"views.of.{at}", shape=shape, interactions=interactions)
-            for at, component in enumerate(of)
-        ]
+    def __init__(self, shape: Shape, interactions: Interactions, of: Several) -> None:
+        self.views: list[View[Sequences]] = several(of, shape, interactions, Sequences)
 
     def __call__(self, source: Sequences, rng: Generator) -> Sequences:
         """Every history under its own view, in the order given, read out at the last position."""
