@@ -728,10 +728,17 @@ def test_a_penalty_of_tables_is_refused_inside_what_makes_vectors(use):
         make(use, of={"use": "l2"}, **({"size": 4} if use == "queue" else {}))
 
 
-def test_a_constraint_needs_a_row_a_user():
+@pytest.mark.parametrize("use", ["constraint", "past_agreement"])
+def test_what_reads_whose_a_row_is_needs_a_row_a_user(use):
     two = torch.tensor([0, 1])
-    with pytest.raises(Refused, match="a row a user"):
-        make("constraint")(encoding(1), (), replace(batch(EACH), users=two))
+    with pytest.raises(Refused, match=f"'{use}' needs a row a user"):
+        make(use)(encoding(1), (), replace(batch(EACH), users=two))
+
+
+def test_agreement_refuses_a_view_read_at_other_places():
+    fewer = encoding(2)
+    with pytest.raises(Refused, match="not read at the same places"):
+        make("agreement")(encoding(1), (replace(fewer, users=fewer.users[:-1]),), batch())
 
 
 def test_what_wrappers_cannot_do_is_refused():

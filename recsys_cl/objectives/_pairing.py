@@ -126,6 +126,12 @@ def _aligned(one: Tensor, other: Tensor, side: str) -> tuple[Tensor, Tensor]:
     return one, other
 
 
+def refuse_places(name: str, main: Encoding, batch: Batch[Any]) -> None:
+    """Refuse an encoding with a row for each place of a history, for one that reads whose each row is."""
+    if len(main.users) != len(batch.users):
+        raise Refused(f"objectives: '{name}' needs a row a user, as graphs have, and not one for each place of a history")
+
+
 def _everyone(encoding: Encoding) -> Encoding:
     if encoding.everyone is None:
         raise Refused("negatives = 'all' needs encodings of all users and items, and this method gives the batch's alone")

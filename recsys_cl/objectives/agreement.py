@@ -29,6 +29,8 @@ class Agreement:
         """Mean loss of the batch, between 0 and 8."""
         if not views:
             raise Refused("views: 'agreement' compares the main encoding with a view and the recipe has none")
+        if len(views[0].users) != len(main.users):
+            raise Refused("views: 'agreement' compares row by row, and the view's histories are not read at the same places")
         query, positive = batch.query, batch.positive
         asked = alignment(embedding(query, main.users), embedding(positive, views[0].items))
         answered = alignment(embedding(positive, main.items), embedding(query, views[0].users))

@@ -12,6 +12,7 @@ from torch.nn.functional import softplus
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Batch, Encoding, Interactions
+from recsys_cl.objectives._pairing import refuse_places
 from recsys_cl.objectives._scores import scores
 
 Weight = Annotated[float, Ge(0)]
@@ -48,8 +49,7 @@ class Constraint:
         """Mean loss of the batch; an accidental hit among shared negatives is left out."""
         if batch.items is None or batch.negative is None:
             raise Refused("sampler: 'constraint' weighs drawn negatives and the recipe draws none")
-        if len(main.users) != len(batch.users):
-            raise Refused("objectives: 'constraint' weighs users by whom they met and needs a row a user, as graphs have")
+        refuse_places("constraint", main, batch)
         hit, missed, kept = scores(main, batch, "dot")
         asking = self._user_share[batch.users[batch.query]].to(hit.dtype).unsqueeze(-1)
         share = self._item_share[batch.items].to(hit.dtype)

@@ -13,6 +13,7 @@ from torch.nn.functional import cosine_similarity, embedding
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Batch, Encoding, Shape
+from recsys_cl.objectives._pairing import refuse_places
 from recsys_cl.ops.fresh import linear
 from recsys_cl.ops.precision import full_precision
 
@@ -48,6 +49,7 @@ class PastAgreement(nn.Module):
         """Mean loss of the batch, between 0 and 2; afterwards the batch's vectors are the past."""
         if batch.items is None:
             raise Refused("source: 'past_agreement' needs items of its own batch, not the whole catalogue")
+        refuse_places("past_agreement", main, batch)
         ids = batch.items[: batch.positives]
         users = self._moved(self.users, batch.users, main.users)
         items = self._moved(self.items, ids, main.items[: batch.positives])
