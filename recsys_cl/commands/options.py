@@ -10,7 +10,11 @@ import typer
 PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="A pipeline TOML, e.g. pipelines/demo.toml.")]
 Assignments = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, e.g. --set override.training.epochs=3. Repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a setting, e.g. --set override.training.epochs=3, or in a list override.views.0.rate=0.2. Repeatable.",
+    ),
 ]
 DataDir = Annotated[Path, typer.Option(help="Where artifacts are kept, one folder a pipeline.")]
 TrackingUri = Annotated[

@@ -18,8 +18,10 @@ def report(
     ],
     set_: Assignments = None,
     force: Annotated[bool, typer.Option("--force", help="Of a pipeline: write it again although it is there.")] = False,
-    out: Annotated[Path, typer.Option(help="Of runs: the folder to write index.html and its companions to.")] = Path("report"),
-    metric: Annotated[str, typer.Option(help="Of runs: what recipes are compared by.")] = "ndcg@20",
+    out: Annotated[
+        Path | None, typer.Option(help="Of runs: the folder to write index.html and its companions to; report/ by default.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="Of runs: what recipes are compared by; ndcg@20 by default.")] = None,
     data_dir: DataDir = Path("data"),
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
@@ -28,13 +30,17 @@ def report(
     pipelines = [each for each in what if each.endswith(".toml")]
     if pipelines and len(what) > 1:
         raise Refused(f"'{pipelines[0]}' is a pipeline; give one pipeline, or run ids and evaluation folders, not both")
+    if pipelines and (out or metric):
+        raise Refused(
+            "--out and --metric are for what was logged; a pipeline's TOML has registry.metric, and --data-dir the place"
+        )
     if pipelines:
         from recsys_cl.commands.pipeline import run
 
         return run(Path(pipelines[0]), set_, "report", "report" if force else None, data_dir, tracking_uri, as_json)
     if set_ or force:
         raise Refused("--set and --force are for a pipeline; what was logged is drawn as it is")
-    return _logged(what, out, metric, tracking_uri, as_json)
+    return _logged(what, out or Path("report"), metric or "ndcg@20", tracking_uri, as_json)
 
 
 def _logged(what: list[str], out: Path, metric: str, tracking_uri: str | None, as_json: bool) -> None:

@@ -46,15 +46,33 @@ def parse(text: str, path: str | Path) -> dict[str, Any]:
         ) from error
 
 
-def merge(values: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """``values`` with ``change`` laid over it, table by table. A component whose ``use`` changes starts from nothing."""
+def merge(values: Mapping[str, Any], change: Mapping[str, Any], place: str = "") -> dict[str, Any]:
+    """``values`` with ``change`` laid over it, table by table. A component whose ``use`` changes starts from nothing.
+
+    A list is changed in places by a table of their numbers, ``{"0": {"rate": 0.2}}``, as ``--set override.views.0.rate=0.2``
+    has it; another list takes its place. ``place`` is the dotted key of the two, with a dot behind it.
+
+    Raises:
+        Refused: a list has no such place.
+    """
     merged = dict(values)
     for key, new in change.items():
         old = merged.get(key)
-        both_tables = isinstance(old, Mapping) and isinstance(new, Mapping)
-        replaced = both_tables and "use" in new and new["use"] != old.get("use")  # type: ignore[union-attr]
-        merged[key] = merge(old, new) if both_tables and not replaced else new  # type: ignore[arg-type]
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            replaced = "use" in new and new["use"] != old.get("use")
+            merged[key] = new if replaced else merge(old, new, f"{place}{key}.")
+        elif isinstance(old, list | tuple) and isinstance(new, Mapping):
+            merged[key] = _merge_rows({str(at): row for at, row in enumerate(old)}, new, f"{place}{key}")
+        else:
+            merged[key] = new
     return merged
+
+
+def _merge_rows(rows: Mapping[str, Any], change: Mapping[str, Any], place: str) -> list[Any]:
+    for key in change:
+        if key not in rows:
+            raise Refused(f"{place} is a list and has no place {key}; {nearest(key, rows)}")
+    return list(merge(rows, change, f"{place}.").values())
 
 
 def assignment(text: str) -> dict[str, Any]:

@@ -20,15 +20,6 @@ Temperature = Annotated[float, Gt(0)]
 """What similarities are divided by before the softmax; above zero."""
 
 
-def similarity_of(a: Tensor, b: Tensor, similarity: Similarity) -> Tensor:
-    """Similarity of aligned vectors: ``a`` [..., D] and ``b`` [..., D], broadcast, to [...]."""
-    if similarity == "euclidean":
-        return -(a - b).square().sum(-1)
-    if similarity == "cosine":
-        a, b = normalize(a, dim=-1), normalize(b, dim=-1)
-    return (a * b).sum(-1)
-
-
 def lift(queries: Tensor, candidates: Tensor, similarity: Similarity) -> tuple[Tensor, Tensor]:
     """Vectors whose dot product is the similarity, so that every loss and every ranking is a matrix product.
 

@@ -58,6 +58,21 @@ def test_an_override_is_laid_over_table_by_table_and_a_new_component_starts_afre
     assert recipe["encoder"] == {"use": "mf", "dim": 64}, "the input is not edited"
 
 
+def test_a_list_is_changed_in_a_place_by_its_number() -> None:
+    recipe = {"views": [{"use": "edge_drop", "rate": 0.1, "hold": "epoch"}, {"use": "mask"}], "ks": [10, 20]}
+    changed = merge(recipe, merge(assignment("views.0.rate=0.2"), assignment("ks.1=50")))
+    assert changed == {"views": [{"use": "edge_drop", "rate": 0.2, "hold": "epoch"}, {"use": "mask"}], "ks": [10, 50]}
+    assert merge(recipe, assignment('views.1={use = "crop"}'))["views"][1] == {"use": "crop"}
+    assert merge(recipe, {"views": []})["views"] == []
+    assert recipe["views"][0]["rate"] == 0.1, "the input is not edited"
+
+
+@pytest.mark.parametrize("key", ["2", "-1", "rate"])
+def test_a_place_that_a_list_has_not_is_refused(key: str) -> None:
+    with pytest.raises(Refused, match=rf"^a\.views is a list and has no place {key}; valid: 0, 1$|did you mean"):
+        merge({"a": {"views": [{}, {}]}}, {"a": {"views": {key: {"rate": 1}}}})
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_cl.ops.contrast import decoupled, hard_weighted, info_nce
-from recsys_cl.ops.similarity import similarity_of
+from tests.similarities import similarity_of
 
 SIMILARITIES = ["cosine", "dot", "euclidean"]
 

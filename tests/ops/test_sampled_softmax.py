@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from recsys_cl.ops import sampled_softmax as module
 from recsys_cl.ops import shared_softmax as shared
 from recsys_cl.ops.sampled_softmax import sampled_softmax
-from recsys_cl.ops.similarity import similarity_of
 from recsys_cl.ops.twice import twice_differentiable
+from tests.similarities import similarity_of
 
 
 def tensors(seed: int, queries: int = 6, candidates: int = 9, dim: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.ops.similarity import checked_temperature, lift, similarity_of
+from recsys_cl.ops.similarity import checked_temperature, lift
+from tests.similarities import similarity_of
 
 A = torch.tensor([[3.0, 4.0], [1.0, 0.0]], dtype=torch.float64)
 B = torch.tensor([[4.0, 3.0], [0.0, 2.0]], dtype=torch.float64)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from recsys_cl.ops import softmax as module
-from recsys_cl.ops.similarity import similarity_of
 from recsys_cl.ops.softmax import softmax
+from tests.similarities import similarity_of
 
 
 def tensors(seed: int, queries: int = 6, candidates: int = 9, dim: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

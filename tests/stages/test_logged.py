@@ -137,6 +137,9 @@ def test_what_is_neither_run_nor_folder_is_refused(home: Path, result: Result, t
         report(["a.toml", "b"])
     with pytest.raises(Refused, match="--set and --force are for a pipeline"):
         report(["b"], force=True)
+    for given in ({"out": tmp_path}, {"metric": "recall@20"}):
+        with pytest.raises(Refused, match="--out and --metric are for what was logged"):
+            report(["a.toml"], **given)
 
 
 def test_a_run_without_an_evaluation_is_refused(home: Path, result: Result, tmp_path: Path) -> None:
