@@ -16,7 +16,7 @@ from recsys_cl.core.fit import made_by, reads_any, refuse_unfit, smallest
 from recsys_cl.core.runtime import Runtime
 from recsys_cl.core.schedule import Schedule
 from recsys_cl.core.settings import Component, Settings
-from recsys_cl.core.toml import assignment, merge, parse, read_text, validate
+from recsys_cl.core.toml import assignment, merge, parse, read_text, telling_where, validate
 from recsys_cl.core.weighted import weight_of, without_weight
 from recsys_cl.evaluation.settings import Evaluation, build_metrics, is_sampled
 from recsys_cl.ingest.prepare import Prepare
@@ -114,11 +114,9 @@ def alter(recipe: Recipe, change: Mapping[str, Any], origin: str) -> Recipe:
 
 def _checked(values: Mapping[str, Any], path: str, text: str) -> Recipe:
     recipe = validate(Recipe, values, path, text)
-    try:
+    with telling_where(path, text):
         _check_components(recipe)
         build_space(recipe.tune.space)
-    except Refused as error:
-        raise type(error)(f"{path}: {error}") from error
     return recipe
 
 
@@ -242,49 +240,44 @@ def load_pipeline(path: Path, assignments: Sequence[str] = ()) -> Pipeline:
         values, typed = merge(values, change), merge(typed, change)
     pipeline = validate(Pipeline, values, path, text)
     pipeline._typed.update(typed.get("override", {}))  # noqa: SLF001 - its own module
-    try:
+    with telling_where(path, text):
+        build("ingest.sources", pipeline.ingest.source, "ingest.source", seed=pipeline.seed)
         recipes = pipeline.recipes()
         build_space(pipeline.tune.space)
-    except Refused as error:
-        raise type(error)(f"{path}: {error}") from error
-    _check_choices(pipeline, recipes, path)
+        _check_choices(pipeline, recipes, path)
     return pipeline
 
 
 def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path) -> None:
     """Names that one table gives and another uses: experiments and metrics."""
-    _check_schedule(pipeline, path)
+    _check_schedule(pipeline)
     key, model = ("registry.model", pipeline.registry.model) if pipeline.registry.model else ("name", pipeline.name)
     if barred := [letter for letter in model if letter in NOT_IN_MODEL_NAMES]:
-        raise Refused(
-            f"{path}: {key}: MLflow registers no model whose name has a '{barred[0]}'; give another in registry.model"
-        )
+        raise Refused(f"{key}: MLflow registers no model whose name has a '{barred[0]}'; give another in registry.model")
     chosen, asked = pipeline.registry.experiment, {"registry.metric": pipeline.registry.metric}
     others = {"tune.metric": pipeline.tune.metric, "protocols.metric": pipeline.protocols.metric}
     asked |= {key: metric for key, metric in others.items() if metric}
     if chosen and chosen not in recipes:
-        raise Refused(f"{path}: registry.experiment: no experiment '{chosen}'; {nearest(chosen, recipes)}")
+        raise Refused(f"registry.experiment: no experiment '{chosen}'; {nearest(chosen, recipes)}")
     asked |= {"promotion.metric": pipeline.promotion_rule().metric}
     asked |= {f"training.select of '{name}'": recipe.training.select for name, recipe in recipes.items()}
     measured = [metric.name for metric in build_metrics(pipeline.evaluation)]
     for key, metric in asked.items():
         if metric not in measured:
-            raise Refused(f"{path}: {key}: '{metric}' is not measured; {nearest(metric, measured)}")
+            raise Refused(f"{key}: '{metric}' is not measured; {nearest(metric, measured)}")
         if is_sampled(metric):
-            raise Refused(
-                f"{path}: {key}: '{metric}' is measured among sampled negatives, which is biased; choose by a full one"
-            )
+            raise Refused(f"{key}: '{metric}' is measured among sampled negatives, which is biased; choose by a full one")
     rule = pipeline.promotion_rule()
     if rule.coverage and f"coverage@{rule.depth}" not in measured:
-        raise Refused(f"{path}: promotion.coverage: 'coverage@{rule.depth}' is not measured; {nearest('coverage', measured)}")
+        raise Refused(f"promotion.coverage: 'coverage@{rule.depth}' is not measured; {nearest('coverage', measured)}")
     for metric in filter(is_sampled, measured):
         _log.warning(
             "%s: '%s' is measured among sampled negatives: compare it only with papers that did the same", path, metric
         )
 
 
-def _check_schedule(pipeline: Pipeline, path: Path) -> None:
+def _check_schedule(pipeline: Pipeline) -> None:
     """Days can be added to a data set only."""
     source = pipeline.ingest.source.use
     if pipeline.schedule and pipeline.schedule.append and source != "dataset":
-        raise Refused(f"{path}: schedule.append: days are added to a data set; ingest.source is '{source}'")
+        raise Refused(f"schedule.append: days are added to a data set; ingest.source is '{source}'")

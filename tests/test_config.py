@@ -59,14 +59,18 @@ def test_what_is_typed_comes_last(tmp_path: Path) -> None:
         (
             'recipe = "xsimgcl"',
             'recipe = "xsimgl"',
-            r"small\.toml: experiments\.0\.recipe: no recipe 'xsimgl'; did you mean 'xsimgcl'",
+            r"small\.toml:11: experiments\.0\.recipe: no recipe 'xsimgl'; did you mean 'xsimgcl'",
         ),
-        ('use = "synthetic"', 'use = "sintetic"', r"did you mean 'synthetic'"),
+        ('use = "synthetic"', 'use = "sintetic"', r"small\.toml:\d+: ingest\.source: no 'sintetic' .*did you mean 'synthetic'"),
         ('use = "synthetic"', 'use = "synthetic"\nuserz = 3', r"userz.*did you mean 'users'"),
-        ('use = "time"', 'use = "tine"', r"prepare.*no 'tine'.*did you mean 'time'"),
+        ('use = "time"', 'use = "tine"', r"small\.toml:\d+: prepare\.split: no 'tine'.*did you mean 'time'"),
         ("[prepare]", "[prepares]", r"small\.toml:7: prepares: unknown key; did you mean 'prepare'"),
         ('name = "small"', 'name = "small"\nseed = -1', r"seed: .*greater than or equal to 0"),
-        ('recipe = "xsimgcl"', 'recipe = "xsimgcl"\nset.encoder.dims = 3', r"xsimgcl\.toml: encoder\.dims.*did you mean 'dim'"),
+        (
+            'recipe = "xsimgcl"',
+            'recipe = "xsimgcl"\nset.encoder.dims = 3',
+            r"xsimgcl\.toml:\d+: encoder\.dims.*did you mean 'dim'",
+        ),
         ('recipe = "xsimgcl"', 'recipe = "xsimgcl"\nset.encoder.layers = "two"', r"encoder\.layers: .*integer.*'two'"),
         ('recipe = "xsimgcl"', 'recipe = "xsimgcl"\nset.objectives.contrast.temperature = 0', r"temperature"),
         (
@@ -82,7 +86,7 @@ def test_what_is_typed_comes_last(tmp_path: Path) -> None:
         (
             'recipe = "xsimgcl"',
             'recipe = "xsimgcl"\n[evaluation]\nmetrics = ["ndcg", "ndcg_s100"]\n[registry]\nmetric = "ndcg_s100@20"',
-            r"registry\.metric: 'ndcg_s100@20' is measured among sampled negatives, which is biased",
+            r"small\.toml:\d+: registry\.metric: 'ndcg_s100@20' is measured among sampled negatives, which is biased",
         ),
         (
             'recipe = "xsimgcl"',
@@ -94,7 +98,11 @@ def test_what_is_typed_comes_last(tmp_path: Path) -> None:
             'recipe = "xsimgcl"\n[registry]\nexperiment = "xsim"',
             r"registry\.experiment: no experiment 'xsim'",
         ),
-        ('recipe = "xsimgcl"', 'recipe = "xsimgcl"\n[[experiments]]\nrecipe = "xsimgcl"', r"'xsimgcl' is there twice"),
+        (
+            'recipe = "xsimgcl"',
+            'recipe = "xsimgcl"\n[[experiments]]\nrecipe = "xsimgcl"',
+            r"small\.toml:\d+: experiments\.1: 'xsimgcl' is there twice",
+        ),
     ],
 )
 def test_a_mistake_is_refused_by_key_with_the_nearest_valid_choice(tmp_path: Path, old: str, new: str, message: str) -> None:

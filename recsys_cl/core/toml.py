@@ -6,7 +6,8 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -92,11 +93,24 @@ def assignment(text: str) -> dict[str, Any]:
 def validate(model: type[T], values: Mapping[str, Any], path: str | Path, text: str) -> T:
     """Typed settings, or one refusal that lists every wrong key with its line."""
     try:
-        # Through JSON: only there does pydantic's strict mode let an array stand for a tuple.
-        return model.model_validate_json(json.dumps(values, default=str))
+        with telling_where(path, text):
+            # Through JSON: only there does pydantic's strict mode let an array stand for a tuple.
+            return model.model_validate_json(json.dumps(values, default=str))
     except ValidationError as error:
         problems = [_explain(model, problem, text) for problem in error.errors()]
         raise Refused("; ".join(f"{path}{problem}" for problem in problems)) from error
+
+
+@contextmanager
+def telling_where(path: str | Path, text: str) -> Iterator[None]:
+    """Whatever is refused meanwhile is told with the file, and with the line of the key that its message begins with."""
+    try:
+        yield
+    except Refused as error:
+        where = _path(str(error).partition(":")[0])
+        lines = (line_of(where[:length], text) for length in range(len(where), 0, -1))  # or of the table that it stands in
+        line = next((f":{line}" for line in lines if line), "")
+        raise type(error)(f"{path}{line}: {error}") from error
 
 
 def _explain(model: type[BaseModel], problem: Any, text: str) -> str:
@@ -143,16 +157,33 @@ def line_of(where: list[str], text: str, value: str | None = None) -> int | None
 
 
 def _line_of_key(where: list[str], text: str) -> int | None:
-    names = _path(".".join(part for part in where if not part.isdigit()))
+    """With the places in lists as they are counted in the text, or else, for a list written in one line, without them."""
+    names = _path(".".join(where))
+    return _first(names, text, counted=True) or _first([name for name in names if not name.isdigit()], text, counted=False)
+
+
+def _first(names: list[str], text: str, *, counted: bool) -> int | None:
     table: list[str] = []
+    rows: dict[str, int] = {}  # of each array of tables, how many began so far
     for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[\[?([^\]]+)\]\]?", line):
-            table = _path(header[1])
+        if header := re.match(r"\s*(\[\[?)([^\]]+)\]\]?", line):
+            key = ".".join(_path(header[2]))
+            rows[key] = rows.get(key, 0) + (header[1] == "[[")
+            table = _counted(key, rows) if counted else _path(key)
             if table == names:
                 return number
         elif (pair := re.match(r"\s*([\w.\-\"']+)\s*=", line)) and [*table, *_path(pair[1])] == names:
             return number
     return None
+
+
+def _counted(key: str, rows: Mapping[str, int]) -> list[str]:
+    """A header's parts, behind each array of tables the place of the one that is open."""
+    parts: list[str] = []
+    for at, part in enumerate(names := key.split(".")):
+        begun = rows.get(".".join(names[: at + 1]), 0)
+        parts += [part, str(begun - 1)] if begun else [part]
+    return parts
 
 
 def _path(key: str) -> list[str]:

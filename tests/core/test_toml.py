@@ -9,7 +9,7 @@ from pydantic import Field
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Settings
-from recsys_cl.core.toml import assignment, merge, parse, read_text, validate
+from recsys_cl.core.toml import assignment, line_of, merge, parse, read_text, telling_where, validate
 
 
 class Inner(Settings):
@@ -44,6 +44,58 @@ def test_arrays_become_tuples_and_integers_stand_for_reals() -> None:
 def test_a_mistake_names_file_line_and_key(text: str, message: str) -> None:
     with pytest.raises(Refused, match=message):
         load(text)
+
+
+COUNTED = """views = [
+  { rate = 0.1 },
+]
+[[runs]]
+name = "a"
+set.dim = 3
+[runs.more]
+dim = 4
+[[runs]]
+name = "b"
+[runs.more]
+dim = 5
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [
+        ("runs.0.name", 5),
+        ("runs.1.name", 10),
+        ("runs.0.set.dim", 6),
+        ("runs.0.more.dim", 8),
+        ("runs.1.more.dim", 12),
+        ("runs.1", 9),
+        ("views.0", 1),
+        ("views", 1),
+        ("runs.2.name", 5),
+        ("rums", None),
+    ],
+)
+def test_places_in_lists_are_counted_where_the_text_counts_them(key: str, line: int | None) -> None:
+    assert line_of(key.split("."), COUNTED) == line
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("runs.1.name: no", "x.toml:10: runs.1.name: no"),
+        ("views.0.rate: no", "x.toml:1: views.0.rate: no"),
+        ("runs.1.more.depth: no", "x.toml:11: runs.1.more.depth: no"),
+        ("log.csv: no such file", "x.toml: log.csv: no such file"),
+    ],
+)
+def test_what_is_refused_meanwhile_is_told_with_its_place(said: str, told: str) -> None:
+    class Special(Refused):
+        pass
+
+    with pytest.raises(Special) as caught, telling_where("x.toml", COUNTED):
+        raise Special(said)
+    assert str(caught.value) == told
 
 
 def test_several_mistakes_are_told_at_once() -> None:

@@ -156,7 +156,7 @@ def test_a_recipe_declares_a_space_and_it_decides_nothing_else():
     assert set(recipe.tune.space) == {"encoder.l2"}
     assert recipe.settings() == plain.settings()
     assert "tune" not in recipe.model_dump()
-    with pytest.raises(Refused, match=r"recipes/ease\.toml: tune\.space\.\"encoder\.l2\": no 'uniformly'.*'uniform'"):
+    with pytest.raises(Refused, match=r"recipes/ease\.toml:\d+: tune\.space\.\"encoder\.l2\": no 'uniformly'.*'uniform'"):
         load_recipe("ease", {"tune": {"space": {"encoder.l2": {"use": "uniformly"}}}})
 
 
