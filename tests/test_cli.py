@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.warm import PLAIN, recsys_cl
 
 SMALL = """
 name = "small"
@@ -26,9 +26,13 @@ LOG = "user_id,item_id,timestamp\n" + "".join(f"u{u},i{(u + n) % 7},{1_600_000_0
 
 
 def cli(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", "NO_COLOR": "1", **environment}
+    return recsys_cl(*arguments, cwd=folder, env=environment)
+
+
+def cold(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """As a person starts it."""
     command = [sys.executable, "-m", "recsys_cl", *arguments]
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, env={**os.environ, **PLAIN}, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -39,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_help_names_every_command_and_the_exit_codes(tmp_path: Path) -> None:
-    done = cli("--help", folder=tmp_path)
+    done = cold("--help", folder=tmp_path)
     assert done.returncode == 0
     stages = ("run", "ingest", "prepare", "train", "audit", "evaluate", "report", "register")
     looking = ("recommend", "recipes", "doctor", "gc", "serve", "promote", "rollback", "runs", "models", "Exit codes")
@@ -90,7 +94,7 @@ def test_a_bad_log_is_one_sentence_exit_2_and_commits_nothing(folder: Path, cont
 
 
 def test_the_last_line_of_json_is_the_result(folder: Path) -> None:
-    done = cli("evaluate", "small.toml", "--json", folder=folder)
+    done = cold("evaluate", "small.toml", "--json", folder=folder)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.splitlines()[-1])
     assert answer["pipeline"] == "small"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.warm import recsys_cl
+
 PASSWORD, SPELT = "hunter/2+word", "hunter%2F2%2Bword"
 PIPELINE = """
 name = "small"
@@ -54,15 +52,8 @@ def test_no_command_says_it(folder: Path, arguments: list[str], code: int) -> No
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://someone:{SPELT}@127.0.0.1:{port}"
-    quiet = {"OMP_NUM_THREADS": "1", "COLUMNS": "400", "NO_COLOR": "1", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-    ended = subprocess.run(
-        [sys.executable, "-m", "recsys_cl", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": address, **quiet},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    quiet = {"COLUMNS": "400", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    ended = recsys_cl(*arguments, cwd=folder, env={"MLFLOW_TRACKING_URI": address, **quiet})
     assert ended.returncode == code, ended.stderr[-3000:]
     assert "Traceback" not in ended.stderr
     written = b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())

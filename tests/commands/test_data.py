@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from recsys_cl.ingest.versions.lock import writing
+from tests.warm import COMMAND, PLAIN, recsys_cl
 
 ROOT = Path(__file__).parents[2]
 LOG = "customer,sku,at\n" + "".join(f"u{n % 9},i{n % 7},{1_600_000_000 + n}\n" for n in range(60))
@@ -28,11 +29,8 @@ recipe = "popular"
 """
 
 
-def cli(*arguments: object, folder: Path, before: str = "") -> subprocess.CompletedProcess[str]:
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
-    start = ["-c", before + "\nfrom recsys_cl.cli import main; main()"] if before else ["-m", "recsys_cl"]
-    line = [sys.executable, *start, *map(str, arguments)]
-    return subprocess.run(line, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+def cli(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    return recsys_cl(*arguments, cwd=folder)
 
 
 @pytest.fixture
@@ -121,7 +119,8 @@ def test_check_keeps_nothing(folder: Path) -> None:
 def test_what_ingestion_needs_is_all_that_is_imported(folder: Path) -> None:
     heavy = ["torch", "mlflow", "sklearn", "scipy", "matplotlib", "torch_geometric", "sqlalchemy"]
     report = f"import atexit, sys; atexit.register(lambda: sys.stderr.write(repr(sorted(set({heavy}) & set(sys.modules)))))"
-    done = cli("ingest", "--input", "log.csv", "--out", "set", *NAMES, folder=folder, before=report)
+    line = [sys.executable, "-c", f"{report}\n{COMMAND}", "ingest", "--input", "log.csv", "--out", "set", *NAMES]
+    done = subprocess.run(line, cwd=folder, env={**os.environ, **PLAIN}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "[]"
 

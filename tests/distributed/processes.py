@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.warm import PLAIN, start
 
 _MAIN = """
-import datetime, importlib.util, json, os, sys
+import datetime, importlib.util, json, os, sys, warnings
+warnings.simplefilter('error')
 import torch, torch.distributed as dist
 from recsys_cl.ops.ranks import Ranks
 torch.set_num_threads(1)
@@ -34,19 +33,22 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def environment(rank: int, size: int, port: int) -> dict[str, str]:
+def meeting(rank: int, size: int, port: int) -> dict[str, str]:
     """What torchrun would set."""
     meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size), "RANK": str(rank)}
-    return {**os.environ, **meet, "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return {**meet, "LOCAL_RANK": str(rank)}
+
+
+def environment(rank: int, size: int, port: int) -> dict[str, str]:
+    """The same, for a process that starts cold."""
+    return {**os.environ, **PLAIN, **meeting(rank, size, port)}
 
 
 def in_processes(file: str, function: str, folder: Path, *, size: int = 2, timeout: float = 60) -> list:
     """Call ``function(ranks)`` of ``file`` in ``size`` processes; their answers, by rank."""
     port = free_port()
-    command = [sys.executable, "-W", "error", "-c", _MAIN, file, function, str(folder / "answer"), str(timeout)]
-    started = [
-        subprocess.Popen(command, env=environment(rank, size, port), stderr=subprocess.PIPE, text=True) for rank in range(size)
-    ]
-    said = [one.communicate()[1] for one in started]
-    assert [one.returncode for one in started] == [0] * size, "\n".join(said)
+    told = (file, function, folder / "answer", timeout)
+    started = [start(_MAIN, *told, env=meeting(rank, size, port)) for rank in range(size)]
+    ended = [one.done() for one in started]
+    assert [one.returncode for one in ended] == [0] * size, "\n".join(one.stderr for one in ended)
     return [json.loads((folder / f"answer{rank}").read_text("utf-8")) for rank in range(size)]

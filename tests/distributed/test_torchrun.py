@@ -11,7 +11,8 @@ import psutil
 import pytest
 from safetensors.torch import load_file
 
-from tests.distributed.processes import ROOT, environment, free_port
+from tests.distributed.processes import environment, free_port
+from tests.warm import ROOT
 
 PIPELINE = """
 name = "two"

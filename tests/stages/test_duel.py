@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +20,10 @@ from recsys_cl.stages.requirement import parse_requirement
 from recsys_cl.tracking.experiment import open_experiment
 from recsys_cl.tracking.registry import appoint, log_model, register
 from recsys_cl.tracking.store import open_store
+from tests.warm import recsys_cl
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 
-ROOT = Path(__file__).parents[2]
 USERS = 700
 IDS = [f"u{number:04}" for number in range(USERS)]
 HEAD = np.arange(USERS) < 600  # users with something of the head held out
@@ -218,9 +215,7 @@ def test_what_is_not_there_is_refused(store, tmp_path):
 
 
 def cli(*arguments, cwd):
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "recsys_cl", "compare", *arguments]
-    return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
+    return recsys_cl("compare", *arguments, cwd=cwd)
 
 
 def test_the_command_decides_by_its_exit_code(tmp_path):
