@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -45,8 +46,10 @@ def start(code: str, *arguments: object, cwd: Path = ROOT, env: Mapping[str, str
     """Begin the program ``code``, whose ``sys.argv`` is ``recsys-cl`` and ``arguments``; ``env`` is added to ours and `PLAIN`."""
     made = Started(tempfile.TemporaryDirectory(), tuple(map(str, arguments)))
     os.mkfifo(Path(made.folder.name) / "code")
+    program = Path(made.folder.name) / "program.py"
+    program.write_text(code, "utf-8")
     environment = {**os.environ, **PLAIN, **(env or {})}
-    job = {"code": code, "argv": made.arguments, "cwd": str(cwd), "env": environment, "place": made.folder.name}
+    job = {"program": str(program), "argv": made.arguments, "cwd": str(cwd), "env": environment, "place": made.folder.name}
     server = _server()
     assert server.stdin is not None
     print(json.dumps(job), file=server.stdin, flush=True)
@@ -115,7 +118,7 @@ def _become(job: dict[str, Any]) -> None:
     sys.argv, sys.path[0] = ["recsys-cl", *job["argv"]], ""
     code: Any = 0
     try:
-        exec(compile(job["code"], "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - as `python -c` does
+        runpy.run_path(job["program"], run_name="__main__")
     except SystemExit as end:
         code = end.code
         if isinstance(code, str):
