@@ -2,7 +2,8 @@
 
 `python` is ``subprocess.run([sys.executable, "-c", ...])`` and `recsys_cl` the command line; `start` begins a program and goes
 on. What a program imports, when and in which order, is not as it is in life: whoever asks about that starts a process of its
-own. No thread is there when a program is forked, as those of the libraries begin with their first use.
+own. When a program is forked there is no thread but the allocator's of pyarrow, which knows of forks; those of the other libraries
+begin with their first use.
 """
 
 from __future__ import annotations

@@ -169,6 +169,7 @@ def _first(names: list[str], text: str, *, counted: bool) -> int | None:
         if header := re.match(r"\s*(\[\[?)([^\]]+)\]\]?", line):
             key = ".".join(_path(header[2]))
             rows[key] = rows.get(key, 0) + (header[1] == "[[")
+            rows = {name: begun for name, begun in rows.items() if not name.startswith(f"{key}.")}  # counted anew in it
             table = _counted(key, rows) if counted else _path(key)
             if table == names:
                 return number

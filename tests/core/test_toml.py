@@ -58,6 +58,11 @@ dim = 4
 name = "b"
 [runs.more]
 dim = 5
+[[runs.views]]
+rate = 1
+[[runs]]
+[[runs.views]]
+rate = 2
 """
 
 
@@ -72,7 +77,9 @@ dim = 5
         ("runs.1", 9),
         ("views.0", 1),
         ("views", 1),
-        ("runs.2.name", 5),
+        ("runs.1.views.0.rate", 14),
+        ("runs.2.views.0.rate", 17),
+        ("runs.3.name", 5),
         ("rums", None),
     ],
 )
