@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from threading import Event
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.warm import COMMAND, Started, python, start
+
 SAID = "recsys-cl: stopped; the same command goes on from here"
 PIPELINE = """
 name = "small"
@@ -31,12 +29,10 @@ set.training = { epochs = 100, refit = false }
 """
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
+def begin(folder: Path) -> Started:
     folder.mkdir(exist_ok=True)
     (folder / "small.toml").write_text(PIPELINE)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "recsys_cl", "run", "small.toml", "--until", "train"]
-    return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    return start(COMMAND, "run", "small.toml", "--until", "train", cwd=folder)
 
 
 def model(folder: Path) -> dict[str, str]:
@@ -53,32 +49,29 @@ def newest(folder: Path) -> int:
     return max((int(path.stem) for path in checkpoints(folder)), default=0)
 
 
-def wait_for_progress(folder: Path, process: subprocess.Popen[str]) -> None:
+def wait_for_progress(folder: Path, process: Started) -> None:
     """Until two epochs more have been kept than were when it was started."""
     pause, before = Event(), newest(folder)
-    while process.poll() is None and newest(folder) < before + 2:
+    while process.runs() and newest(folder) < before + 2:
         pause.wait(0.005)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_sigterm_and_sigkill_in_training_change_no_byte(tmp_path: Path) -> None:
-    peace = start(tmp_path / "peace")
-    peace.communicate()
-    assert peace.returncode == 0
+    assert begin(tmp_path / "peace").done().returncode == 0
     folder, kept = tmp_path / "stopped", [0]
     for kind, code in ((signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)):
-        stopped = start(folder)
+        stopped = begin(folder)
         wait_for_progress(folder, stopped)
-        stopped.send_signal(kind)
-        _, said = stopped.communicate()
-        assert stopped.returncode == code, said
-        assert "Traceback" not in said
-        assert code != 130 or said.splitlines()[-1] == SAID
+        stopped.kill(kind)
+        ended = stopped.done()
+        assert ended.returncode == code, ended.stderr
+        assert "Traceback" not in ended.stderr
+        assert code != 130 or ended.stderr.splitlines()[-1] == SAID
         kept.append(newest(folder))
     assert 0 < kept[1] < kept[2] < 100, "each went on where the one before was stopped"
-    last = start(folder)
-    assert (last.communicate(), last.returncode)[1] == 0
+    assert begin(folder).done().returncode == 0
     assert model(folder) == model(tmp_path / "peace")
     assert {"weights.safetensors", "summary.json", "history.jsonl"} < model(folder).keys()
     assert not checkpoints(folder)
@@ -105,9 +98,7 @@ main()
 @pytest.mark.slow
 def test_a_signal_whose_exception_is_lost_in_the_garbage_collector_stops_it_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(PIPELINE)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
-    command = [sys.executable, "-c", LOST]
-    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    ended = python(LOST, cwd=tmp_path)
     assert "Exception ignored in" in ended.stderr, "the exception came through: this proves nothing"
     assert ended.returncode == 130, ended.stderr
     assert ended.stderr.splitlines()[-1] == SAID
@@ -139,10 +130,7 @@ main()
 @pytest.mark.slow
 def test_a_signal_that_a_query_turns_into_another_error_is_a_stop(tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(PIPELINE)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
-    ended = subprocess.run(
-        [sys.executable, "-c", IN_A_QUERY], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
+    ended = python(IN_A_QUERY, cwd=tmp_path)
     assert "RuntimeError Query interrupted" in ended.stderr, "the interrupt came through: this proves nothing"
     assert (ended.returncode, ended.stderr.splitlines()[-1]) == (130, SAID), ended.stderr
     assert "Traceback" not in ended.stderr
@@ -166,8 +154,7 @@ try:
 except KeyboardInterrupt:
     print("remembered", flush=True)
 """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    ended = python(program)
     said = ended.stdout.split()
     if kind == signal.SIGTERM:
         assert (said, ended.returncode) == (["interrupted"], -signal.SIGTERM)

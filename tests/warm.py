@@ -1,9 +1,8 @@
-"""Python programs as forks of one process that has imported the heavy libraries: real processes, without seconds of imports.
+"""Python programs as forks of one process that has imported what is heavy: real processes, without seconds of imports.
 
 `python` is ``subprocess.run([sys.executable, "-c", ...])`` and `recsys_cl` the command line; `start` begins a program and goes
 on. What a program imports, when and in which order, is not as it is in life: whoever asks about that starts a process of its
-own. When a program is forked there is no thread but the allocator's of pyarrow, which knows of forks; those of the other libraries
-begin with their first use.
+own. When a program is forked there is no thread but those of pyarrow, which knows of forks.
 """
 
 from __future__ import annotations
@@ -19,12 +18,33 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 ROOT = Path(__file__).parents[1]
 COMMAND = "from recsys_cl.cli import main; main()"
 PLAIN = {"PYTHONPATH": str(ROOT), "COLUMNS": "120", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
+
+HEAVY = (
+    "duckdb",
+    "ibis.backends.sql.compilers",
+    "matplotlib.backends.backend_svg",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "recsys_cl.cli",
+    "recsys_cl.ingest.sources.csv",
+    "recsys_cl.ingest.versions.append",
+    "recsys_cl.ingest.versions.verify",
+    "recsys_cl.reporting",
+    "recsys_cl.serving.model",
+    "recsys_cl.stages.fitting",
+    "recsys_cl.stages.ingest",
+    "recsys_cl.stages.pipeline",
+    "scipy.stats",
+    "torch._dynamo",  # with the first optimizer
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +53,15 @@ class Started:
 
     folder: tempfile.TemporaryDirectory[str]
     arguments: tuple[str, ...]
+    pid: int
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+    def runs(self) -> bool:
+        """Whether it has not ended yet."""
+        return psutil.pid_exists(self.pid)
 
     def done(self) -> subprocess.CompletedProcess[str]:
         """Wait for its end; the exit code is negative for a signal, as subprocess has it."""
@@ -45,16 +74,17 @@ class Started:
 
 def start(code: str, *arguments: object, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> Started:
     """Begin the program ``code``, whose ``sys.argv`` is ``recsys-cl`` and ``arguments``; ``env`` is added to ours and `PLAIN`."""
-    made = Started(tempfile.TemporaryDirectory(), tuple(map(str, arguments)))
-    os.mkfifo(Path(made.folder.name) / "code")
-    program = Path(made.folder.name) / "program.py"
+    folder, told = tempfile.TemporaryDirectory(), tuple(map(str, arguments))
+    os.mkfifo(Path(folder.name) / "code")
+    program = Path(folder.name) / "program.py"
     program.write_text(code, "utf-8")
     environment = {**os.environ, **PLAIN, **(env or {})}
-    job = {"program": str(program), "argv": made.arguments, "cwd": str(cwd), "env": environment, "place": made.folder.name}
+    job = {"program": str(program), "argv": told, "cwd": str(cwd), "env": environment, "place": folder.name}
     server = _server()
     assert server.stdin is not None
+    assert server.stdout is not None
     print(json.dumps(job), file=server.stdin, flush=True)
-    return made
+    return Started(folder, told, int(server.stdout.readline()))
 
 
 def python(code: str, *arguments: object, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> Any:
@@ -79,17 +109,24 @@ def _server() -> subprocess.Popen[str]:
     return server
 
 
+def warmed() -> None:
+    """Import what is heavy, and ingest a log: Ibis takes as long to write the statements of it as all else in a small one."""
+    for name in HEAVY:
+        import_module(name)
+    from recsys_cl.core.protocols import Job
+    from recsys_cl.core.settings import Component
+    from recsys_cl.ingest.settings import Ingest
+    from recsys_cl.stages.ingest import IngestStage
+
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log.csv"
+        log.write_text("user_id,item_id,timestamp\n0,0,0\n", "utf-8")
+        settings = Ingest(source=Component(use="csv", path=str(log)), threads=1)
+        IngestStage(settings).run(Job(reads={}, scratch=Path(folder), fingerprint=""))
+
+
 def _serve() -> None:
-    import duckdb
-    import ibis
-    import mlflow
-
-    import recsys_cl.cli
-    import recsys_cl.stages.pipeline  # noqa: F401
-
-    assert duckdb
-    assert ibis
-    assert mlflow
+    warmed()
     print("ready", flush=True)  # noqa: T201 - the protocol
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits here for those who wait below
     for line in sys.stdin:
@@ -99,11 +136,12 @@ def _serve() -> None:
 
 
 def _wait_for(job: dict[str, Any]) -> None:
-    """Run the job in a process of its own and write how it ended."""
+    """Run the job in a process of its own, say which, and write how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     child = os.fork()
     if child == 0:
         _become(job)
+    os.write(1, f"{child}\n".encode())
     _, status = os.waitpid(child, 0)
     (Path(job["place"]) / "code").write_text(str(os.waitstatus_to_exitcode(status)))
 

@@ -6,6 +6,7 @@ import inspect
 import json
 import pkgutil
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any, get_type_hints
 
@@ -18,6 +19,7 @@ _VERBS = {"structures": "inference", "methods": "losses", "ingest.sources": "rea
 """A component is the one class in its file that can do its slot's verb; being called is the verb of all other slots."""
 
 
+@cache  # a recipe's check asks for each of its components, and a package's files do not change
 def names(slot: str) -> tuple[str, ...]:
     """The component names of a slot, e.g. ``names("encoders")``; one file is one component."""
     package = import_module(f"recsys_cl.{slot}")

@@ -6,9 +6,9 @@ for (``byte_length``, ``epoch_microseconds``, ``mixed``) a meaning in its own di
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from functools import reduce
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -104,23 +104,31 @@ def distinct(rows: ir.Table, column: str) -> ir.Table:
 
 def byte_length(text: ir.StringValue) -> ir.IntegerValue:
     """The length of a text in bytes of UTF-8."""
-    return _said("recsys_byte_length", ("string",), text)
+    return engine_function("recsys_byte_length", ("string",), "int64", text)
 
 
 def epoch_microseconds(time: ir.TimestampValue) -> ir.IntegerValue:
     """Microseconds after 1970, exactly."""
-    return _said("recsys_epoch_us", ("timestamp",), time)
+    return engine_function("recsys_epoch_us", ("timestamp",), "int64", time)
 
 
 def mixed(*values: ir.Value) -> ir.IntegerValue:
     """A number that is equal where all ``values`` are, and seldom elsewhere; which number is the engine's own affair."""
     import ibis
 
-    first: ir.Value = ibis.literal(0, "int64")
-    return reduce(lambda number, value: _said("recsys_mixed", ("int64", str(value.type())), number, value), values, first)
+    number: ir.Value = ibis.literal(0, "int64")
+    for value in values:
+        number = engine_function("recsys_mixed", ("int64", str(value.type())), "int64", number, value)
+    return number
 
 
-def _said(name: str, takes: tuple[str, ...], *values: ir.Value) -> ir.IntegerValue:
+def engine_function(name: str, takes: tuple[str, ...], gives: str, *values: ir.Value) -> ir.Value:
+    """What the engine's own function ``name`` of one or two ``values`` gives; types as Ibis writes them."""
+    return _declared(name, takes, gives)(*values)
+
+
+@cache  # to Ibis each declaration is another function, and no two expressions with one would ever be equal
+def _declared(name: str, takes: tuple[str, ...], gives: str) -> Callable[..., ir.Value]:
     import ibis
 
     def one(x: object) -> int:  # only names and signatures of these two are used
@@ -131,4 +139,5 @@ def _said(name: str, takes: tuple[str, ...], *values: ir.Value) -> ir.IntegerVal
 
     function = one if len(takes) == 1 else two
     function.__name__ = name
-    return ibis.udf.scalar.builtin(function, signature=(takes, "int64"))(*values)
+    declared: Callable[..., ir.Value] = ibis.udf.scalar.builtin(function, signature=(takes, gives))
+    return declared

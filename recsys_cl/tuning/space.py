@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from fnmatch import fnmatch
 from typing import Any
 
@@ -55,8 +54,7 @@ def written(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every value that is no table, by dotted key; places in a list are numbers: ``views.0.rate``."""
-    inner = values.items() if isinstance(values, Mapping) else enumerate(values)
-    for name, value in inner:
+    for name, value in _inside(values).items():
         key = f"{prefix}{name}"
         if isinstance(value, Mapping | list | tuple):
             yield from leaves(value, f"{key}.")
@@ -73,39 +71,26 @@ def own(settings: Mapping[str, Any], ranges: Mapping[str, Range]) -> dict[str, V
 
 
 def change(settings: Mapping[str, Any], values: Mapping[str, Value]) -> dict[str, Any]:
-    """``values`` by dotted key as the tables to lay over ``settings``; a list with a change in it is there whole.
+    """``values`` by dotted key as the tables that ``merge`` lays over ``settings``.
 
     Raises:
         Refused: a table on the way is not in ``settings``; the message names the nearest that is.
     """
     changed: dict[str, Any] = {}
     for key, value in values.items():
-        _put(changed, settings, key.split("."), value, key)
+        *way, last = key.split(".")
+        table, there = changed, _inside(settings)
+        for name in way:
+            if name not in there or not (inner := _inside(there[name])):
+                tables = [known for known, held in there.items() if _inside(held)]
+                raise Refused(f"tune.space.\"{key}\": the recipe has no '{name}'; {nearest(name, tables)}")
+            table, there = table.setdefault(name, {}), inner
+        table[last] = value
     return changed
 
 
-def _put(changed: Any, settings: Any, path: list[str], value: Value, key: str) -> None:
-    """Put one value into ``changed``, which grows along ``path`` as ``settings`` has it."""
-    name, *rest = path
-    if not rest:
-        changed[name] = value
-        return
-    if not isinstance(settings.get(name), Mapping | list | tuple):
-        raise Refused(f"tune.space.\"{key}\": the recipe has no '{name}'; {nearest(name, _tables(settings))}")
-    inner = settings[name]
-    if isinstance(inner, Mapping):
-        _put(changed.setdefault(name, {}), inner, rest, value, key)
-        return
-    rows = {str(number): row for number, row in enumerate(changed.get(name) or deepcopy(list(inner)))}
-    if rest[0] not in rows:
-        raise Refused(f"tune.space.\"{key}\": '{name}' has no place {rest[0]}; {nearest(rest[0], rows)}")
-    _put(rows, rows, rest, value, key)
-    changed[name] = list(rows.values())
-
-
-def _tables(settings: Mapping[str, Any]) -> list[str]:
-    return [
-        str(name)
-        for name, value in settings.items()
-        if isinstance(value, Mapping) or (value and isinstance(value, list | tuple))
-    ]
+def _inside(values: Any) -> Mapping[str, Any]:
+    """What a table or list holds, by name or place; nothing where it is neither."""
+    if isinstance(values, list | tuple):
+        return {str(place): value for place, value in enumerate(values)}
+    return values if isinstance(values, Mapping) else {}

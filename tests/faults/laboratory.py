@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -120,8 +120,8 @@ class Laboratory:
 
 
 @contextmanager
-def laboratory(folder: Path, modules: Sequence[str]) -> Iterator[Laboratory]:
-    """Build the shim where there is a C compiler, and start the process that runs commands, which imports ``modules`` first."""
+def laboratory(folder: Path) -> Iterator[Laboratory]:
+    """Build the shim where there is a C compiler, and start the process that runs commands."""
     shim = folder / "shim.so"
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is not None:
@@ -140,7 +140,7 @@ def laboratory(folder: Path, modules: Sequence[str]) -> Iterator[Laboratory]:
         "PYTHONPATH": str(ROOT),
     }
     environment = {**os.environ, **quiet, **({"LD_PRELOAD": str(shim)} if compiler else {})}
-    command = [sys.executable, str(Path(__file__).with_name("victim.py")), *modules]
+    command = [sys.executable, str(Path(__file__).with_name("victim.py"))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdin is not None
         assert process.stdout is not None

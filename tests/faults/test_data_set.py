@@ -31,13 +31,6 @@ COMMANDS = {
 }
 """By name: the command, the state it finds, and how many of its operations the sample meets."""
 
-MODULES = (
-    "recsys_cl.ingest.versions.append",
-    "recsys_cl.ingest.versions.verify",
-    "recsys_cl.ingest.sources.csv",
-    "recsys_cl.stages.ingest",
-)
-
 State = tuple[tuple[int, ...], str, int]  # versions, digest of the newest, its rows
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(100_000 if ALL else 900)]
 
@@ -47,7 +40,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
     """The states that commands find: nothing, one version, two, and two with what dead writers left."""
     memory = Path("/dev/shm")  # where a sync costs nothing, if there is one
     folder = tempfile.mkdtemp(dir=memory) if os.access(memory, os.W_OK) else tmp_path_factory.mktemp("faults")
-    with ExitStack() as last, laboratory(Path(folder), MODULES) as made:
+    with ExitStack() as last, laboratory(Path(folder)) as made:
         last.callback(shutil.rmtree, folder, ignore_errors=True)
         made.begin()
         (made.work / "next.csv").write_text(NEXT)

@@ -20,13 +20,6 @@ from tests.faults.laboratory import STAGES, Ended, Laboratory, laboratory
 
 KINDS = ("kill", "torn", "full", "broken")
 ALL = os.environ.get("RECSYS_CL_FAULTS") == "all"
-MODULES = (
-    "mlflow.store.tracking.sqlalchemy_store",
-    "recsys_cl.console",
-    "recsys_cl.reporting",
-    "recsys_cl.stages.fitting",
-    "recsys_cl.stages.pipeline",
-)
 SAMPLES = {"ingest": 24, "prepare": 6, "train": 4, "evaluate": 5, "report": 3, "register": 4}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(100_000 if ALL else 1800)]
@@ -37,7 +30,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Laboratory, 
     """The pipeline was run once, stage by stage, and its state kept before and after each."""
     memory = Path("/dev/shm")  # where a sync costs nothing, if there is one
     folder = tempfile.mkdtemp(dir=memory) if os.access(memory, os.W_OK) else tmp_path_factory.mktemp("faults")
-    with ExitStack() as last, laboratory(Path(folder), MODULES) as made:
+    with ExitStack() as last, laboratory(Path(folder)) as made:
         last.callback(shutil.rmtree, folder, ignore_errors=True)
         made.begin()
         made.keep("before-ingest")

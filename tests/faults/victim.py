@@ -13,16 +13,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tests.warm import warmed
 
 KINDS = {"none": 0, "kill": 1, "torn": 2, "full": 3, "broken": 4}
 
 
 def main() -> None:
-    _warm(sys.argv[1:])
+    warmed()
     print("ready", flush=True)  # noqa: T201 - the protocol
     for line in sys.stdin:
         job = json.loads(line)
@@ -38,19 +39,6 @@ def main() -> None:
             killer.join()
         _, status = os.waitpid(child, 0)
         print(job["number"], os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
-
-
-def _warm(modules: Sequence[str]) -> None:
-    """What every run imports; nothing here starts a thread, which a fork would lose."""
-    import duckdb
-    import ibis
-
-    import recsys_cl.cli  # noqa: F401
-
-    assert duckdb
-    for name in modules:
-        import_module(name)
-    ibis.to_sql(ibis.table({"a": "int64"}, name="t").aggregate(b=ibis._.a.sum()), dialect="duckdb")
 
 
 def _child(job: dict[str, Any]) -> None:

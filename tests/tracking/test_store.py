@@ -1,7 +1,4 @@
-import os
 import signal
-import subprocess
-import sys
 import textwrap
 
 import pytest
@@ -9,23 +6,18 @@ import pytest
 from recsys_cl.core.errors import Refused, Unavailable
 from recsys_cl.core.mlflow import without_credentials
 from recsys_cl.tracking.store import open_store, peek_identity
+from tests.warm import python, start
 
 FIRST_USER = """
-    import sys
-    from pathlib import Path
-    from recsys_cl.tracking.experiment import open_experiment
-    from recsys_cl.tracking.store import open_store
+import sys
+from pathlib import Path
+from recsys_cl.tracking.experiment import open_experiment
+from recsys_cl.tracking.store import open_store
 
-    experiment = open_experiment(open_store(Path(sys.argv[1])), "demo")
-    with experiment.training(f"fingerprint-{sys.argv[2]}", "recipe") as tracker:
-        tracker.log({"loss": 1.0}, step=1)
+experiment = open_experiment(open_store(Path(sys.argv[1])), "demo")
+with experiment.training(f"fingerprint-{sys.argv[2]}", "recipe") as tracker:
+    tracker.log({"loss": 1.0}, step=1)
 """
-
-
-def start(script: str, *arguments: str) -> subprocess.Popen:
-    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"} | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", textwrap.dedent(script), *arguments]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 
 def test_lies_under_the_root(store, tmp_path):
@@ -107,10 +99,11 @@ def test_credentials_are_never_shown():
 
 
 @pytest.mark.slow
-def test_six_processes_come_first_and_all_finish(tmp_path):
-    processes = [start(FIRST_USER, str(tmp_path), str(i)) for i in range(6)]
-    ends = [(p.communicate(timeout=120)[1], p.returncode) for p in processes]
-    assert [code for _, code in ends] == [0] * 6, ends
+def test_six_processes_come_first_and_all_finish(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    processes = [start(FIRST_USER, tmp_path, number) for number in range(6)]
+    ends = [process.done() for process in processes]
+    assert [end.returncode for end in ends] == [0] * 6, ends
     store = open_store(tmp_path)
     runs = store.client.search_runs([store.experiment_id("demo")])
     assert [run.info.status for run in runs] == ["FINISHED"] * 6
@@ -118,7 +111,8 @@ def test_six_processes_come_first_and_all_finish(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("writes", [1, 50, 200])
-def test_a_kill_during_creation_leaves_nothing_broken(tmp_path, writes):
+def test_a_kill_during_creation_leaves_nothing_broken(tmp_path, monkeypatch, writes):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     # Killed by itself once the scratch database has seen so many statements: amid the migration.
     script = """
         import os, signal, sys
@@ -138,9 +132,7 @@ def test_a_kill_during_creation_leaves_nothing_broken(tmp_path, writes):
 
         open_store(Path(sys.argv[1]))
     """
-    process = start(script, str(tmp_path), str(writes))
-    process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
+    assert python(textwrap.dedent(script), tmp_path, writes).returncode == -signal.SIGKILL
     assert not (tmp_path / "mlruns" / "mlflow.db").exists()
     assert open_store(tmp_path).experiment_id("demo") == "1"
     assert sorted(p.name for p in (tmp_path / "mlruns").iterdir()) == [".lock", "mlflow.db"]

@@ -110,13 +110,13 @@ def test_own_values_outside_the_range_are_not_taken():
     assert own(settings, build_space({"encoder.limit_mib": component("integer", low=1, high=2)})) is None
 
 
-def test_a_change_in_a_list_takes_the_list_with_it():
+def test_a_change_in_a_list_is_of_its_place_alone():
     settings = load_recipe("sgl-edge").settings()
     before = dict(leaves(settings))
     key = next(key for key in before if key.startswith("views.1.") and isinstance(before[key], float))
     changed = change(settings, {key: 0.25, key.replace("views.1", "views.0"): 0.75})
     assert dict(leaves(settings)) == before, "the input is not edited"
-    assert [row["use"] for row in changed["views"]] == [row["use"] for row in settings["views"]]
+    assert changed == {"views": {"1": {key.split(".")[-1]: 0.25}, "0": {key.split(".")[-1]: 0.75}}}
     altered = dict(leaves(alter(load_recipe("sgl-edge"), changed, "sgl").settings()))
     assert {name: value for name, value in altered.items() if before[name] != value} == {
         key: 0.25,
@@ -141,7 +141,7 @@ def test_a_change_of_what_is_not_there_names_the_nearest(key, message):
 def test_a_fragment_reads_as_the_change_it_was_made_from():
     made = {
         "training": {"learning_rate": 1e-05, "schedule": "cosine", "refit": True},
-        "views": [{"use": "edge_drop", "rate": 0.1}, {"use": "one_of", "of": [{"use": "crop"}]}],
+        "views": {"0": {"rate": 0.1}, "1": {"of": {"0": {"rate": 0.3}}}},
         "encoder": {"dim": 32},
     }
     text = fragment("found\nhere", 12, made)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from recsys_cl.core.errors import Unavailable
 from recsys_cl.ingest.engine import ROW, Engine, Stream
 
 if TYPE_CHECKING:
+    import ibis.expr.operations as ops
     import ibis.expr.types as ir
     from duckdb import DuckDBPyConnection
 
@@ -125,6 +127,13 @@ def _faults() -> Iterator[None]:
 
 
 def _sql(expression: ir.Table) -> str:
+    return _written(expression.op())
+
+
+@lru_cache(
+    maxsize=512
+)  # some tens of milliseconds a statement: whoever ingests again asks for the same ones, and more than once
+def _written(operation: ops.Node) -> str:
     import ibis
 
-    return str(ibis.to_sql(expression, dialect="duckdb"))
+    return str(ibis.to_sql(operation.to_expr(), dialect="duckdb"))

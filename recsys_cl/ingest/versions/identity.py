@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from recsys_cl.ingest.engine import engine_function
 from recsys_cl.ingest.source import OPTIONAL, REQUIRED
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def row_hash(rows: ir.Table) -> ir.IntegerValue:
     text = values[0]
     for value in values[1:]:
         text = text + SEPARATOR + value
-    return _engine_function("md5_number", "string", "uint64", text)  # said to be 64 bits wide: Ibis has no wider ones
+    return engine_function("md5_number", ("string",), "uint64", text)  # said to be 64 bits wide: Ibis has no wider ones
 
 
 def hash_sums(hashed: ir.IntegerColumn) -> dict[str, ir.Scalar]:
@@ -67,14 +68,4 @@ def total(high: int, low: int, before: int = 0) -> int:
 
 def microseconds(rows: ir.Table) -> ir.IntegerValue:
     """The time of each row after 1970 UTC."""
-    return _engine_function("epoch_us", "timestamp('UTC', 6)", "int64", rows.timestamp)
-
-
-def _engine_function(name: str, takes: str, gives: str, value: ir.Value) -> ir.IntegerValue:
-    import ibis
-
-    def function(x: object) -> int:  # only its name and signature are used
-        raise AssertionError(f"the engine computes this, not Python: {x}")
-
-    function.__name__ = name
-    return ibis.udf.scalar.builtin(function, signature=((takes,), gives))(value)
+    return engine_function("epoch_us", ("timestamp('UTC', 6)",), "int64", rows.timestamp)

@@ -16,10 +16,9 @@ import pytest
 
 from recsys_cl.ingest.versions.manifest import latest, numbers
 from recsys_cl.ingest.versions.verify import verify
+from tests.warm import COMMAND, ROOT, python, start
 
 from .conftest import Keeper, log_of
-
-ROOT = Path(__file__).parents[3]
 
 
 def command(*arguments: object, **environment: str) -> subprocess.Popen[str]:
@@ -94,8 +93,7 @@ def test_a_writer_killed_at_each_step_leaves_the_old_version_and_no_garbage_late
             "from recsys_cl.cli import main; main()\n"
         )
         for moment in ("before", "after"):
-            line = [sys.executable, "-c", script, moment, "ingest", "--input", str(b), "--out", str(keeper.set)]
-            killed = subprocess.run(line, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False)
+            killed = python(script, moment, "ingest", "--input", b, "--out", keeper.set)
             assert killed.returncode == -signal.SIGKILL, killed.stderr
             committed = (step, moment) == ("write_version", "after")
             assert numbers(keeper.set) == ([1, 2] if committed else [1]), (step, moment)
@@ -109,16 +107,14 @@ def test_a_writer_killed_at_each_step_leaves_the_old_version_and_no_garbage_late
 def test_two_writers_at_once_are_both_there_or_one_says_who_was_first(keeper: Keeper) -> None:
     a, b = keeper.log("a.csv", log_of(400)), keeper.log("b.csv", log_of(400, seed=2))
     both = keeper.add(a, b, into="other")["digest"]
-    processes = [adding(keeper, log) for log in (a, b)]
-    codes = []
-    for process in processes:
-        _, err = process.communicate()
-        codes.append(process.returncode)
-        assert process.returncode == 0 or (process.returncode == 3 and "is writing to it" in err), err
-    assert 0 in codes
-    for log, code in zip((a, b), codes, strict=True):
-        if code == 3:
-            done(adding(keeper, log))
+    processes = [start(COMMAND, "ingest", "--input", log, "--out", keeper.set, "--threads", 1) for log in (a, b)]
+    ended = [process.done() for process in processes]
+    for end in ended:
+        assert end.returncode == 0 or (end.returncode == 3 and "is writing to it" in end.stderr), end.stderr
+    assert 0 in [end.returncode for end in ended]
+    for log, end in zip((a, b), ended, strict=True):
+        if end.returncode == 3:
+            keeper.add(log)
     assert latest(keeper.set).digest == both  # type: ignore[union-attr]
 
 
@@ -126,8 +122,9 @@ def test_two_writers_at_once_are_both_there_or_one_says_who_was_first(keeper: Ke
 def test_two_who_wait_are_both_there(keeper: Keeper) -> None:
     logs = [keeper.log(f"{n}.csv", log_of(300, seed=n)) for n in range(3)]
     all_three = keeper.add(*logs, into="other")["digest"]
-    waiting = [command("ingest", "--input", log, "--out", keeper.set, "--wait", "--json") for log in logs]
-    assert sorted(done(process)["version"] for process in waiting) == [1, 2, 3]
+    waiting = [start(COMMAND, "ingest", "--input", log, "--out", keeper.set, "--wait", "--json") for log in logs]
+    ended = [process.done() for process in waiting]
+    assert sorted(json.loads(end.stdout)["version"] for end in ended) == [1, 2, 3], ended
     assert latest(keeper.set).digest == all_three  # type: ignore[union-attr]
 
 
