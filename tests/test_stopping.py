@@ -25,7 +25,7 @@ split = { use = "time" }
 recipe = "mf-bpr"
 set.encoder.dim = 8
 set.source.batch_size = 64
-set.training = { epochs = 100, refit = false }
+set.training = { epochs = 60, refit = false }
 """
 
 
@@ -70,7 +70,7 @@ def test_sigterm_and_sigkill_in_training_change_no_byte(tmp_path: Path) -> None:
         assert "Traceback" not in ended.stderr
         assert code != 130 or ended.stderr.splitlines()[-1] == SAID
         kept.append(newest(folder))
-    assert 0 < kept[1] < kept[2] < 100, "each went on where the one before was stopped"
+    assert 0 < kept[1] < kept[2] < 60, "each went on where the one before was stopped"
     assert begin(folder).done().returncode == 0
     assert model(folder) == model(tmp_path / "peace")
     assert {"weights.safetensors", "summary.json", "history.jsonl"} < model(folder).keys()
@@ -102,7 +102,7 @@ def test_a_signal_whose_exception_is_lost_in_the_garbage_collector_stops_it_all_
     assert "Exception ignored in" in ended.stderr, "the exception came through: this proves nothing"
     assert ended.returncode == 130, ended.stderr
     assert ended.stderr.splitlines()[-1] == SAID
-    assert 0 < newest(tmp_path) < 100
+    assert 0 < newest(tmp_path) < 60
 
 
 IN_A_QUERY = """

@@ -59,6 +59,10 @@ class Started:
         """Send it a signal."""
         os.kill(self.pid, number)
 
+    def said(self) -> str:
+        """What it has written to its standard error so far."""
+        return (Path(self.folder.name) / "err").read_text("utf-8", "replace")
+
     def runs(self) -> bool:
         """Whether it has not ended yet."""
         return psutil.pid_exists(self.pid)
@@ -76,6 +80,8 @@ def start(code: str, *arguments: object, cwd: Path = ROOT, env: Mapping[str, str
     """Begin the program ``code``, whose ``sys.argv`` is ``recsys-cl`` and ``arguments``; ``env`` is added to ours and `PLAIN`."""
     folder, told = tempfile.TemporaryDirectory(), tuple(map(str, arguments))
     os.mkfifo(Path(folder.name) / "code")
+    for stream in ("out", "err"):
+        (Path(folder.name) / stream).touch()
     program = Path(folder.name) / "program.py"
     program.write_text(code, "utf-8")
     environment = {**os.environ, **PLAIN, **(env or {})}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from pathlib import Path
 
-from tests.warm import PLAIN, start
+from tests.warm import start
 
 _MAIN = """
 import datetime, importlib.util, json, os, sys, warnings
@@ -37,11 +36,6 @@ def meeting(rank: int, size: int, port: int) -> dict[str, str]:
     """What torchrun would set."""
     meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size), "RANK": str(rank)}
     return {**meet, "LOCAL_RANK": str(rank)}
-
-
-def environment(rank: int, size: int, port: int) -> dict[str, str]:
-    """The same, for a process that starts cold."""
-    return {**os.environ, **PLAIN, **meeting(rank, size, port)}
 
 
 def in_processes(file: str, function: str, folder: Path, *, size: int = 2, timeout: float = 60) -> list:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event
 
 import psutil
 import pytest
 from safetensors.torch import load_file
 
-from tests.distributed.processes import environment, free_port
-from tests.warm import ROOT
+from tests.distributed.processes import free_port, meeting
+from tests.warm import COMMAND, ROOT, recsys_cl, start
 
 PIPELINE = """
 name = "two"
@@ -49,7 +51,7 @@ def place(tmp_path, monkeypatch):
 def _arguments(place: Path, data: str, epochs: int, *more: str) -> list[str]:
     pipeline = place / f"two-{epochs}.toml"
     pipeline.write_text(PIPELINE.replace("EPOCHS", str(epochs)), "utf-8")
-    return ["-m", "recsys_cl", "run", str(pipeline), "--data-dir", str(place / data), "--until", "evaluate", *more]
+    return ["run", str(pipeline), "--data-dir", str(place / data), "--until", "evaluate", *more]
 
 
 def _torchrun(*arguments: str) -> list[str]:
@@ -61,6 +63,8 @@ def _torchrun(*arguments: str) -> list[str]:
         "2",
         "--master-port",
         str(free_port()),
+        "-m",
+        "recsys_cl",
         *arguments,
     ]
 
@@ -76,8 +80,15 @@ def _killed_in_training(command: list[str], cwd: Path) -> None:
     started.communicate()
 
 
+def _alone(place: Path, *arguments: str) -> dict:
+    return _answered(recsys_cl(*arguments, cwd=place))
+
+
 def _answer(command: list[str], cwd: Path) -> dict:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return _answered(subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False))
+
+
+def _answered(done: subprocess.CompletedProcess[str]) -> dict:
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -90,7 +101,7 @@ def _weights(place: Path, data: str, recipe: str) -> tuple[dict, dict]:
 
 @pytest.mark.slow
 def test_two_processes_killed_and_started_again_end_where_one_ends(place):
-    alone = _answer([sys.executable, *_arguments(place, "one", 4, "--json")], place)
+    alone = _alone(place, *_arguments(place, "one", 4, "--json"))
     _killed_in_training(_torchrun(*_arguments(place, "both", 4)), place)
     assert not list((place / "both" / "two" / "train-xsimgcl").glob("*")), "it was killed before it had finished"
     assert list((place / "both" / "two" / ".scratch").rglob("00000*.json")), "there is a checkpoint to go on from"
@@ -114,7 +125,7 @@ def test_two_processes_killed_and_started_again_end_where_one_ends(place):
 @pytest.mark.slow
 def test_tables_in_shards_are_the_same_stage_and_the_same_model(place):
     small = ["--set", 'experiments=[{recipe="mf-bpr",set={training={epochs=3}}},{recipe="lightgcn",set={training={epochs=2}}}]']
-    alone = _answer([sys.executable, *_arguments(place, "one", 1, "--json", *small)], place)
+    alone = _alone(place, *_arguments(place, "one", 1, "--json", *small))
     sharded = _arguments(place, "both", 1, "--json", *small, "--set", "runtime.shard_tables=true")
     both = _answer(_torchrun(*sharded), place)
     assert [line["recipe"] for line in both["experiments"]] == ["popular", "recent-popular", "mf-bpr", "lightgcn"]
@@ -130,18 +141,15 @@ def test_tables_in_shards_are_the_same_stage_and_the_same_model(place):
 
 @pytest.mark.slow
 def test_a_killed_process_ends_the_others_with_a_message(place):
-    command, port = [sys.executable, *_arguments(place, "dead", 5000)], free_port()
-    first, second = (
-        subprocess.Popen(command, cwd=place, env=environment(rank, 2, port), stderr=subprocess.PIPE, text=True)
-        for rank in range(2)
-    )
-    for line in first.stderr:
-        if line.startswith("train/xsimgcl  epoch 2"):
-            break
+    arguments, port, pause = _arguments(place, "dead", 5000), free_port(), Event()
+    first, second = (start(COMMAND, *arguments, cwd=place, env=meeting(rank, 2, port)) for rank in range(2))
+    while first.runs() and "train/xsimgcl  epoch 2" not in first.said():
+        pause.wait(0.02)
     second.kill()
-    said = first.communicate()[1]
-    second.communicate()
-    assert first.returncode == 3, said[-3000:]
+    ended = first.done()
+    assert second.done().returncode == -signal.SIGKILL
+    said = ended.stderr
+    assert ended.returncode == 3, said[-3000:]
     last = [line for line in said.splitlines() if line.startswith("recsys-cl: ")][-1]
     assert "rank 0 of 2 does not hear the others any more: one has died or hangs" in last
     assert "Traceback" not in said
@@ -149,7 +157,6 @@ def test_a_killed_process_ends_the_others_with_a_message(place):
 
 @pytest.mark.slow
 def test_several_processes_and_jobs_do_not_go_together(place):
-    command = [sys.executable, *_arguments(place, "jobs", 2, "--jobs", "2")]
-    done = subprocess.run(command, cwd=place, env=environment(0, 2, free_port()), capture_output=True, text=True, check=False)
+    done = recsys_cl(*_arguments(place, "jobs", 2, "--jobs", "2"), cwd=place, env=meeting(0, 2, free_port()))
     assert done.returncode == 2
     assert "--jobs: under torchrun all processes train one recipe together" in done.stderr

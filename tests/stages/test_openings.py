@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from recsys_cl.stages.pipeline import stages_of
 from recsys_cl.stages.runner import run_stages
 from recsys_cl.stages.store import Store
 from recsys_cl.stages.tracking import Tracking
+from tests.warm import start
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,11 +43,8 @@ def test_processes_at_once_lose_no_opening(tmp_path):
         "import sys; from pathlib import Path; from recsys_cl.stages.openings import Ledger\n"
         "for _ in range(25): print(Ledger(Path(sys.argv[1])).open('d', {'who': sys.argv[2] * 500}))"
     )
-    made = [
-        subprocess.Popen([sys.executable, "-c", script, tmp_path, name], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        for name in "abc"
-    ]
-    answers = [int(line) for process in made for line in process.communicate()[0].split()]
+    made = [start(script, tmp_path, name) for name in "abc"]
+    answers = [int(line) for process in made for line in process.done().stdout.split()]
     assert sorted(answers) == list(range(1, 76)), "every opening has a number of its own"
     assert {json.loads(line)["who"][0] for line in (tmp_path / "d.jsonl").read_text("utf-8").splitlines()} == {"a", "b", "c"}
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from recsys_cl.stages.pipeline import run_pipeline
 from recsys_cl.stages.protocols import compare_protocols
 from recsys_cl.stages.store import Store
 from tests.stages.small import LOGS, write
+from tests.warm import python
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = f"""
@@ -151,7 +150,7 @@ class Deadly(Watch):
             os.kill(os.getpid(), signal.SIGKILL)
 compare(Path({str(tmp_path)!r}), watch=Deadly())
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = python(script)
     assert done.returncode == -9, done.stderr
     assert not (tmp_path / "data/small/protocols.json").exists()
     watch = Watch()

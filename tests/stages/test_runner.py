@@ -8,8 +8,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +19,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Job
 from recsys_cl.stages.runner import Outcome, needed_for, run_stages
 from recsys_cl.stages.store import Store, verify
+from tests.warm import start
 
 ROOT = Path(__file__).parents[2]
 
@@ -246,8 +245,8 @@ def test_two_processes_make_one_result(tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     marks.mkdir()
     script = SCRIPT.format(root=str(ROOT), marks=str(marks), store=str(tmp_path / "store"))
-    racers = [subprocess.Popen([sys.executable, "-c", script], cwd=ROOT) for _ in range(3)]
-    assert [racer.wait() for racer in racers] == [0, 0, 0]
+    racers = [start(script) for _ in range(3)]
+    assert [racer.done().returncode for racer in racers] == [0, 0, 0]
     assert len(list(marks.iterdir())) == 1, "the others waited and found it"
 
 

@@ -138,7 +138,7 @@ def test_every_recipe_learns_the_planted_blocks(job_in, name):
     Knowing nothing means 12/72. The contrast is weak, because here every batch sets nearly all users and items apart.
     """
     weak = {"objectives": {"contrast": {"weight": 0.05}}} if "contrast" in load_recipe(name).objectives else {}
-    training = {"training": {"epochs": 60, "learning_rate": 0.01, "patience": 30}}
+    training = {"training": {"epochs": 60, "learning_rate": 0.01, "patience": 30, "refit": False}}
     recipe = load_recipe(name, SMALL, KINDER.get(name, {}), training, weak)
     counts = TrainStage(name, recipe, EVALUATION, Runtime(device="cpu"), 1).run(job_in())
     assert counts["recall@12"] > 0.8

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from recsys_cl.stages.store import Store
 from recsys_cl.stages.tracking import Tracking
 from recsys_cl.stages.tuning import tune_pipeline, tune_stages
 from tests.stages.small import LOGS, write
+from tests.warm import python
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = f"""
@@ -259,7 +258,7 @@ def test_killed_in_the_middle_of_a_trial_the_same_command_goes_on_from_there(hom
     write(tmp_path, PIPELINE)
     for death in (1 + 8 + 6 + 2, 3):  # in the second trial of mf-bpr, at its second epoch; then some epochs later
         script = KILLED.format(root=str(ROOT), home=str(tmp_path), death=death)
-        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = python(script)
         assert done.returncode == -9, done.stderr
     resumed = tune(tmp_path)
 

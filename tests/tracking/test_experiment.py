@@ -2,8 +2,6 @@ import dataclasses
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from recsys_cl.core.files import digest_json
 from recsys_cl.tracking.experiment import PROCESS, open_experiment
 from recsys_cl.tracking.process import gone, here
 from recsys_cl.tracking.run import MESSAGE
+from tests.warm import python
 
 KILLED = """
 import os, signal, sys
@@ -103,10 +102,10 @@ def test_a_failed_run_is_taken_up_again(experiment):
 
 
 @pytest.mark.slow
-def test_a_killed_run_does_not_stay_running_and_is_continued(store, tmp_path):
-    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], env=environment, check=False)
-    assert killed.returncode == -signal.SIGKILL
+def test_a_killed_run_does_not_stay_running_and_is_continued(store, tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    killed = python(KILLED, tmp_path)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     experiment = open_experiment(store, "demo")
     assert only_run(experiment).info.status == "KILLED"
     experiment.ensure("f", "recipe", tell)
