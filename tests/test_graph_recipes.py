@@ -10,15 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from recsys_cl.config import load_recipe, recipe_names
+from recsys_cl.config import load_recipe
 from recsys_cl.core.values import Interactions, Shape
 from recsys_cl.stages.assemble import assemble
 from recsys_cl.training.loop import fit
 from recsys_cl.training.plan import Plan
 from recsys_cl.training.randomness import seed_globals
 from tests.graphs import generator
+from tests.shipped import of_family
 
-RECIPES = [name for name in recipe_names() if load_recipe(name).family == "graph"]
+RECIPES = of_family("graph")
 BLOCKS, USERS, ITEMS = 4, 6, 5
 LEAST = {
     "softmax": math.log(ITEMS),  # the items a user met share the probability evenly

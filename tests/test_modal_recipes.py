@@ -8,16 +8,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from recsys_cl.config import load_recipe, recipe_names
+from recsys_cl.config import load_recipe
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Shape
 from recsys_cl.stages.assemble import Assembly, assemble
 from recsys_cl.stages.verdict import load_weights
 from recsys_cl.training.weights import save_weights
 from tests.graphs import generator
+from tests.shipped import of_family
 from tests.test_graph_recipes import BLOCKS, ITEMS, USERS, blocks
 
-RECIPES = [name for name in recipe_names() if load_recipe(name).family == "multimodal"]
+RECIPES = of_family("multimodal")
 BY_IDS_ALONE = {"bm3"}  # content moves its loss and no vector
 COLD = 2
 """Items of each block that nobody has met."""

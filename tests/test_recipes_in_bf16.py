@@ -7,14 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from recsys_cl.config import load_recipe, recipe_names
+from recsys_cl.config import load_recipe
 from recsys_cl.core.values import ItemFeatures, Modality
 from recsys_cl.stages.assemble import assemble
 from recsys_cl.training.precision import Bfloat16
 from tests.graphs import features, generator
+from tests.shipped import SHIPPED
 from tests.test_graph_recipes import blocks
 
-LEARNING = [name for name in recipe_names() if load_recipe(name).training.epochs]
+LEARNING = [name for name, recipe in SHIPPED.items() if recipe.training.epochs]
 
 
 @pytest.mark.parametrize("name", LEARNING)

@@ -13,16 +13,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from recsys_cl.config import load_recipe, recipe_names
+from recsys_cl.config import load_recipe
 from recsys_cl.stages.assemble import assemble
 from recsys_cl.training import loop
 from recsys_cl.training.randomness import seeded
 from tests import test_cross_recipes as domains
 from tests import test_modal_recipes as content
 from tests.graphs import generator
+from tests.shipped import of_family
 
-MODAL = [name for name in recipe_names() if load_recipe(name).family == "multimodal"]
-CROSS = [name for name in recipe_names() if load_recipe(name).family == "cross-domain"]
+MODAL = of_family("multimodal")
+CROSS = of_family("cross-domain")
 EPOCHS = 3
 
 

@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from recsys_cl.config import load_recipe, recipe_names
+from recsys_cl.config import load_recipe
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Interactions, Shape
 from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.stages.assemble import Assembly, assemble
+from tests.shipped import of_family
 
-NAMES = [name for name in recipe_names() if load_recipe(name).family == "sequence"]
+NAMES = of_family("sequence")
 SMALL = {"source": {"batch_size": 4}, "encoder": {"dim": 8}}
 
 

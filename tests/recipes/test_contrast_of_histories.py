@@ -9,12 +9,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from recsys_cl.config import load_recipe, recipe_names
+from recsys_cl.config import load_recipe
 from recsys_cl.core.values import Interactions, Shape
 from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.stages.assemble import Assembly, assemble
+from tests.shipped import of_family
 
-SEQUENCE = [name for name in recipe_names() if load_recipe(name).family == "sequence"]
+SEQUENCE = of_family("sequence")
 SHAPE = Shape(users=9, items=12)
 NOTHING = [[{"use": "mask", "ratio": 0.0}], [{"use": "crop", "ratio": 1.0}], [{"use": "reorder", "ratio": 0.0}]]
 

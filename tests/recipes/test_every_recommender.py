@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from recsys_cl.config import load_recipe, recipe_names
+from recsys_cl.config import load_recipe
 from recsys_cl.core.values import Encoding, Interactions, Ragged, Shape
 from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.evaluation.rank import rank
@@ -18,13 +18,14 @@ from recsys_cl.training.loop import fit
 from recsys_cl.training.plan import Plan
 from recsys_cl.training.randomness import seeded
 from recsys_cl.training.weights import save_weights
+from tests.shipped import of_family
 
 SHAPE = Shape(users=14, items=12)
 READING = {"source": {"batch_size": 5}, "encoder": {"dim": 8}}
 SMALL = {"sequence": READING, "few-shot": READING, "graph": {"encoder": {"dim": 8}}}
 FEW_SHOT = ["meta-mf", "anil-sasrec", "proto-cold"]  # meta-content reads content, which this log has not
-SEQUENCE = [*FEW_SHOT, *(name for name in recipe_names() if load_recipe(name).family == "sequence")]
-NAMES = SEQUENCE + [name for name in recipe_names() if load_recipe(name).family == "graph"]
+SEQUENCE = [*FEW_SHOT, *of_family("sequence")]
+NAMES = SEQUENCE + of_family("graph")
 EVERYONE = torch.arange(SHAPE.users)
 
 

@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from recsys_cl.config import load_recipe, recipe_names
+from recsys_cl.config import load_recipe
 from recsys_cl.core.values import Interactions, Shape
 from recsys_cl.stages.assemble import Assembly, assemble
+from tests.shipped import of_family
 
 SHAPE = Shape(users=120, items=30)
 LONGEST, EPOCHS, ENOUGH = 9, 60, 0.6
-NAMES = [name for name in recipe_names() if load_recipe(name).family == "sequence"]
+NAMES = of_family("sequence")
 SMALL = {"source": {"batch_size": 32}, "encoder": {"dim": 16, "dropout": 0.1}}
 FEW = {"sampler": {"negatives": 8}}  # of 30 items; the published hundreds would be all of them many times over
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from pyarrow import parquet
 
-from recsys_cl.config import load_recipe, recipe_names
+from recsys_cl.config import load_recipe
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Interactions, Ragged, Shape
 from recsys_cl.evaluation.encode import encode_all, fold_in
@@ -28,12 +28,13 @@ from recsys_cl.stages import assemble as bring_to_life
 from recsys_cl.stages.verdict import vectors_of
 from recsys_cl.training.weights import save_weights
 from tests.graphs import features
+from tests.shipped import of_family
 
 SHAPE = Shape(users=12, items=25)
 SMALL = {"sequence": {"source": {"batch_size": 8}, "encoder": {"dim": 16}}, "graph": {"encoder": {"dim": 8}}, "baseline": {}}
 ADAPTING = ["meta-mf", "anil-sasrec", "proto-cold"]
 SMALL["few-shot"] = SMALL["sequence"]
-READING = [*ADAPTING, *(name for name in recipe_names() if load_recipe(name).family == "sequence")]
+READING = [*ADAPTING, *of_family("sequence")]
 FOLDING = ["lightgcn", "xsimgcl", "ncl", "puresvd", "item-knn", "ease"]
 
 

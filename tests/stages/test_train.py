@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from recsys_cl.config import Runtime, load_recipe, recipe_names
+from recsys_cl.config import Runtime, load_recipe
 from recsys_cl.core.errors import Diverged, Refused, Unavailable
 from recsys_cl.core.protocols import Job
 from recsys_cl.core.values import Interactions, Shape
@@ -26,15 +26,17 @@ from recsys_cl.stages.train import TrainStage
 from recsys_cl.training import checkpoint, loop
 from recsys_cl.training.precision import Bfloat16
 from recsys_cl.views.layer_noise import LayerNoiseView
+from tests.shipped import SHIPPED
 
 USERS, ITEMS, BLOCKS, EACH = 120, 80, 4, 9
+
 CPU = torch.device("cpu")
 EVALUATION = Evaluation(metrics=("recall", "ndcg"), ks=(12, 20))
 READ_CONTENT = ("multimodal", "cross-domain")
 CONTENT_TOO = ("content-profile", "meta-content")
-FROM_LOGS = [n for n in recipe_names() if load_recipe(n).family not in READ_CONTENT and n not in CONTENT_TOO]
+FROM_LOGS = [n for n, recipe in SHIPPED.items() if recipe.family not in READ_CONTENT and n not in CONTENT_TOO]
 """Those that read the items' features as well learn in tests/test_modal_recipes.py and tests/test_cross_recipes.py."""
-TRAINED = [name for name in FROM_LOGS if load_recipe(name).family != "baseline"]
+TRAINED = [name for name in FROM_LOGS if SHIPPED[name].family != "baseline"]
 SMALL = {"source": {"batch_size": 64}, "encoder": {"dim": 16}}
 MORE_STEPS = {"source": {"batch_size": 16}}
 OWN_NEGATIVES = {"sampler": {"shared": False, "negatives": 32}}  # a good part of what is drawn for all is one's own
