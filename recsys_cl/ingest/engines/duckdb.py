@@ -130,9 +130,7 @@ def _sql(expression: ir.Table) -> str:
     return _written(expression.op())
 
 
-@lru_cache(
-    maxsize=512
-)  # some tens of milliseconds a statement: whoever ingests again asks for the same ones, and more than once
+@lru_cache(maxsize=512)  # tens of milliseconds a statement, and who ingests again asks for the same ones
 def _written(operation: ops.Node) -> str:
     import ibis
 
