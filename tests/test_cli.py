@@ -94,7 +94,7 @@ def test_a_bad_log_is_one_sentence_exit_2_and_commits_nothing(folder: Path, cont
 
 
 def test_the_last_line_of_json_is_the_result(folder: Path) -> None:
-    done = cli("evaluate", "small.toml", "--json", folder=folder)
+    done = cold("evaluate", "small.toml", "--json", folder=folder)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.splitlines()[-1])
     assert answer["pipeline"] == "small"
