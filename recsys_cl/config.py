@@ -12,7 +12,8 @@ from pydantic import Field, PrivateAttr
 
 from recsys_cl.core.build import build, check, resolve
 from recsys_cl.core.errors import Refused, nearest
-from recsys_cl.core.fit import made_by, reads_any, refuse_unfit, smallest
+from recsys_cl.core.fit import encoding_of, made_by, reads_any, refuse_unfit, refuse_unread, smallest
+from recsys_cl.core.protocols import View
 from recsys_cl.core.runtime import Runtime
 from recsys_cl.core.schedule import Schedule
 from recsys_cl.core.settings import Component, Settings
@@ -136,24 +137,34 @@ def _check_components(recipe: Recipe) -> None:
         if component is not None:
             made[key] = resolve(slot, component.use, f"{key}.use")
             check(made[key], component, key, offered)
-    source = made_by(made["source"])
+    source, made_of = made_by(made["source"]), smallest()
     refuse_unfit("methods", made["method"], recipe.method.use, "method.use", source)
-    encoder = build("encoders", recipe.encoder, "encoder", **smallest())
+    encoder = build("encoders", recipe.encoder, "encoder", **made_of)
+    views = _views(recipe, source)
+    main = None
     if reads_any("methods", made["method"]):  # one that reads a class of its own gives the encoder something else
         refuse_unfit("encoders", encoder, recipe.encoder.use, "encoder.use", source)
-    views = {f"views.{number}": view for number, view in enumerate(recipe.views)}
-    if recipe.main_view is not None:
-        views["main_view"] = recipe.main_view
-    for key, view in views.items():
-        refuse_unfit("views", build("views", view, key, **smallest()), view.use, f"{key}.use", source)
+        main = encoding_of(recipe.source, encoder, views)
+    drawn = 0 if recipe.sampler is None else getattr(build("samplers", recipe.sampler, "sampler", **made_of), "negatives", None)
     for name, component in recipe.objectives.items():
         key = f"objectives.{name}"
         weight_of(component, key)
-        needed = build("objectives", without_weight(component), key, **smallest(), dim=encoder.dim).views
-        if needed > len(recipe.views):
-            raise Refused(
-                f"{key}: '{component.use}' reads {needed} views, but the recipe declares {len(recipe.views)} under [[views]]"
-            )
+        objective = build("objectives", without_weight(component), key, **made_of, dim=encoder.dim)
+        if objective.views > len(recipe.views):
+            declared = f"but the recipe declares {len(recipe.views)} under [[views]]"
+            raise Refused(f"{key}: '{component.use}' reads {objective.views} views, {declared}")
+        refuse_unread(objective, key, component.use, main, drawn)
+
+
+def _views(recipe: Recipe, source: type | None) -> list[View[Any]]:
+    """The recipe's views, the main one last, each of which reads ``source``."""
+    declared = {f"views.{number}": view for number, view in enumerate(recipe.views)}
+    if recipe.main_view is not None:
+        declared["main_view"] = recipe.main_view
+    made = {key: build("views", view, key, **smallest()) for key, view in declared.items()}
+    for key, view in made.items():
+        refuse_unfit("views", view, declared[key].use, f"{key}.use", source)
+    return list(made.values())
 
 
 class Experiment(Settings):

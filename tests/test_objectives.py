@@ -119,6 +119,25 @@ def value(objective, main, views=(), negative=EACH, **how) -> float:
     return objective(main, views, batch(negative, **how)).item()
 
 
+@pytest.mark.parametrize(("use", "arguments"), ALL)
+def test_what_an_objective_says_to_read_it_cannot_do_without_and_nothing_else(use, arguments):
+    objective = make(use, **arguments)
+    given = with_everyone if getattr(objective, "everyone", False) else encoding
+    negatives, layers = getattr(objective, "negatives", 0), max((*getattr(objective, "layers", ()), -1)) + 1
+    views = [given(2), given(3)][: objective.views]
+    drawn = EACH[:, :negatives] if negatives else None
+    shares = max(layers, int(use == "mixed"))
+    if isinstance(objective, torch.nn.Module):
+        objective.double()
+    assert objective(given(1, layers=shares), views, batch(drawn)).isfinite()
+    if negatives:
+        with pytest.raises(Refused, match="sampler"):
+            objective(given(1, layers=shares), views, batch(EACH[:, : negatives - 1] if negatives > 1 else None))
+    if layers:
+        with pytest.raises(Refused, match=f"gives {layers - 1} layers"):
+            objective(given(1, layers=layers - 1), views, batch(drawn))
+
+
 @pytest.mark.parametrize(
     ("use", "arguments", "negative"),
     [(use, how, negative) for use, how in ALL for negative in (EACH, SHARED) if not (use == "queue" and negative is EACH)],

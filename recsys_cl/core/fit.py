@@ -1,6 +1,6 @@
 """What components can be asked before there is data: made of next to nothing, and whether one reads what another makes.
 
-Their annotations say what they read, and mypy has proven them.
+Their annotations say which sources they read, and mypy has proven them; what encodings are made of, a small one shows.
 """
 
 from __future__ import annotations
@@ -8,26 +8,56 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
-from recsys_cl.core.build import names, resolve
-from recsys_cl.core.errors import Refused
+from recsys_cl.core.build import build, names, resolve
+from recsys_cl.core.errors import Refused, nearest
+
+if TYPE_CHECKING:  # torch is slow to import
+    from recsys_cl.core.settings import Component
+    from recsys_cl.core.values import Encoding
 
 _READERS = {"views": ("__call__", "source"), "encoders": ("forward", "sources"), "methods": ("encode", "source")}
 """By slot: the verb that is given a source, and what it calls it."""
 
 
+_FEW = 8
+"""How many users and items there are in `smallest`."""
+
+
 def smallest() -> dict[str, Any]:
-    """What components are offered, as small as can be, so that they can be made and asked before there is data."""
+    """What components are offered, as small as can be, so that they can be made and asked before there is data.
+
+    Everybody met half of the items, of two categories, at times of their own.
+    """
     import torch
 
     from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Shape
 
-    one, shape = torch.zeros(1, dtype=torch.int64), Shape(1, 1)
-    some = Modality(torch.zeros(1, 1), torch.ones(1, dtype=torch.bool))
-    features = ItemFeatures(defaultdict(lambda: some, some=some))  # whatever a component asks for by name
-    met = Interactions(shape, one, one, one + 1)  # at some time: zero is none
-    return {"shape": shape, "interactions": met, "features": features, "rng": torch.Generator()}
+    met = torch.arange(_FEW * _FEW // 2)
+    users, shape = met % _FEW, Shape(_FEW, _FEW)
+    some = Modality(torch.eye(2).repeat(_FEW // 2, 1), torch.ones(_FEW, dtype=torch.bool))
+    features = ItemFeatures(defaultdict(lambda: some, some=some), ItemFeatures({"some": some}))  # whatever is asked for by name
+    interactions = Interactions(shape, users, (users + met // _FEW) % _FEW, met + 1)  # a time of zero is none
+    return {"shape": shape, "interactions": interactions, "features": features, "rng": torch.Generator()}
+
+
+def encoding_of(source: Component, encoder: Any, views: Sequence[Any]) -> Encoding | None:
+    """What ``encoder`` makes of what is `smallest`; None where the ``source`` or a view refuses so little.
+
+    Raises:
+        Refused: the encoder cannot do what a view asks of it.
+    """
+    import torch
+
+    everybody = torch.arange(_FEW)
+    with torch.no_grad():
+        try:  # what a source asks of the log, and what a view leaves, depends on what there is
+            plain, users = next(iter(build("structures", source, "source", **smallest(), sampler=None).inference(everybody)))
+            seen = [view(plain, torch.Generator()) for view in views]
+        except Refused:
+            return None
+        return next(iter(encoder([plain, *seen], users, everybody)))  # type: ignore[no-any-return]
 
 
 def made_by(feed: object) -> type | None:
@@ -52,6 +82,31 @@ def refuse_unfit(slot: str, component: object, use: str, key: str, source: type 
 def reads_any(slot: str, component: object) -> bool:
     """Whether it takes sources of every class, as one does that hands them on."""
     return not any(isinstance(hint, type) and hint is not object for hint in _alternatives(slot, component))
+
+
+def refuse_unread(objective: object, key: str, use: str, main: Encoding | None, drawn: int | None) -> None:
+    """Refuse an objective that reads layers or parts that ``main`` has not, or more negatives than are ``drawn``.
+
+    None is not known.
+
+    Raises:
+        Refused: beginning with ``key``, or with that of the number of negatives.
+    """
+    needed = getattr(objective, "negatives", 0)
+    if drawn is not None and drawn < needed:
+        where, have = ("sampler.negatives", f"{drawn} are") if drawn else ("sampler", "none is")
+        raise Refused(f"{where}: '{use}' under {key} reads {needed} drawn for each query, and {have}")
+    if main is None:
+        return
+    for layer in getattr(objective, "layers", ()):
+        if isinstance(layer, str):
+            part = layer.split("/")[0]  # which ones a part has of its own, the data says
+            if part not in main.parts:
+                raise Refused(
+                    f"{key}: '{use}' reads the part '{part}', which the encoder does not give; {nearest(part, main.parts)}"
+                )
+        elif not 0 <= layer < len(main.layers):
+            raise Refused(f"{key}: '{use}' reads layer {layer}, and the encoder gives {len(main.layers)}, counted from 0")
 
 
 def _fits(slot: str, component: object, source: type) -> bool:

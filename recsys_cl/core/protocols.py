@@ -42,6 +42,8 @@ class View(Protocol[S]):
 class Objective(Protocol):
     """A scalar to minimise. ``views`` is how many augmented encodings it reads (the first so many of the recipe's).
 
+    One that reads layers or parts of encodings says which, ``layers``, numbers and names; one that cannot do without negatives
+    drawn for each query how many it reads at least, ``negatives``: a recipe that has them not is refused before data is read.
     One that also says ``everyone = True`` finds all users and items in ``Encoding.everyone`` of all it reads.
     One that says ``mean_of_queries = True`` is a mean over the batch's queries, each of which depends on no other one: several
     processes may take some each. One that says ``contrasts_rows = True`` reads the batch's distinct rows and no queries.
@@ -57,7 +59,8 @@ class Objective(Protocol):
 class NegativeSampler(Protocol):
     """Items the users have not met.
 
-    Shared negatives ([K], one draw for the whole batch) come from a sampler built with ``shared = true``.
+    Shared negatives ([K], one draw for the whole batch) come from a sampler built with ``shared = true``. One that says how
+    many it draws, ``negatives``, is asked for no more by a recipe that is checked.
     """
 
     def __call__(self, users: Tensor, rng: Generator) -> Tensor:

@@ -38,6 +38,11 @@ class Pairing:
         """How many augmented encodings are read."""
         return {"views": 2, "main": 1, "view": 1, "layers": 0, "self": 0}[self.between]
 
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Which layers and parts of the main encoding are read."""
+        return tuple(layer for layer in (self.layer, self.base) if layer is not None) if self.between == "layers" else ()
+
     def total(
         self, loss: Callable[[Tensor, Tensor], Tensor], main: Encoding, views: Sequence[Encoding], batch: Batch[Any]
     ) -> Tensor:

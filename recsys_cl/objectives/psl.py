@@ -37,6 +37,7 @@ class PSL:
     """
 
     views = 0
+    negatives = 1
 
     def __init__(
         self,

@@ -37,6 +37,33 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("selfcf", {"method": {"dropout": 1.0}}, r"method\.dropout"),
     ("lightgcn", {"objectives": {"bpr": {"weight": float("nan")}}}, r"objectives\.bpr\.weight"),
     ("lightgcn", {"objectives": {"bpr": {"weight": -1.0}}}, r"objectives\.bpr\.weight"),
+    ("sgl-walk", {"encoder": {"layers": 2}}, r"encoder\.layers is 2"),
+    ("lightgcl", {"encoder": {"use": "simplex"}}, "views: 'simplex' cannot do what 'svd' asks of it"),
+    (
+        "xsimgcl",
+        {"objectives": {"contrast": {"layer": 3}}},
+        "objectives.contrast: 'info_nce' reads layer 3, .* gives 3, counted",
+    ),
+    ("ncl", {"objectives": {"users": {"base": -1}}}, r"objectives\.users: 'info_nce' reads layer -1"),
+    (
+        "lightgcn",
+        {"objectives": {"clip": {"use": "clip"}}},
+        "objectives.clip: 'clip' reads the part 'content', .* nothing is valid",
+    ),
+    ("clip-align", {"objectives": {"behaviour": {"layer": "contents"}}}, "the part 'contents', .* did you mean 'content'"),
+    ("lightgcn", {"objectives": {"known": {"use": "bottleneck"}}}, "objectives.known: 'bottleneck' reads the part 'mean'"),
+    ("lightgcn", {"sampler": None}, "sampler: 'bpr' under objectives.bpr reads 1 .* none is"),
+    ("lightgcn-slatk", {"sampler": {"negatives": 19}}, "sampler.negatives: 'slatk' under objectives.slatk reads 20 .* 19 are"),
+    (
+        "dns",
+        {"sampler": {"negatives": 1}, "objectives": {"bpr": {"keep": 2}}},
+        r"sampler\.negatives: 'hardest' .* reads 2 .* 1 are",
+    ),
+    (
+        "dns",
+        {"objectives": {"bpr": {"keep": 2, "of": {"use": "slatk", "k": 3}}}},
+        "objectives.keep: 'slatk' reads 3 negatives for each query, and 2 are kept",
+    ),
 ]
 
 
@@ -47,9 +74,6 @@ def test_a_recipe_is_refused_by_its_key(name: str, change: dict[str, Any], named
 
 
 LATE: list[tuple[str, dict[str, Any], str]] = [
-    ("sgl-walk", {"encoder": {"layers": 2}}, r"encoder\.layers is 2"),
-    ("xsimgcl", {"objectives": {"contrast": {"layer": 7}}}, "layer"),
-    ("lightgcn", {"sampler": None}, "sampler"),
     ("sgl-edge", {"views": [{"use": "edge_drop", "rate": 0.999}] * 2}, r"views: rate 0\.999 left none"),
 ]
 
