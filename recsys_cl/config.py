@@ -261,7 +261,7 @@ def load_pipeline(path: Path, assignments: Sequence[str] = ()) -> Pipeline:
 
 def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path) -> None:
     """Names that one table gives and another uses: experiments and metrics."""
-    _check_schedule(pipeline)
+    _check_tables(pipeline)
     key, model = ("registry.model", pipeline.registry.model) if pipeline.registry.model else ("name", pipeline.name)
     if barred := [letter for letter in model if letter in NOT_IN_MODEL_NAMES]:
         raise Refused(f"{key}: MLflow registers no model whose name has a '{barred[0]}'; give another in registry.model")
@@ -287,8 +287,10 @@ def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path
         )
 
 
-def _check_schedule(pipeline: Pipeline) -> None:
-    """Days can be added to a data set only."""
-    source = pipeline.ingest.source.use
+def _check_tables(pipeline: Pipeline) -> None:
+    """What one table asks of another: days are added to a data set only, and only some splits tell strangers apart."""
+    source, split = pipeline.ingest.source.use, pipeline.prepare.split
     if pipeline.schedule and pipeline.schedule.append and source != "dataset":
         raise Refused(f"schedule.append: days are added to a data set; ingest.source is '{source}'")
+    if pipeline.evaluation.shots and not getattr(resolve("ingest.splits", split.use, "prepare.split.use"), "strangers", False):
+        raise Refused(f"evaluation.shots: the split '{split.use}' holds no strangers out; prepare.split = \"user_cold\" does")

@@ -90,6 +90,11 @@ def test_what_is_typed_comes_last(tmp_path: Path) -> None:
         ),
         (
             'recipe = "xsimgcl"',
+            'recipe = "xsimgcl"\n[evaluation]\nshots = [0, 1]',
+            r"small\.toml:\d+: evaluation\.shots: the split 'time' holds no strangers out; prepare\.split = \"user_cold\" does",
+        ),
+        (
+            'recipe = "xsimgcl"',
             'recipe = "xsimgcl"\n[registry]\nmodel = "shop/v2"',
             r"registry\.model: MLflow registers no model whose name has a '/'",
         ),
