@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
@@ -59,13 +61,20 @@ def trained(name: str, folder: Path, seed: int = 1, epochs: int = 2) -> tuple[As
     return built, encode_all(built.method, built.feed, EVERYONE)
 
 
+@cache
+def ready(name: str) -> tuple[Assembly, Encoding]:
+    """The same for all tests that leave it as it is."""
+    with TemporaryDirectory() as folder:
+        return trained(name, Path(folder))
+
+
 def same(one: Encoding, other: Encoding) -> bool:
     return torch.equal(one.users, other.users) and torch.equal(one.items, other.items)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_seed_is_one_model_and_another_is_another(name: str, tmp_path: Path) -> None:
-    _, one = trained(name, tmp_path / "one")
+    _, one = ready(name)
     _, again = trained(name, tmp_path / "again")
     _, other = trained(name, tmp_path / "other", seed=2)
     assert same(one, again)
@@ -90,7 +99,7 @@ def test_no_epochs_leave_the_initialisation_and_training_leaves_the_data(name: s
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_was_saved_answers_the_same_bytes(name: str, tmp_path: Path) -> None:
-    built, before = trained(name, tmp_path / "run")
+    built, before = ready(name)
     save_weights(built.method.module, tmp_path / "weights.safetensors")
     other = made(name, log(), seed=9)
     other.method.module.load_state_dict(load_file(tmp_path / "weights.safetensors"))
@@ -98,8 +107,8 @@ def test_what_was_saved_answers_the_same_bytes(name: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_one_by_one_and_in_any_order_users_get_what_they_get_together(name: str, tmp_path: Path) -> None:
-    built, together = trained(name, tmp_path)
+def test_one_by_one_and_in_any_order_users_get_what_they_get_together(name: str) -> None:
+    built, together = ready(name)
     alone = torch.cat([encode_all(built.method, built.feed, EVERYONE[user : user + 1]).users for user in EVERYONE])
     torch.testing.assert_close(alone, together.users, rtol=1e-5, atol=1e-6)
     backwards = encode_all(built.method, built.feed, EVERYONE.flip(0)).users.flip(0)
@@ -107,8 +116,8 @@ def test_one_by_one_and_in_any_order_users_get_what_they_get_together(name: str,
 
 
 @pytest.mark.parametrize("name", SEQUENCE)
-def test_somebody_who_met_nothing_changes_nobody(name: str, tmp_path: Path) -> None:
-    built, found = trained(name, tmp_path)
+def test_somebody_who_met_nothing_changes_nobody(name: str) -> None:
+    built, found = ready(name)
     data = log()
     users, items = torch.cat((data.users, torch.full((8,), 13))), torch.cat((data.items, torch.arange(8)))
     longer = Interactions(SHAPE, users, items, torch.cat((data.times, torch.arange(100, 108))))
