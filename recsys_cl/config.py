@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, field_validator
 
 from recsys_cl.core.build import build, check, resolve
 from recsys_cl.core.errors import Refused, nearest
-from recsys_cl.core.fit import encoding_of, made_by, reads_any, refuse_unfit, refuse_unread, smallest
+from recsys_cl.core.fit import encoding_of, made_by, reads_any, refuse_name, refuse_unfit, refuse_unread, smallest
 from recsys_cl.core.protocols import View
+from recsys_cl.core.provenance import Provenance
 from recsys_cl.core.runtime import Runtime
 from recsys_cl.core.schedule import Schedule
 from recsys_cl.core.settings import Component, Settings
@@ -40,38 +42,6 @@ BASELINES = ("popular", "recent-popular")
 """Recipes that stand in every table: what costs nothing must be beaten first."""
 
 
-class Published(Settings):
-    """A number printed by others, and how they chose the model it belongs to."""
-
-    data: str
-    metrics: dict[str, float]
-    selection: Literal["test", "validation", "unstated"]
-    source: str
-
-
-class Measured(Settings):
-    """A number of ours, its epoch chosen on validation: which data and part of them, which command, when."""
-
-    data: str
-    part: Literal["test", "valid"] = "test"
-    digest: str
-    """Of what was ingested, or of the train part where the command's record names the parts."""
-    metrics: dict[str, float]
-    selection: Literal["validation"] = "validation"
-    command: str
-    date: str
-    note: str = ""
-
-
-class Provenance(Settings):
-    """Where a recipe comes from and what it reached."""
-
-    paper: str
-    note: str = ""
-    published: tuple[Published, ...] = ()
-    measured: tuple[Measured, ...] = ()
-
-
 class Recipe(Settings):
     """One published method: components and hyper-parameters, nothing else."""
 
@@ -87,6 +57,14 @@ class Recipe(Settings):
     method: Component = Component(use="contrastive")
     training: Plan = Plan()
     tune: Space = Field(Space(), exclude=True)  # what may vary says nothing of what it is
+
+    @field_validator("objectives")
+    @classmethod
+    def _named(cls, objectives: dict[str, Component]) -> dict[str, Component]:
+        for name in objectives:
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name):  # a name is part of a key, also in what tuning writes
+                raise ValueError(f"'{name}' is no name: letters, digits, - and _ are")
+        return objectives
 
     def settings(self) -> dict[str, Any]:
         """Everything that decides the result, JSON-able; titles and provenance are left out."""
@@ -154,6 +132,7 @@ def _check_components(recipe: Recipe) -> None:
             declared = f"but the recipe declares {len(recipe.views)} under [[views]]"
             raise Refused(f"{key}: '{component.use}' reads {objective.views} views, {declared}")
         refuse_unread(objective, key, component.use, main, drawn)
+        refuse_name(name, objective, recipe.method.use, made["method"])
 
 
 def _views(recipe: Recipe, source: type | None) -> list[View[Any]]:

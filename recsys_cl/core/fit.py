@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hin
 
 from recsys_cl.core.build import build, names, resolve
 from recsys_cl.core.errors import Refused, nearest
+from recsys_cl.core.protocols import GRADIENT
 
 if TYPE_CHECKING:  # torch is slow to import
     from recsys_cl.core.settings import Component
@@ -107,6 +108,16 @@ def refuse_unread(objective: object, key: str, use: str, main: Encoding | None, 
                 )
         elif not 0 <= layer < len(main.layers):
             raise Refused(f"{key}: '{use}' reads layer {layer}, and the encoder gives {len(main.layers)}, counted from 0")
+
+
+def refuse_name(name: str, objective: object, use: str, method: object) -> None:
+    """Refuse to call an objective as a loss term of the ``method``, or as what torch keeps for itself where it has weights."""
+    from torch import nn
+
+    if name in (GRADIENT, *getattr(method, "terms", ())):
+        raise Refused(f"objectives.{name}: training with '{use}' counts something else under that name; choose another")
+    if isinstance(objective, nn.Module) and hasattr(nn.ModuleDict(), name):
+        raise Refused(f"objectives.{name}: torch keeps no weights under that name; choose another")
 
 
 def _fits(slot: str, component: object, source: type) -> bool:

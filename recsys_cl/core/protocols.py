@@ -12,6 +12,9 @@ if TYPE_CHECKING:  # torch is slow to import, and stages without a model share t
 
     from recsys_cl.core.values import Batch, Encoding, Fold, ItemFeatures, Ragged, Ranking, Shape
 
+GRADIENT = "gradient"
+"""Name under which training counts the norm of the gradient beside the terms of a loss."""
+
 S = TypeVar("S")
 S_co = TypeVar("S_co", covariant=True)
 S_contra = TypeVar("S_contra", contravariant=True)
@@ -100,7 +103,10 @@ class Feed(Protocol[S_co]):
 
 
 class Method(Protocol[S_contra]):
-    """How a batch becomes losses: the training dynamics. An ``nn.Module``."""
+    """How a batch becomes losses: the training dynamics. An ``nn.Module``.
+
+    One with loss terms of its own says their names, ``terms``, so that no objective is called alike.
+    """
 
     def losses(self, batch: Batch[Any], rng: Generator) -> dict[str, Tensor]:
         """Weighted loss terms by name; their sum is what to minimise."""

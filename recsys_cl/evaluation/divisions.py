@@ -112,7 +112,7 @@ def column(values: pd.Series[Any], *, outside: bool) -> Division:
     texts = values.map(_text, na_action="ignore")
     numbers = _numbers(values, texts)
     if numbers is not None and numbers.nunique() > LARGEST:
-        texts = _quarters(numbers)
+        texts = _quarters(numbers).fillna(texts)
     sizes = texts[~texts.isin([OTHER, UNKNOWN])].value_counts()
     named = sorted(sizes.index, key=lambda text: (-sizes[text], text))[:LARGEST]
     labels = (*named, OTHER, UNKNOWN)
@@ -133,11 +133,13 @@ def _numbers(values: pd.Series[Any], texts: pd.Series[Any]) -> pd.Series[Any] | 
 
 
 def _quarters(values: pd.Series[Any]) -> pd.Series[Any]:
-    """The quarter of the known values that each is in, as text: ``1.5 to 20``."""
+    """The quarter of the known values that each is in, as text: ``1.5 to 20``; of infinity there are none."""
     import pandas as pd
 
-    quarters, ends = pd.qcut(values, 4, labels=False, retbins=True, duplicates="drop")
-    return quarters.map(lambda place: f"{ends[int(place)]:g} to {ends[int(place) + 1]:g}", na_action="ignore").astype(object)
+    known = values[np.isfinite(values.to_numpy(dtype=float, na_value=np.nan))]
+    quarters, ends = pd.qcut(known, 4, labels=False, retbins=True, duplicates="drop")
+    told: pd.Series[Any] = quarters.map(lambda place: f"{ends[int(place)]:g} to {ends[int(place) + 1]:g}", na_action="ignore")
+    return told.astype(object).reindex(values.index)
 
 
 def _text(value: object) -> str | None:

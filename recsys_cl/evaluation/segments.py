@@ -12,8 +12,11 @@ from torch import Tensor
 from recsys_cl.core.protocols import Metric
 from recsys_cl.core.values import Ragged, Ranking, Shape
 
-_PER_USER = frozenset({"history", "standing"})
+_PER_USER = frozenset({"cold", "history", "standing"})
 """What a metric may read of a ranking that has a part for each user, besides the lists."""
+
+_HITS_ELSEWHERE = frozenset({"cold", "standing"})
+"""What a metric may read that holds hits of its own: those of the lists say nothing of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +65,8 @@ def user_segments(division: Division, values: Mapping[str, Tensor], held_out: Te
 def about_hits(metrics: Sequence[Metric], ranking: Ranking) -> list[Metric]:
     """The metrics that are 0 for everyone without hits: those that speak of what was held out (not coverage, novelty, ...)."""
     nothing = replace(ranking, hits=torch.zeros_like(ranking.hits))
-    return [metric for metric in metrics if not metric(nothing).any()]
+    of_lists = [metric for metric in metrics if not _HITS_ELSEWHERE.intersection(getattr(metric, "reads", ()))]
+    return [metric for metric in of_lists if not metric(nothing).any()]
 
 
 def item_segments(division: Division, ranking: Ranking, truth: Ragged, metrics: Sequence[Metric]) -> list[Segment]:

@@ -19,8 +19,8 @@ def fast_weights(encoder: nn.Module, tasks: Tasks) -> tuple[str, ...]:
 
     Items are ranked for everybody, so what they are made of is nobody's own.
     """
-    named = dict(encoder.named_parameters())
-    with torch.enable_grad():
+    named, cuda = dict(encoder.named_parameters()), [tasks.tokens.device] if tasks.tokens.is_cuda else []
+    with torch.enable_grad(), torch.random.fork_rng(cuda):  # asked once a process: dropout must not draw once more for it
         (once,) = encoder([tasks.rows(tasks.tokens[:1])], tasks.tokens.new_zeros(1))
         slopes = torch.autograd.grad(once.items.sum(), list(named.values()), allow_unused=True)
     return tuple(name for name, slope in zip(named, slopes, strict=True) if slope is None)

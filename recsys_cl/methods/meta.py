@@ -51,12 +51,12 @@ class Meta(nn.Module):
         tolerance, longest: whose gradient is no longer takes no more steps; a longer one is shortened.
         head: what is put on the encoder's states.
         negatives: items drawn once, that stand against every answer of the inner loss; 0: the whole catalogue does.
-        about: let what is declared of the users say where each task begins; where nothing is known, all begin alike.
-        features: whose users' part that is.
+        about: let what ``features`` say of the users say where each task begins; where nothing is known, all begin alike.
         similarity: what a score is: the dot product of the vectors, or their cosine.
     """
 
     adapts = True
+    terms = ("reptile",)
 
     def __init__(
         self,

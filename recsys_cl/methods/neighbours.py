@@ -33,6 +33,7 @@ class Neighbours(nn.Module, Generic[S]):
         neighbours: of each item, the item itself among them; 10 there.
     """
 
+    terms = ("neighbours",)
     nearest: Tensor
     nearness: Tensor
 

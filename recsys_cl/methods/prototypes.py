@@ -50,6 +50,7 @@ class Prototypes(nn.Module, Generic[S]):
         every: epochs between clusterings.
     """
 
+    terms = ("prototypes",)
     centres_users: Tensor
     centres_items: Tensor
     home_users: Tensor
@@ -83,8 +84,7 @@ class Prototypes(nn.Module, Generic[S]):
         self.encoder, self.objectives, self.views, self.main_view = encoder, objectives, views, main_view
         self.feed, self.similarity = feed, similarity
         self.weight, self.temperature, self.compare = weight, checked_temperature(temperature), compare
-        self.layer, self.drawn, self.negatives = layer, drawn, negatives
-        self.warmup, self.every = warmup, every
+        self.layer, self.drawn, self.negatives, self.warmup, self.every = layer, drawn, negatives, warmup, every
         self.everyone = shape if reads_everyone(objectives.values()) else None
         self.learned = nn.ModuleDict({n: o for n, (_, o) in objectives.items() if isinstance(o, nn.Module)})
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
@@ -140,7 +140,7 @@ class Prototypes(nn.Module, Generic[S]):
                 if not done:
                     chosen = torch.randperm(len(rows), generator=rng, device=rng.device)[: len(centres)]
                     centres = rows[chosen.to(rows.device)]
-                found = kmeans(rows, centres.to(rows.dtype), _ROUNDS)
+                found = kmeans(rows, centres, _ROUNDS)
                 setattr(self, f"centres_{side}", found[0])
                 setattr(self, f"home_{side}", found[1])
         self.epoch += 1

@@ -5,9 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from recsys_cl.ops.precision import full_precision
+
 _BLOCK = 2**22  # distances at hand at once
 
 
+@full_precision
 def nearest(rows: Tensor, centres: Tensor) -> Tensor:
     """Index of each row's nearest centre in squared distance, [N], for ``rows`` [N, D] and ``centres`` [K, D]."""
     halves = centres.square().sum(-1) / 2
@@ -15,6 +18,7 @@ def nearest(rows: Tensor, centres: Tensor) -> Tensor:
     return torch.cat([(halves - part @ centres.T).argmin(-1) for part in torch.split(rows, step)])
 
 
+@full_precision
 def kmeans(rows: Tensor, centres: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
     """Centres [K, D] after ``rounds`` rounds from ``centres``, and each row's nearest of them [N].
 

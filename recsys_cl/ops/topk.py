@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from recsys_cl.core.errors import Refused
+from recsys_cl.core.errors import Diverged, Refused
 from recsys_cl.core.values import Ragged
 from recsys_cl.ops.approximate import Approximation, Halves, Plain, Whole, half_precision_pays
 from recsys_cl.ops.csr import is_sparse, spoilt, stored
@@ -140,9 +140,9 @@ def require_finite(users: Tensor, items: Tensor, model: str) -> None:
         numbers = numbers if numbers.is_contiguous() else numbers.T  # a contiguous transpose is not copied either
         low, high = (float(end) for end in numbers.aminmax()) if numbers.numel() else (0.0, 0.0)  # makes no copy
         if not math.isfinite(low) or not math.isfinite(high):
-            raise Refused(
+            raise Diverged(
                 f"{model}: {spoilt(vectors)} of {len(vectors)} {side} vectors are not finite, so neither are the scores"
             )
         bound *= max(-low, high)
     if bound > torch.finfo(torch.float32).max:
-        raise Refused(f"{model}: vectors are so long that their scores may overflow, up to {bound:.0e}")
+        raise Diverged(f"{model}: vectors are so long that their scores may overflow, up to {bound:.0e}")

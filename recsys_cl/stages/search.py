@@ -76,7 +76,7 @@ class Search:
         """
         stage = self.stage
         recipe = alter(stage.recipe, change(stage.recipe.settings(), trial.values), stage.name)
-        pruning = Pruning(trial.handle, stage.tune.metric, recipe.training.epochs)
+        pruning = Pruning(trial.handle, stage.tune.metric, recipe.training.epochs, trial.told)
         history = folder / "history.jsonl"
         if history.exists():
             replay(history, pruning)

@@ -10,13 +10,14 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_
 
-from recsys_cl.core.protocols import Feed, Method, Tracker
+from recsys_cl.core.errors import Diverged
+from recsys_cl.core.protocols import GRADIENT, Feed, Method, Tracker
 from recsys_cl.core.stopping import heed
 from recsys_cl.ops.sharded import total_norm
 from recsys_cl.training.checkpoint import Folder, Keeper
 from recsys_cl.training.plan import Plan
 from recsys_cl.training.run import Run
-from recsys_cl.training.tally import GRADIENT, Tally
+from recsys_cl.training.tally import Tally
 
 S = TypeVar("S")
 
@@ -60,6 +61,7 @@ def fit(
         run.begin_epoch()
 
         figures = _one_epoch(run, feed, plan.clip)
+        run.require_finite()
         if judge is not None and (run.epoch % plan.evaluate_every == 0 or run.epoch == run.epochs):
             figures |= _validate(run, feed, judge)
 
@@ -103,6 +105,9 @@ def _validate(run: Run[S], feed: Feed[S], judge: Judge[S]) -> dict[str, float]:
     """Score the present weights and keep them if they are the best so far; returns the mean of every metric."""
     run.method.module.eval()
     with torch.no_grad():
-        scores = {name: float(values.mean()) for name, values in judge(run.method, feed).items()}
+        try:
+            scores = {name: float(values.mean()) for name, values in judge(run.method, feed).items()}
+        except Diverged as error:
+            raise Diverged(f"epoch {run.epoch}: {error}; look at training.learning_rate") from error
     run.consider(scores)
     return {f"valid/{name}": score for name, score in scores.items()}

@@ -48,9 +48,10 @@ def capture() -> tuple[dict[str, Tensor], dict[str, Any]]:
 def restore(tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
     """Put back what ``capture`` returned."""
     torch.set_rng_state(tensors["torch"])
-    cuda = [tensors[name] for name in sorted(tensors) if name.startswith("cuda")]
-    if cuda and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(cuda)
+    cuda = {int(name.removeprefix("cuda")): state for name, state in tensors.items() if name.startswith("cuda")}
+    for index in range(torch.cuda.device_count()):
+        if index in cuda:
+            torch.cuda.set_rng_state(cuda[index], index)
     version, words, spare = values["python"]
     random.setstate((version, tuple(words), spare))
     state = values["numpy"]

@@ -90,15 +90,18 @@ class Run(Generic[S]):
         if self.best is not None:
             self.method.module.load_state_dict(dict(self.best.weights))
 
-    def save(self, keeper: Keeper) -> None:
-        """Keep a checkpoint of this epoch.
+    def require_finite(self) -> None:
+        """Ask, before an epoch's weights are judged or kept, whether they are numbers.
 
         Raises:
-            Diverged: a weight is not finite; what is kept stays as it was.
+            Diverged: a weight is not finite.
         """
         for name, value in self._state().items():
             if not bool(value.isfinite().all()):
                 raise Diverged(f"epoch {self.epoch}: weight '{name}' is not finite; look at training.learning_rate")
+
+    def save(self, keeper: Keeper) -> None:
+        """Keep a checkpoint of this epoch."""
         now = time.perf_counter()
         self.seconds, self._since = self.seconds + now - self._since, now
         random_tensors, random_values = randomness.capture()

@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from recsys_cl.core.errors import Diverged, Refused
-
-GRADIENT = "gradient"
-"""Name under which the norm of the gradient is counted beside the loss terms."""
+from recsys_cl.core.protocols import GRADIENT
 
 
 class Tally:

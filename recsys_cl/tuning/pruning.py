@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 
@@ -33,11 +33,12 @@ class Pruning:
         trial: who is told.
         metric: the validation metric it is judged by.
         last: the epoch after which there is nothing left to save by giving up.
+        told: epochs that the trial knows of from a process that died.
     """
 
-    def __init__(self, trial: Reports, metric: str, last: int) -> None:
+    def __init__(self, trial: Reports, metric: str, last: int, told: Collection[int] = ()) -> None:
         self._trial, self._metric, self._last = trial, f"valid/{metric}", last
-        self._told: set[int] = set()
+        self._told, self._asked = set(told), max(told, default=0)
 
     def note(self, values: Mapping[str, str]) -> None:
         """Facts decide nothing."""
@@ -49,5 +50,5 @@ class Pruning:
         if step not in self._told:  # a resumed training tells again what its story, replayed, has told
             self._told.add(step)
             self._trial.report(metrics[self._metric], step)
-        if step < self._last and self._trial.should_prune():
+        if self._asked <= step < self._last and self._trial.should_prune():
             raise Pruned(step)

@@ -1,7 +1,8 @@
 """The trials of one search, in an SQLite file that survives any death: trial n is the same whatever interrupted it.
 
 The only place that knows Optuna. Its sampler starts afresh for each trial from a seed of its own, so what is suggested
-depends on the finished trials alone. A trial whose process died is closed and asked for again: the same values come out.
+depends on the finished trials alone. A trial whose process died goes on as it is, under its own number, by which Optuna's
+Hyperband tells its brackets apart; one that died while its values were drawn is closed, and they are drawn again.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Trial:
     number: int  # finished trials before it
     values: Mapping[str, Value]
     handle: Any  # Optuna's
+    told: frozenset[int] = frozenset()  # epochs that were reported of it before its process died
 
 
 class Study:
@@ -94,16 +96,22 @@ class Study:
         import optuna
 
         with self._explained():
-            for stale in self._study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
-                self._study.tell(stale.number, state=optuna.trial.TrialState.FAIL)
             number = len(self.finished())
+            for stale in self._study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
+                if self._ranges.keys() == stale.params.keys():
+                    handle = optuna.trial.Trial(self._study, stale._trial_id)  # noqa: SLF001 - it is known by nothing else
+                    return Trial(number, self._drawn(handle), handle, frozenset(stale.intermediate_values))
+                self._study.tell(stale.number, state=optuna.trial.TrialState.FAIL)
             waiting = self._study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.WAITING])
             if number == 0 and self._own is not None and not waiting:
                 self._study.enqueue_trial(dict(self._own))
             seed = derive(self._seed, "tune", str(number)) % 2**32
             self._study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_RANDOM)
             handle = self._study.ask()
-            return Trial(number, {name: each(handle, name) for name, each in self._ranges.items()}, handle)
+            return Trial(number, self._drawn(handle), handle)
+
+    def _drawn(self, handle: Any) -> dict[str, Value]:
+        return {name: each(handle, name) for name, each in self._ranges.items()}
 
     def tell(self, trial: Trial, state: State, value: float | None, facts: Mapping[str, Any]) -> None:
         """End a trial; ``facts`` are JSON-able and kept with it."""

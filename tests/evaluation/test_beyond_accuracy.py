@@ -164,7 +164,7 @@ def test_what_reads_categories_is_refused_where_there_are_none():
 
 
 def test_the_whole_catalogue_can_be_worked_on_in_blocks(monkeypatch):
-    from recsys_cl.evaluation.metrics import calibration, intra_list_diversity, vector_diversity
+    from recsys_cl.evaluation.metrics import calibration, intra_list_diversity, sampled, vector_diversity
 
     rng = torch.Generator().manual_seed(1)
     rows = torch.stack([torch.randperm(6, generator=rng)[:4] for _ in range(50)]).tolist()
@@ -177,3 +177,7 @@ def test_the_whole_catalogue_can_be_worked_on_in_blocks(monkeypatch):
         whole = metric(use, 4)(ranking)
         monkeypatch.setattr(module, "_CELLS", 20)
         assert torch.allclose(metric(use, 4)(ranking), whole, atol=1e-12), use
+    scores = torch.rand(6, 9, generator=rng).tolist()
+    whole = given(scores, [{0, 3}] * 6, [[]] * 6, "ndcg_s4")["ndcg_s4@2"]
+    monkeypatch.setattr(sampled, "_CELLS", 6)
+    assert torch.allclose(given(scores, [{0, 3}] * 6, [[]] * 6, "ndcg_s4")["ndcg_s4@2"], whole, atol=1e-12)

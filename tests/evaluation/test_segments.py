@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Encoding, Interactions, Ragged, Ranking, Shape
 from recsys_cl.evaluation.divisions import cold_items, column, history_length, item_age, item_popularity
+from recsys_cl.evaluation.held_out import hold_out
+from recsys_cl.evaluation.measure import measure
 from recsys_cl.evaluation.rank import rank
 from recsys_cl.evaluation.segments import Division, about_hits, user_segments
 from recsys_cl.evaluation.segments import item_segments as of_hits
@@ -110,6 +112,18 @@ def test_shares_by_hand():
     assert [(row["users"], row["held_out"]) for row in (head.as_json(), tail.as_json())] == [(1, 1), (1, 2)]
 
 
+def test_what_ranks_cold_items_apart_is_about_no_hits_of_the_lists_also_where_it_has_none():
+    known = interactions(Shape(2, 4), [(0, 0, 0), (1, 1, 1), (0, 2, 2)])
+    asked = interactions(Shape(2, 4), [(0, 1, 3), (1, 2, 3)])
+    metrics = build_metrics(Evaluation(metrics=("recall", "recall_cold", "ndcg_s3"), ks=(2,)))
+    held_out = hold_out(asked, known, exclude_seen=True)
+    measured = measure(Encoding(torch.eye(2), torch.ones(4, 2)), held_out, metrics, 2**24, "x")
+    assert not measured.values["recall_cold@2"].any()
+    about = about_hits(metrics, measured.ranking)
+    assert [metric.name for metric in about] == ["recall@2"]
+    assert len(of_hits(item_popularity(known), measured.ranking, held_out.truth, about)) > 0
+
+
 class Pairs:
     """1 for who has two hits: no segment of one hit is worth anything alone."""
 
@@ -193,6 +207,9 @@ def test_columns_of_text_lists_flags_and_numbers():
     assert flags.labels[:2] == ("True", "False")
     few = column(pd.Series([1.0, np.nan, 2.5], name="stars"), outside=False)
     assert [few.labels[label] for label in few.of.tolist()] == ["1", "unknown", "2.5"]
+    endless = column(pd.Series([*range(20), np.inf], name="weight"), outside=False)
+    assert set(endless.labels) == {"0 to 4.75", "4.75 to 9.5", "9.5 to 14.25", "14.25 to 19", "inf", "other", "unknown"}
+    assert endless.labels[endless.of[-1]] == "inf"
     many = column(pd.Series(range(40), name="price"), outside=False)
     assert torch.bincount(many.of).tolist() == [10, 10, 10, 10]
     assert set(many.labels[:4]) == {"0 to 9.75", "9.75 to 19.5", "19.5 to 29.25", "29.25 to 39"}

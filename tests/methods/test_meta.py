@@ -148,6 +148,13 @@ def test_what_items_are_made_of_is_nobodys_own() -> None:
     assert fast_weights(content.encoder, tasks()) == ("user",)  # type: ignore[arg-type]
 
 
+def test_asking_what_items_are_made_of_draws_nothing() -> None:
+    dropping = make(({"use": "transformer", "heads": 1, "dropout": 0.5}, {}))
+    before = torch.get_rng_state()
+    fast_weights(dropping.encoder.train(), tasks())  # type: ignore[arg-type, attr-defined]
+    assert torch.equal(torch.get_rng_state(), before), "a resumed process asks again"
+
+
 def test_reptile_draws_the_start_to_where_tasks_end() -> None:
     method, source = make(WAYS["reptile"], steps=4), tasks()
     method.losses(batch(source), generator())["reptile"].backward()

@@ -33,6 +33,17 @@ def test_inertia_never_rises() -> None:
     assert steps[-1] < steps[0]
 
 
+def test_half_precision_around_it_and_in_its_rows_does_not_reach_it() -> None:
+    data = rows(5, 200, 8).float()
+    exact = kmeans(data, data[:4], 6)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert all(map(torch.equal, kmeans(data, data[:4], 6), exact))
+        short = data.bfloat16()
+        centres, home = kmeans(short, short[:4], 6)
+    assert centres.dtype == torch.float32
+    assert all(map(torch.equal, (centres, home), kmeans(short.float(), short[:4].float(), 6)))
+
+
 def test_planted_clusters_are_found() -> None:
     planted = torch.arange(30) % 3
     data = 10 * torch.eye(3, dtype=torch.float64)[planted] + 0.1 * rows(4, 30)

@@ -64,6 +64,12 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         {"objectives": {"bpr": {"keep": 2, "of": {"use": "slatk", "k": 3}}}},
         "objectives.keep: 'slatk' reads 3 negatives for each query, and 2 are kept",
     ),
+    ("ultragcn", {"objectives": {"neighbours": {"use": "bpr"}}}, r"objectives\.neighbours: training with 'neighbours' counts"),
+    ("ncl", {"objectives": {"prototypes": {"use": "l2"}}}, r"objectives\.prototypes: training with 'prototypes' counts"),
+    ("lightgcn", {"objectives": {"gradient": {"use": "l2"}}}, r"objectives\.gradient: training with 'contrastive' counts"),
+    ("lightgcn", {"objectives": {"items": {"use": "uncertain", "of": {"use": "bpr"}}}}, r"objectives\.items: torch keeps no"),
+    ("lightgcn", {"objectives": {"my loss": {"use": "l2"}}}, r"objectives: 'my loss' is no name: letters, digits, - and _ are"),
+    ("lightgcn", {"objectives": {"a.b": {"use": "l2"}}}, r"objectives: 'a\.b' is no name"),
 ]
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from recsys_cl.core.errors import Diverged, Refused
+from recsys_cl.ops.topk import require_finite
 from recsys_cl.training import checkpoint, randomness
 from recsys_cl.training.plan import Plan
 
@@ -145,6 +146,27 @@ def test_a_weight_that_is_not_finite_is_never_saved(bench, script, toy_classes, 
     assert all(value.isfinite().all() for value in parts["weights"].values())
 
 
+def test_weights_that_are_not_finite_are_not_judged(bench, toy_classes, monkeypatch):
+    toy, judged = toy_classes[0](), []
+    monkeypatch.setattr(toy, "losses", _spoil_at_the_last_step_of_epoch_two(toy))
+
+    def judge(method, feed):
+        judged.append(int(method.age))
+        return {"ndcg@20": torch.zeros(2, dtype=torch.float64)}
+
+    with pytest.raises(Diverged, match=r"epoch 2: weight 'user' is not finite; look at training\.learning_rate"):
+        bench.fit(PLAN, judge, toy=toy)
+    assert judged == [3]
+
+
+def test_scores_that_overflow_are_told_with_the_epoch(bench):
+    def judge(method, feed):
+        require_finite(torch.full((2, 3), 1e30), torch.full((4, 3), 1e30), "the model")
+
+    with pytest.raises(Diverged, match=r"^epoch 1: the model: vectors are so long .*; look at training\.learning_rate$"):
+        bench.fit(PLAN, judge)
+
+
 def _spoil_at_the_last_step_of_epoch_two(toy):
     plain = toy.losses
 
@@ -156,6 +178,16 @@ def _spoil_at_the_last_step_of_epoch_two(toy):
         return terms
 
     return losses
+
+
+def test_each_of_many_devices_gets_its_own_state_and_one_that_is_gone_none(monkeypatch):
+    tensors, values = randomness.capture()
+    tensors |= {f"cuda{index}": torch.tensor([index], dtype=torch.uint8) for index in range(13)}
+    given = {}
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 12)
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, index: given.update({index: state.item()}))
+    randomness.restore(tensors, values)
+    assert given == {index: index for index in range(12)}
 
 
 def test_capture_and_restore_are_inverse():

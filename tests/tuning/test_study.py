@@ -139,6 +139,42 @@ def test_a_trial_worse_than_the_others_is_given_up(tmp_path, pruner):
         assert 1 <= given_up(made.ask(), 0.01) < 10
 
 
+def sat_through(folder, pruner, *deaths):
+    """(values, last epoch) of 14 trials on curves of their own; the process dies once at every (trial, epoch) of ``deaths``."""
+    left, found = set(deaths), []
+    while len(found) < 14:
+        with study(folder, pruner=pruner, epochs=27) as made:
+            trial, epoch = made.ask(), 0
+            if (trial.number, 0) in left:
+                left.remove((trial.number, 0))
+                continue
+            tracker = Pruning(trial.handle, "ndcg@20", 27, trial.told)
+            try:
+                for epoch in range(1, 28):  # from the start: a story is told again
+                    wiggle = trial.values["dim"] * 37 % 10 / 10 / epoch
+                    tracker.log({"valid/ndcg@20": score(trial.values) - wiggle}, epoch)
+                    if (trial.number, epoch) in left:
+                        break
+            except Pruned:
+                pass
+            if (trial.number, epoch) in left:
+                left.remove((trial.number, epoch))
+                continue
+            state = "complete" if epoch == 27 else "pruned"
+            made.tell(trial, state, score(trial.values) if epoch == 27 else None, {})
+            found.append((dict(trial.values), epoch))
+    assert not left
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pruner", ["median", "hyperband"])
+def test_trials_are_given_up_where_they_would_be_had_nothing_died(tmp_path, pruner):
+    whole = sat_through(tmp_path / "a", pruner)
+    assert {epoch < 27 for _, epoch in whole} == {True, False}
+    assert sat_through(tmp_path / "b", pruner, (0, 2), (2, 0), (2, 5), (7, 1)) == whole
+
+
 class Told:
     """A trial that always wants to stop."""
 

@@ -9,7 +9,7 @@ from recsys_cl.core.values import Ragged, Ranking
 from recsys_cl.ops.ragged import owners, spans
 
 _CELLS = 2**22
-"""Users times list times categories that are worked on at once."""
+"""Users times list times categories, or times list again, that are worked on at once."""
 
 
 class IntraListDiversity:
@@ -31,7 +31,7 @@ class IntraListDiversity:
         assert ranking.categories is not None
         categories, items = ranking.categories, ranking.items[:, : self.k]
         width = int(categories.values.max()) + 1 if len(categories.values) else 1
-        block = max(_CELLS // (width * max(items.shape[1], 1)), 1)
+        block = max(_CELLS // (max(width, items.shape[1]) * max(items.shape[1], 1)), 1)
         values = [_diversity(some, categories, width) for some in torch.split(items, block)]
         return torch.cat(values) if values else torch.zeros(0, dtype=torch.float64)
 

@@ -9,7 +9,10 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.values import Ranking, Standing
+from recsys_cl.core.values import Ranking
+
+_CELLS = 2**20
+"""Held-out items times places of a list that are worked on at once."""
 
 
 class Sampled:
@@ -43,7 +46,10 @@ class Sampled:
         """Values [U], float64; 0 where nothing was held out."""
         assert ranking.standing is not None
         at = ranking.standing
-        worth = (_chances(at, self.negatives, self.depth) * self._gains().to(at.above.device)).sum(1)
+        everything, above, gains = at.negatives[at.rows], at.above + at.tied, self._gains().to(at.above.device)
+        block = max(_CELLS // self.depth, 1)
+        parts = zip(torch.split(everything, block), torch.split(above, block), strict=True)
+        worth = torch.cat([_chances(*part, self.negatives, self.depth) @ gains for part in parts])
         worth = torch.where(at.offered, worth, 0.0)
         total = torch.zeros(len(at.negatives), dtype=torch.float64, device=worth.device).index_add_(0, at.rows, worth)
         return total / torch.bincount(at.rows, minlength=len(total)).clamp(min=1)
@@ -54,10 +60,12 @@ class Sampled:
         return {"recall": torch.ones_like(ranks), "ndcg": 1 / (ranks + 1).log2(), "mrr": 1 / ranks}[self.of]
 
 
-def _chances(at: Standing, negatives: int, depth: int) -> Tensor:
-    """The chance that exactly r = 0 .. depth - 1 of the drawn negatives stand above each held-out item, [P, depth]."""
-    everything = at.negatives[at.rows, None].double()
-    above = (at.above + at.tied)[:, None].double()
+def _chances(everything: Tensor, above: Tensor, negatives: int, depth: int) -> Tensor:
+    """The chance that exactly r = 0 .. depth - 1 of the drawn negatives stand above each held-out item, [P, depth].
+
+    ``everything`` [P] and ``above`` [P] count the negatives that there are, and those that stand above.
+    """
+    everything, above = everything[:, None].double(), above[:, None].double()
     drawn = everything.clamp(max=negatives)
     r = torch.arange(depth, device=above.device, dtype=torch.float64)
     ways = _log_choose(above, r) + _log_choose(everything - above, drawn - r) - _log_choose(everything, drawn)
