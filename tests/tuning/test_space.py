@@ -21,7 +21,7 @@ RANGES = {
     "log_uniform": component("log_uniform", low=0.1, high=10),
     "uniform": component("uniform", low=-1, high=1),
     "integer": component("integer", low=1, high=64, log=True),
-    "choice": component("choice", values=[1, 0.5, "cosine", True]),
+    "choice": component("choice", values=[1, 0.5, "cosine", False]),
 }
 
 
@@ -68,6 +68,7 @@ def test_a_range_answers_with_what_it_holds(name, end):
         (component("integer", low=0, high=2, log=True), r"at least 1"),
         (component("choice", values=[]), r"at least one"),
         (component("choice", values=[1, 1]), r"different"),
+        (component("choice", values=[1, True]), r"different"),
     ],
 )
 def test_a_wrong_range_is_refused_by_its_key(given, message):

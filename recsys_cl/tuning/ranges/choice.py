@@ -10,7 +10,7 @@ class Choice:
     """One of ``values``, each as likely at first."""
 
     def __init__(self, values: tuple[Value, ...]) -> None:
-        if not values or len(set(map(repr, values))) < len(values):
+        if not values or len(set(values)) < len(values):  # 1, 1.0 and true are the same to whoever looks one up
             raise Refused(f"values: must be different ones, at least one, got {list(values)}")
         self.ends = values
 
