@@ -136,6 +136,14 @@ def _as_file(logs: pd.DataFrame | str | Path, scratch: Path) -> Path:
         if path.suffix not in FORMATS:
             raise Refused(f"{path}: expected a file that ends in {', '.join(FORMATS)}")
         return path
+    import pandas as pd
+    import pyarrow as pa
+
+    if not isinstance(logs, pd.DataFrame):
+        raise Refused(f"logs: a pandas frame, or the path of a file, is meant, not {type(logs).__name__}")
     path = scratch / "logs.parquet"
-    logs.to_parquet(path, index=False)
+    try:
+        logs.to_parquet(path, index=False)
+    except (pa.ArrowException, TypeError, ValueError) as error:  # columns of several kinds, or of one name
+        raise Refused(f"logs: the frame cannot be written as Parquet: {str(error).splitlines()[0]}") from error
     return path

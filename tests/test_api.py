@@ -64,6 +64,20 @@ def test_an_empty_recommender_says_what_to_do() -> None:
         Recommender().recommend(["u"])
 
 
+@pytest.mark.parametrize("wrong", [[1, 2], None, {"user_id": [1]}, pd.Series([1])])
+def test_what_is_no_table_of_logs_is_refused(wrong: object) -> None:
+    with pytest.raises(Refused, match=f"logs: a pandas frame, or the path of a file, is meant, not {type(wrong).__name__}"):
+        Recommender().fit(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("columns", [{"user_id": [1, "a"]}, {"user_id": [1, 2], "item_id": [3, 4]}])
+def test_a_frame_that_no_file_can_hold_is_refused(columns: dict[str, list[object]]) -> None:
+    frame = pd.DataFrame(columns)
+    frame.columns = pd.Index(["user_id"] * len(columns))
+    with pytest.raises(Refused, match="logs: the frame cannot be written as Parquet: "):
+        Recommender().fit(frame)
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"\.csv, \.jsonl, \.parquet"):
         Recommender().fit(tmp_path / "logs.xlsx")
