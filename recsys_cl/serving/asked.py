@@ -66,7 +66,7 @@ def ask(bundle: Bundle, users: Iterable[object], histories: Iterable[Iterable[ob
         mine = rows[rows >= 0]
         return Asked(ids, source, bundle.users[mine], take(bundle.seen, mine), None)
     past, unknown = _past(bundle, [each.history or () for each in told])
-    read = (past.lengths > 0) if bundle.reader is not None else torch.zeros(len(ids), dtype=torch.bool)
+    read = torch.zeros(len(ids), dtype=torch.bool) if bundle.reader is None else bundle.reader.knows(past)
     source[read] = SOURCES.index(FOLDED if bundle.reader is not None and bundle.reader.folds else HISTORY)
     vectors, met, steps = _vectors(bundle, rows, past, read)
     return Asked(ids, source, vectors, met, unknown, steps)
