@@ -121,7 +121,9 @@ def test_they_come_from_a_file_or_from_json(tmp_path: Path) -> None:
     assert new_items_in(rows)["item_id"].to_pylist() == ["7", "x"]
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "[1]", "[{}]", '[{"item_id": {}}]', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "[1]", "[{}]", '[{"item_id": {}}]', "[" * 100_000, f'[{{"item_id": "x", "price": {2**70}}}]']
+)
 def test_what_is_no_list_of_items_is_refused(text: str) -> None:
     with pytest.raises(Refused, match="new_items"):
         new_items_in(text)
