@@ -50,7 +50,12 @@ def test_one_text_or_a_table_is_not_several_ids(model: Recommender) -> None:
             model.recommend(wrong)
         with pytest.raises(Refused, match="items: "):
             model.similar(wrong)
+    with pytest.raises(Refused, match=r"users: several ids are meant, not one int; say \[3\]"):
+        model.recommend(3)  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="users: name those who ask, or hand over their histories"):
+        model.recommend()
     assert len(model.recommend(pd.Series(["3"]), k=2)) == 2
+    assert set(model.recommend(histories=[["3"]], k=2)["source"]) == {"folded"}
 
 
 def test_a_kept_model_answers_the_same(model: Recommender, tmp_path: Path) -> None:
