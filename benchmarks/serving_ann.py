@@ -82,7 +82,7 @@ def encoder(model: str, histories: Path) -> dict[str, Any]:
 
 
 def _histories(bundle: Bundle, path: Path) -> Ragged:
-    rows = [known_items(bundle, each, None) for some in read_people(path, 10_000) for each in some.histories or ()]
+    rows = [known_items(bundle, each, None) for some in read_people(path, 10_000) for each in some.histories or () if each]
     rows = [row for row in rows if len(row)]
     return Ragged(torch.cat(rows), offsets_of(torch.tensor([len(row) for row in rows])))
 

@@ -87,6 +87,8 @@ class Recommender:
         from recsys_cl.serving.within import within
 
         past = None if histories is None else list(histories)
+        if users is None and past is None:
+            raise Refused("users: name those who ask, or hand over their histories")
         people = _several(users, "users") if users is not None else [None] * len(past or ())
         rules = read_filters(self._fitted, filters)
         bundle = self._fitted if steps is None else within(self._fitted, steps)
@@ -127,6 +129,8 @@ def _several(ids: Iterable[object], name: str) -> Iterable[object]:
         raise Refused(f"{name}: several ids are meant, and a text is its letters; say [{ids!r}]")
     if hasattr(ids, "columns"):
         raise Refused(f"{name}: ids are meant, and a table is its columns; hand over the one that holds them")
+    if not isinstance(ids, Iterable):
+        raise Refused(f"{name}: several ids are meant, not one {type(ids).__name__}; say [{ids!r}]")
     return ids
 
 
@@ -136,6 +140,14 @@ def _as_file(logs: pd.DataFrame | str | Path, scratch: Path) -> Path:
         if path.suffix not in FORMATS:
             raise Refused(f"{path}: expected a file that ends in {', '.join(FORMATS)}")
         return path
+    import pandas as pd
+    import pyarrow as pa
+
+    if not isinstance(logs, pd.DataFrame):
+        raise Refused(f"logs: a pandas frame, or the path of a file, is meant, not {type(logs).__name__}")
     path = scratch / "logs.parquet"
-    logs.to_parquet(path, index=False)
+    try:
+        logs.to_parquet(path, index=False)
+    except (pa.ArrowException, TypeError, ValueError) as error:  # columns of several kinds, or of one name
+        raise Refused(f"logs: the frame cannot be written as Parquet: {str(error).splitlines()[0]}") from error
     return path

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console as Rich
 from rich.markup import escape
@@ -19,7 +20,8 @@ MARKS = {"done": "[green]done[/]", "skipped": "[dim]skipped[/]", "running": "[cy
 WILL = {"skip": "skip", "run": "run", "depends": "perhaps"}
 LEVELS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "error": "[red]error[/]"}
 WIDE = 160
-HEADLINE = ("recall@10", "recall@20", "ndcg@10", "ndcg@20", "coverage@20")
+HEADLINE = ("recall", "ndcg", "coverage")
+"""Metrics of the table, at every depth; of coverage, a number of all lists together, the deepest is enough."""
 
 
 class Console:
@@ -44,9 +46,10 @@ class Console:
 
     def table(self, result: Result) -> None:
         """The experiments side by side on the test part, then where report, run and model are."""
-        names = [name for name in HEADLINE if any(name in e.test for e in result.experiments)]
+        said = _said(result)
+        names = headline([name for e in result.experiments for name in e.test], said.get("metric", ""))
         if names:
-            self.out.print(_scores(result, names))
+            self.out.print(_scores(result, names, said.get("ranked")))
         for line in result.places():
             self.out.print(line, markup=False, highlight=False)
 
@@ -80,8 +83,28 @@ class Console:
         self.out.print(table)
 
 
-def _scores(result: Result, names: Sequence[str]) -> Table:
-    table = Table("recipe", *names, "epochs", "seconds", title=f"{result.pipeline}: test part, exact full ranking")
+def headline(measured: Sequence[str], selecting: str) -> list[str]:
+    """Which of the ``measured`` metrics the table shows: those of `HEADLINE`, and before them the ``selecting`` one.
+
+    Where none of these was measured, all are shown.
+    """
+    depths = sorted({int(depth) for name in measured if (depth := name.partition("@")[2])})
+    names = [f"{kind}@{depth}" for kind in HEADLINE for depth in (depths[-1:] if kind == "coverage" else depths)]
+    names = [name for name in names if name in measured]
+    first = [selecting] if selecting in measured and selecting not in names else []
+    return first + names or list(dict.fromkeys(measured))
+
+
+def _said(result: Result) -> dict[str, Any]:
+    """What the report says beyond the numbers; nothing where the run did not come so far."""
+    path = result.report.with_name("report.json") if result.report else None
+    said: dict[str, Any] = json.loads(path.read_text("utf-8")) if path and path.is_file() else {}
+    return said
+
+
+def _scores(result: Result, names: Sequence[str], ranked: str | None) -> Table:
+    title = f"{result.pipeline}: test part, exact ranking" + (f" of {ranked}" if ranked else "")
+    table = Table("recipe", *names, "epochs", "seconds", title=escape(title))
     best = {name: max((e.test[name] for e in result.experiments if name in e.test), default=None) for name in names}
     for experiment in result.experiments:
         cells = [

@@ -50,7 +50,12 @@ def test_one_text_or_a_table_is_not_several_ids(model: Recommender) -> None:
             model.recommend(wrong)
         with pytest.raises(Refused, match="items: "):
             model.similar(wrong)
+    with pytest.raises(Refused, match=r"users: several ids are meant, not one int; say \[3\]"):
+        model.recommend(3)  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="users: name those who ask, or hand over their histories"):
+        model.recommend()
     assert len(model.recommend(pd.Series(["3"]), k=2)) == 2
+    assert set(model.recommend(histories=[["3"]], k=2)["source"]) == {"folded"}
 
 
 def test_a_kept_model_answers_the_same(model: Recommender, tmp_path: Path) -> None:
@@ -62,6 +67,20 @@ def test_a_kept_model_answers_the_same(model: Recommender, tmp_path: Path) -> No
 def test_an_empty_recommender_says_what_to_do() -> None:
     with pytest.raises(Refused, match=r"call fit\(\) or Recommender\.load\(\) first"):
         Recommender().recommend(["u"])
+
+
+@pytest.mark.parametrize("wrong", [[1, 2], None, {"user_id": [1]}, pd.Series([1])])
+def test_what_is_no_table_of_logs_is_refused(wrong: object) -> None:
+    with pytest.raises(Refused, match=f"logs: a pandas frame, or the path of a file, is meant, not {type(wrong).__name__}"):
+        Recommender().fit(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("columns", [{"user_id": [1, "a"]}, {"user_id": [1, 2], "item_id": [3, 4]}])
+def test_a_frame_that_no_file_can_hold_is_refused(columns: dict[str, list[object]]) -> None:
+    frame = pd.DataFrame(columns)
+    frame.columns = pd.Index(["user_id"] * len(columns))
+    with pytest.raises(Refused, match="logs: the frame cannot be written as Parquet: "):
+        Recommender().fit(frame)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:

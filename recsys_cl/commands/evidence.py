@@ -49,7 +49,7 @@ def compare(
         if len(runs) == 2:
             found = compare_two(runs[0], runs[1], requirements, metric or (), generator(0, "compare"))
         else:
-            found = compare_replicates(runs[: len(ours)], runs[len(ours) :], requirements)
+            found = compare_replicates(runs[: len(ours)], runs[len(ours) :], requirements, metric or ())
     _print(found)
     if as_json:
         print(json.dumps(found, allow_nan=False))

@@ -99,7 +99,7 @@ class Evidence:
     metric: str  # the one that validation selected on
     trials: Sequence[Trial]
     comparison: Comparison | None = None
-    counts: Mapping[str, Any] = field(default_factory=dict)  # users, held_out, cold ones, openings of the test part
+    counts: Mapping[str, Any] = field(default_factory=dict)  # users, held_out, cold ones, outside candidates, openings
     data: Mapping[str, Any] = field(default_factory=dict)  # the data report of the prepare stage
     examples: Sequence[Example] = ()
     maps: Sequence[ItemMap] = ()
@@ -115,6 +115,13 @@ class Evidence:
         return (
             self.comparison.headline if self.comparison else "Nothing is claimed: there is no recipe and baseline to compare."
         )
+
+    @property
+    def ranked(self) -> str:
+        """What stood in every ranking: the whole catalogue, or which items of it."""
+        if self.counts.get("outside_candidates") is None:
+            return "the whole catalogue"
+        return f"the candidates ({self.conventions.get('candidates', 'some of the items')})"
 
     @property
     def leak(self) -> bool:

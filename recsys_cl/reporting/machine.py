@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def as_json(evidence: Evidence) -> dict[str, Any]:
-    """Everything on the page, and ``headline``; what is not finite becomes null."""
-    value: dict[str, Any] = sanitised({**asdict(evidence), "headline": evidence.headline})
+    """Everything on the page, with ``headline`` and ``ranked``; what is not finite becomes null."""
+    value: dict[str, Any] = sanitised({**asdict(evidence), "headline": evidence.headline, "ranked": evidence.ranked})
     return value
 
 

@@ -29,7 +29,7 @@ def markdown(evidence: Evidence) -> str:
     if evidence.audit is not None:
         lines += ["", f"Leakage audit: {escaped(evidence.audit.get('verdict', 'unknown'))}."]
     facts = ", ".join(f"{escaped(name)} {escaped(value)}" for name, value in evidence.facts.items() if "sha256" in name)
-    return "\n".join([*lines, "", f"Exact full ranking of the test part. {facts}".rstrip(), ""])
+    return "\n".join([*lines, "", f"Exact ranking of {escaped(evidence.ranked, 300)} for the test part. {facts}".rstrip(), ""])
 
 
 def escaped(text: object, longest: int = 120) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -49,35 +49,71 @@ def ask(bundle: Bundle, users: Iterable[object], histories: Iterable[Iterable[ob
     """Look everybody up.
 
     Raises:
-        Refused: an id or a history cannot be used, or there are more users than histories or fewer.
+        Refused: somebody has neither an id nor a history, or one that cannot be used, or there are more users than histories
+            or fewer.
     """
-    ids = [None if user is None else id_text(user) for user in users]
+    people, pasts = list(users), None if histories is None else list(histories)
+    if pasts is not None and len(pasts) != len(people):
+        raise Refused(f"{len(people)} users and {len(pasts)} histories; each user needs one, or a null")
+    told = [
+        who(user, past, f"asker {place}: ")
+        for place, (user, past) in enumerate(zip(people, pasts or [None] * len(people), strict=True))
+    ]
+    ids = [each.id for each in told]
     rows = places(bundle.user_ids, ids)
     source = (rows >= 0).long()
-    if histories is None:
-        if None in ids:
-            raise Refused(f"user_id: asker {ids.index(None)} has neither an id nor a history")
+    if pasts is None:
         mine = rows[rows >= 0]
         return Asked(ids, source, bundle.users[mine], take(bundle.seen, mine), None)
-    past, unknown = _past(bundle, histories, len(ids))
-    read = (past.lengths > 0) if bundle.reader is not None else torch.zeros(len(ids), dtype=torch.bool)
+    past, unknown = _past(bundle, [each.history or () for each in told])
+    read = torch.zeros(len(ids), dtype=torch.bool) if bundle.reader is None else bundle.reader.knows(past)
     source[read] = SOURCES.index(FOLDED if bundle.reader is not None and bundle.reader.folds else HISTORY)
     vectors, met, steps = _vectors(bundle, rows, past, read)
     return Asked(ids, source, vectors, met, unknown, steps)
+
+
+class Who(NamedTuple):
+    """One who asks, as text."""
+
+    id: str | None
+    history: Sequence[str] | None  # items met, oldest first; an empty one says that nothing was met
+
+
+def who(user: object, history: object, where: str = "") -> Who:
+    """Somebody known by an id, a history or both.
+
+    Args:
+        user: the id; None: not known.
+        history: the ids of the items met, oldest first; None: not known.
+        where: what messages begin with, such as the file and the line.
+
+    Raises:
+        Refused: there is neither, or one that cannot be used.
+    """
+    try:
+        if user is None and history is None:
+            raise Refused("empty user_id: there is neither an id nor a history")
+        return Who(None if user is None else id_text(user), None if history is None else _items(history))
+    except Refused as error:
+        raise Refused(f"{where}{error}") from None
 
 
 def id_text(value: object, name: str = "user_id") -> str:
     """An id as text: text is taken as it is, whole numbers become their decimal digits.
 
     Raises:
-        Refused: it is neither, or empty, or longer than any id can be.
+        Refused: it is neither, or empty, or longer than any id can be, or no Unicode.
     """
     if isinstance(value, Integral) and not isinstance(value, bool):
         value = str(int(value))
     if not isinstance(value, str):
         raise Refused(f"{name} must be text or a whole number, not {type(value).__name__}")
-    if not value or len(value.encode(errors="surrogatepass")) > _LONGEST_ID:
-        raise Refused(f"{name} must have 1 to {_LONGEST_ID} bytes, not {len(value)}")
+    try:
+        length = len(value.encode())
+    except UnicodeEncodeError:
+        raise Refused(f"{name}: a lone surrogate is not text") from None
+    if not 1 <= length <= _LONGEST_ID:
+        raise Refused(f"{name} must have 1 to {_LONGEST_ID} bytes, not {length}")
     return value
 
 
@@ -89,23 +125,21 @@ def places(vocabulary: pandas.Index, ids: Sequence[str | None]) -> Tensor:
     return torch.from_numpy(vocabulary.get_indexer(pandas.Index(asked)))
 
 
-def _past(bundle: Bundle, histories: Iterable[Iterable[object] | None], count: int) -> tuple[Ragged, Tensor]:
+def _past(bundle: Bundle, histories: Sequence[Sequence[str]]) -> tuple[Ragged, Tensor]:
     """The known items of each history, oldest first, and how many were unknown."""
-    given = [[] if history is None else [id_text(item, "item_id") for item in _listed(history)] for history in histories]
-    if len(given) != count:
-        raise Refused(f"{count} users and {len(given)} histories; each user needs one, or a null")
-    lengths = torch.tensor([len(history) for history in given])
-    if count and int(lengths.max()) > _LONGEST_HISTORY:
-        raise Refused(f"item_ids: a history has at most {_LONGEST_HISTORY} items, not {int(lengths.max())}")
-    items, rows = places(bundle.item_index, list(chain.from_iterable(given))), owners(lengths.long())
+    count, lengths = len(histories), torch.tensor([len(history) for history in histories])
+    items, rows = places(bundle.item_index, list(chain.from_iterable(histories))), owners(lengths.long())
     known = items >= 0
     return Ragged.group(rows[known], items[known], count), torch.bincount(rows[~known], minlength=count)
 
 
-def _listed(history: Iterable[object]) -> Iterable[object]:
-    if isinstance(history, str | bytes) or not isinstance(history, Iterable):
+def _items(history: object) -> list[str]:
+    if isinstance(history, str | bytes | Mapping) or not isinstance(history, Iterable):
         raise Refused(f"item_ids: a history is a list of item ids, not {type(history).__name__}")
-    return history
+    items = list(history)
+    if len(items) > _LONGEST_HISTORY:
+        raise Refused(f"item_ids: a history has at most {_LONGEST_HISTORY} items, not {len(items)}")
+    return [id_text(item, "item_id") for item in items]
 
 
 def _vectors(bundle: Bundle, rows: Tensor, past: Ragged, read: Tensor) -> tuple[Tensor, Ragged, Tensor | None]:

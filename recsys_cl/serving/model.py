@@ -38,7 +38,9 @@ class Recommending(PythonModel):  # type: ignore[misc]  # MLflow ships no types
         users, histories = (_column(model_input, name) for name in ("user_id", "item_ids"))
         try:
             if users is None and histories is None:
-                raise Refused(f"a column user_id or item_ids is needed; there are {', '.join(map(str, model_input.columns))}")
+                raise Refused(
+                    "the input needs a column user_id (text), item_ids (lists of texts, oldest first) or both; no other is read"
+                )
             people = [None] * len(model_input) if users is None else users
             bundle, new = self.bundle, (params or {}).get("new_items", "")
             if new:

@@ -85,7 +85,7 @@ def new_items_in(text: str) -> pyarrow.Table:
     try:
         rows = [{**row, "item_id": id_text(row["item_id"], "item_id")} for row in json.loads(text)]
         table = clean_items(pa.Table.from_pylist(rows))[0]
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError, Refused, pa.ArrowException) as error:
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError, Refused, pa.ArrowException) as error:
         raise Refused(f"new_items: must be a JSON list of objects with 'item_id': {str(error)[:80]}") from error
     return table
 

@@ -32,6 +32,7 @@ def body(name: str, limits: Limits) -> dict[str, Any]:
     properties: dict[str, Any] = {f"{name}s": _ids(limits.ids), "k": _k(limits)}
     schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
     if name == "user_id":  # either is enough
+        properties["user_ids"]["items"] = {"anyOf": [_TEXT, {"type": "null"}]}  # null beside a history
         one = {"anyOf": [{"type": "array", "items": _TEXT}, {"type": "null"}]}
         properties["histories"] = {"type": "array", "items": one, "minItems": 1, "maxItems": limits.ids}
         properties["allowed"] = _ids(limits.rules)

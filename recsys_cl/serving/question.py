@@ -101,7 +101,7 @@ def make_question(ids: Iterable[Any], k: object, name: str, limits: Limits) -> Q
     """
     asked = list(ids)
     number = _bounded(len(asked), k, f"{name}s", limits)
-    return Question(tuple(dict.fromkeys(_text(each, name) for each in asked)), number)
+    return Question(tuple(dict.fromkeys(id_text(each, name) for each in asked)), number)
 
 
 def valid_steps(steps: object) -> int:
@@ -118,11 +118,8 @@ def _with_histories(ids: object, histories: object, k: object, limits: Limits) -
     if ids is not None and (not isinstance(ids, list) or len(ids) != len(histories)):
         raise Refused("'user_ids' beside 'histories' must be a list of the same length, with an id or null for each")
     number = _bounded(len(histories), k, "histories", limits)
-    people = [None] * len(histories) if ids is None else [None if each is None else _text(each, "user_id") for each in ids]
-    for place, (person, past) in enumerate(zip(people, histories, strict=True)):
-        if person is None and past is None:
-            raise Refused(f"'histories': entry {place} has neither an id nor a history")
-    read = [None if each is None else tuple(_text(item, "item_id") for item in each) for each in histories]
+    people = [None] * len(histories) if ids is None else [None if each is None else id_text(each, "user_id") for each in ids]
+    read = [None if each is None else tuple(id_text(item, "item_id") for item in each) for each in histories]
     return Question(tuple(people), number, tuple(read))
 
 
@@ -134,7 +131,7 @@ def _with_rules(question: Question, asked: Mapping[str, Any], limits: Limits) ->
             raise Refused(f"'{key}' must be a list of item ids{' that is not empty' if key == 'allowed' else ''}")
         if len(items) > limits.rules:
             raise Refused(f"'{key}' has at most {limits.rules} items, not {len(items)}")
-        rules[key] = tuple(_text(item, "item_id") for item in items)
+        rules[key] = tuple(id_text(item, "item_id") for item in items)
     if "steps" in asked:
         rules["steps"] = valid_steps(asked["steps"])
     return replace(question, **rules) if rules else question
@@ -153,15 +150,6 @@ def _bounded(count: int, k: object, what: str, limits: Limits) -> int:
     if count * number > limits.rows:
         raise Refused(f"{count} {what} x {number} items are more than {limits.rows} rows at once; ask in parts")
     return number
-
-
-def _text(value: object, name: str) -> str:
-    text = id_text(value, name)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise Refused(f"{name}: a lone surrogate is not text") from None
-    return text
 
 
 def _no_number(word: str) -> NoReturn:

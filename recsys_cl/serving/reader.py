@@ -45,6 +45,10 @@ class Reader(Protocol):
         """Whether it is a rule beside the encoder and not the encoder itself; answers then say so."""
         ...
 
+    def knows(self, histories: Ragged) -> Tensor:
+        """Whose history says anything to it, [R] bool; an empty one does not."""
+        ...
+
     def read(self, histories: Ragged) -> Read:
         """One vector a row; rows are item ids, oldest first, none empty."""
         ...
@@ -65,6 +69,13 @@ class ByRule:
     fold: Fold
     adapts: ClassVar[bool] = False
     folds: ClassVar[bool] = True
+
+    def knows(self, histories: Ragged) -> Tensor:
+        """Who has met an item of which the rule says something: of one that came after it, it does not."""
+        if self.fold.offset:
+            return histories.lengths > 0
+        says = (self.fold.rows[histories.values] != 0).any(1)
+        return torch.bincount(owners(histories.lengths)[says], minlength=len(histories)) > 0
 
     def read(self, histories: Ragged) -> Read:
         """Vectors; nothing is adapted."""
@@ -109,6 +120,10 @@ class ByEncoder:
     def adapts(self) -> bool:
         """As the method says of itself."""
         return bool(getattr(resolve("methods", self.recipe.method.use, "method"), "adapts", False))
+
+    def knows(self, histories: Ragged) -> Tensor:
+        """Who has met anything."""
+        return histories.lengths > 0
 
     def vectors(self, histories: Ragged, about: ItemFeatures | None = None) -> Tensor:
         """The encoder's states of the histories, adapted to them where the method does so."""

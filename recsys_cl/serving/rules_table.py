@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.serving.answer import no_item
-from recsys_cl.serving.asked import places
+from recsys_cl.serving.asked import id_text, places
 from recsys_cl.serving.bundle import Bundle
 from recsys_cl.serving.cap import Cap
 from recsys_cl.serving.filters import Choice
@@ -21,22 +21,27 @@ if TYPE_CHECKING:
 
 RULES = ("allowed", "blocked")
 
+_EVERYONE = ""  # no id is empty
+
 
 def read_choices(bundle: Bundle, path: Path, *, skip: bool) -> tuple[Choice, dict[str, Choice]]:
-    """What a table of ``item_id``, ``rule`` and perhaps ``user_id`` says to everyone (no user) and to each user.
+    """What a table of ``item_id``, ``rule`` and perhaps ``user_id`` says to everyone (where it is null) and to each user.
 
     Raises:
         Refused: a column, a row or, unless ``skip``, an item is not valid.
     """
+    import pandas
+
     table = _read(path, ("item_id", "rule"), ("user_id",))
     rules = table["rule"].to_pylist()
     wrong = next((row for row, rule in enumerate(rules) if rule not in RULES), None)
     if wrong is not None:
         raise Refused(f"{path}: row {wrong + 1}: rule: {rules[wrong]!r}; {nearest(str(rules[wrong]), RULES)}")
     rows = _items(bundle, path, table, skip=skip)
-    frame = _frame(table, rules, rows)
+    users = _ids(path, table, "user_id") if "user_id" in table.column_names else [None] * len(rules)
+    frame = pandas.DataFrame({"user": [user or _EVERYONE for user in users], "rule": rules, "item": rows.numpy()})
     choices = {str(user): _choice(part) for user, part in frame.groupby("user", sort=False)}
-    return choices.pop("", Choice()), choices
+    return choices.pop(_EVERYONE, Choice()), choices
 
 
 def make_cap(bundle: Bundle, most: int, column: str, path: Path | None, origin: str = "filters") -> Cap:
@@ -72,26 +77,27 @@ def _choice(part: pandas.DataFrame) -> Choice:
     return Choice(some, torch.tensor(part["item"][~allowed & (part["item"] >= 0)].tolist(), dtype=torch.int64))
 
 
-def _frame(table: pyarrow.Table, rules: list[str], rows: Tensor) -> pandas.DataFrame:
-    import pandas
-    import pyarrow
-
-    users = table["user_id"].cast(pyarrow.string()).to_pylist() if "user_id" in table.column_names else [None] * len(rules)
-    return pandas.DataFrame({"user": [user or "" for user in users], "rule": rules, "item": rows.numpy()})
-
-
 def _items(bundle: Bundle, path: Path, table: pyarrow.Table, *, skip: bool) -> Tensor:
     """The item of each row, -1 where the model does not know it."""
-    import pyarrow
-
-    if table["item_id"].null_count:
-        raise Refused(f"{path}: row {table['item_id'].is_null().to_pylist().index(True) + 1}: item_id: empty")
-    names = table["item_id"].cast(pyarrow.string()).to_pylist()
+    names = [name or "" for name in _ids(path, table, "item_id")]
+    if "" in names:
+        raise Refused(f"{path}: row {names.index('') + 1}: item_id: empty")
     rows = places(bundle.item_index, names)
     if not skip and (rows < 0).any():
         first = int((rows < 0).nonzero()[0])
         raise Refused(f"{path}: row {first + 1}: item_id: {no_item(bundle, names[first])}")
     return rows
+
+
+def _ids(path: Path, table: pyarrow.Table, name: str) -> list[str | None]:
+    """A column of ids as text; None where it is null, which is not the same as empty."""
+    found: list[str | None] = []
+    for row, value in enumerate(table[name].to_pylist(), start=1):
+        try:
+            found.append(None if value is None else id_text(value, name))
+        except Refused as error:
+            raise Refused(f"{path}: row {row}: {error}") from None
+    return found
 
 
 def _codes(values: Any) -> Tensor:

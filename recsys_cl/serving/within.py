@@ -42,6 +42,10 @@ class Within:
         """No: it is the encoder itself that adapts."""
         return self.reader.folds
 
+    def knows(self, histories: Ragged) -> Tensor:
+        """See `Reader`."""
+        return self.reader.knows(histories)
+
     def read(self, histories: Ragged) -> Read:
         """See `Reader`."""
         return self.reader.read(histories, self.steps)

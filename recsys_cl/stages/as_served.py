@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from recsys_cl.core.values import Encoding, ItemFeatures, Ragged
-from recsys_cl.ops.ragged import offsets_of
+from recsys_cl.ops.ragged import take
 
 if TYPE_CHECKING:
     from recsys_cl.serving.bundle import Bundle
@@ -25,14 +25,14 @@ def as_served(bundle: Bundle, ids: Sequence[str], histories: Ragged, about: Item
     """
     from recsys_cl.serving.asked import places
 
-    rows, lengths = places(bundle.user_ids, ids), histories.lengths
+    rows = places(bundle.user_ids, ids)
     dim = bundle.users.shape[1]
     users = torch.zeros(len(ids), dim + 1)
     remembered = rows >= 0
     users[remembered, :dim] = bundle.users[rows[remembered]]
-    read = (lengths > 0) if bundle.reader is not None else torch.zeros_like(remembered)
+    read = torch.zeros_like(remembered) if bundle.reader is None else bundle.reader.knows(histories)
     if bundle.reader is not None and bool(read.any()):
-        some = Ragged(histories.values, offsets_of(lengths[read]))  # the others have no values
+        some = take(histories, read.nonzero().flatten())
         told = None if about is None else about.take(read.nonzero().flatten())
         users[read, :dim] = bundle.reader.vectors(some, told).float()
     users[~remembered & ~read, dim] = 1.0

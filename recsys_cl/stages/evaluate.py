@@ -46,7 +46,7 @@ class EvaluateStage:
     ledger: Ledger | None = field(default=None, compare=False)
     ranks: Ranks | None = field(default=None, compare=False)
 
-    version: ClassVar[int] = 8
+    version: ClassVar[int] = 9
 
     @property
     def name(self) -> str:
@@ -111,6 +111,9 @@ class EvaluateStage:
             "digests": digests,
             "test_openings": openings,
             "categories": {"column": self.evaluation.category, "separator": self.evaluation.category_separator},
+            "exclude_seen": self.evaluation.exclude_seen,  # a registered model makes its lists by the same two
+            "history": self.evaluation.history,
+            "seed": self.seed,
         }
         folder = job.out(self.writes[0])
         write_verdict(verdict, user_ids, folder, facts)

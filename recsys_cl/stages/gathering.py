@@ -23,6 +23,8 @@ SHOWN = 10
 """Users whose lists are shown."""
 MAPPED = 2
 """Recipes whose items are drawn: the best on validation."""
+COUNTED = ("users", "held_out", "cold_users", "cold_items", "outside_candidates")
+"""What is taken of the counts of an evaluation; the last is there where not all items were ranked."""
 RANKS = 120
 """Points of the popularity curve, at most."""
 
@@ -76,7 +78,7 @@ def gather(
         metric=metric,
         trials=trials,
         comparison=comparison,
-        counts={**{key: measured.get(key) for key in ("users", "held_out", "cold_users", "cold_items")}, "openings": openings},
+        counts={**{key: measured.get(key) for key in COUNTED}, "openings": openings},
         data={**_found(files, "data_report"), **ranks} if "data_report" in files else {},
         examples=examples,
         maps=maps,
@@ -89,7 +91,11 @@ def gather(
 
 
 def compared(trials: Sequence[Trial], folders: Mapping[str, Path], metric: str) -> tuple[Comparison, int | None]:
-    """Every recipe against the best baseline, and how often the test part was opened."""
+    """Every recipe against the best baseline, and how often the test part was opened.
+
+    The headline is about whom validation prefers of what is no baseline: whether an idea is worth its price. A registered
+    model is another question, and there a baseline that learns may win; the page says so where the two differ.
+    """
     from recsys_cl.core.chance import generator
     from recsys_cl.reporting.evidence import Comparison, Difference
     from recsys_cl.stages.comparison import baselines_of, compare_evaluations

@@ -32,6 +32,14 @@ def test_what_is_not_finite_is_null(whole: Evidence) -> None:
     assert told["headline"] == whole.headline
 
 
+def test_what_was_ranked_is_told(whole: Evidence) -> None:
+    assert as_json(whole)["ranked"] == "the whole catalogue"
+    assert "Exact ranking of the whole catalogue for the test part." in markdown(whole)
+    some = replace(whole, counts={"outside_candidates": 7}, conventions={"candidates": "all with domain = films"})
+    assert as_json(some)["ranked"] == "the candidates (all with domain = films)"
+    assert "Exact ranking of the candidates &#40;all with domain = films&#41; for the test part." in markdown(some)
+
+
 def test_the_markdown_is_the_table_at_one_depth(whole: Evidence) -> None:
     lines = markdown(whole).splitlines()
     table = [line for line in lines if line.startswith("|")]

@@ -92,6 +92,23 @@ def test_the_page_says_how_settings_were_found(whole: Evidence) -> None:
     assert "No settings were searched for: every recipe stands as it is written." in Nodes(render(none)).text
 
 
+def test_the_page_says_what_was_ranked(whole: Evidence) -> None:
+    assert "Exact ranking of the whole catalogue for every user" in Nodes(render(whole)).text
+    rule = "all items of the training data with domain = <films>"
+    some = replace(whole, counts={**whole.counts, "outside_candidates": 0}, conventions={"candidates": rule})
+    assert f"Exact ranking of the candidates ({rule}) for every user" in Nodes(render(some)).text
+
+
+def test_whom_the_headline_is_about_and_who_is_registered_are_told_apart_where_they_differ(whole: Evidence) -> None:
+    assert "The headline is about" not in render(whole)
+    strong = replace(whole.trials[1], name="mf-softmax", valid={"ndcg@20": 0.2})
+    assert whole.comparison is not None
+    compared = replace(whole.comparison, baselines=["popular", "mf-softmax"])
+    text = Nodes(render(replace(whole, trials=[*whole.trials, strong], comparison=compared))).text
+    assert "The headline is about xsimgcl: of what is no baseline, validation prefers it." in text
+    assert "it prefers mf-softmax, and that is registered unless registry.experiment names another." in text
+
+
 def test_ids_are_not_shared_between_charts(page: str) -> None:
     ids = [a["id"] for _, a in Nodes(page).tags if "id" in a]
     assert len(ids) == len(set(ids))

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -70,6 +72,28 @@ def test_numbers_are_their_digits(bundle):
 def test_what_is_no_id_is_refused(bundle, bad):
     with pytest.raises(Refused, match="user_id must"):
         recommend(bundle, [bad], 1)
+
+
+def test_the_length_of_an_id_is_told_in_bytes():
+    assert id_text("é" * 512) == "é" * 512
+    with pytest.raises(Refused, match="1 to 1024 bytes, not 1026"):
+        id_text("é" * 513)
+
+
+def test_half_a_character_is_no_text_wherever_it_stands(bundle):
+    lone = json.loads('"\\ud800"')
+    with pytest.raises(Refused, match="asker 1: user_id: a lone surrogate is not text"):
+        recommend(bundle, ["u001", lone], 1)
+    with pytest.raises(Refused, match="asker 0: item_id: a lone surrogate"):
+        recommend(bundle, ["u001"], 1, [["i001", lone]])
+    with pytest.raises(Refused, match="item_id: a lone surrogate"):
+        similar(bundle, [lone], 1)
+
+
+def test_whoever_has_neither_an_id_nor_a_history_is_refused(bundle):
+    for histories in (None, [["i001"], None]):
+        with pytest.raises(Refused, match="asker 1: empty user_id: there is neither an id nor a history"):
+            recommend(bundle, ["u001", None], 1, histories)
 
 
 @pytest.mark.parametrize("k", [0, -1, 31, 10**9, True, 2.0, "3", None])

@@ -188,6 +188,9 @@ def test_openapi_describes_the_body_that_is_read_by_hand(port):
     paths = answer(port, "GET", "/openapi.json")["paths"]
     schema = paths["/recommend"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert schema["anyOf"] == [{"required": ["user_ids"]}, {"required": ["histories"]}]
+    assert {"type": "null"} in schema["properties"]["user_ids"]["items"]["anyOf"], "of whom only a history is known"
+    asked = {"user_ids": [None, "u001"], "histories": [["i001"], None], "k": 2}
+    assert [entry["user_id"] for entry in answer(port, "POST", "/recommend", asked)["users"]] == [None, "u001"]
 
 
 def test_openapi_says_what_can_come_back(port):

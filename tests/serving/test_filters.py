@@ -167,6 +167,11 @@ def test_a_rule_that_cannot_be_kept_is_refused_with_its_place(bundle, tmp_path, 
         ({"item_id": ["i001", "i002"], "rule": ["allowed", "allow"]}, r"row 2: rule: 'allow'; did you mean 'allowed'"),
         ({"item_id": ["i001", "i0022"], "rule": ["blocked"] * 2}, r"row 2: item_id: the model knows no item 'i0022'"),
         ({"item_id": ["i001", None], "rule": ["blocked"] * 2}, r"row 2: item_id: empty"),
+        ({"item_id": ["i001", "i002"], "rule": ["allowed"] * 2, "user_id": [None, ""]}, r"row 2: user_id must have 1 to 1024"),
+        (
+            {"item_id": ["i001"], "rule": ["allowed"], "user_id": [7.0]},
+            r"row 1: user_id must be text or a whole number, not float",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused_by_row(bundle, tmp_path, columns, message):

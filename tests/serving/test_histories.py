@@ -264,7 +264,9 @@ def test_a_file_of_histories(sasrec, tmp_path, kind, monkeypatch):
     [
         ("people.csv", "user_id,item_ids\nu,i\n", "holds no list"),
         ("people.jsonl", '{"user_id": "u", "item_ids": []}\n{"user_id": "v"}\n', r"jsonl:2: item_ids must be in every line"),
-        ("people.jsonl", '{"item_ids": "i01"}\n', r"jsonl:1: item_ids must be a list"),
+        ("people.jsonl", '{"item_ids": "i01"}\n', r"jsonl:1: item_ids: a history is a list"),
+        ("people.jsonl", '{"item_ids": ["i01"]}\n{"item_ids": ["i01", 1.5]}\n', r"jsonl:2: item_id must be text"),
+        ("people.jsonl", '{"item_ids": {"i01": 1}}\n', r"jsonl:1: item_ids: a history is a list of item ids, not dict"),
         ("people.jsonl", '{"item_ids": null}\n', r"jsonl:1: empty user_id"),
     ],
 )

@@ -50,8 +50,18 @@ def test_a_wrong_k_is_one_sentence(model, k):
 def test_a_wrong_column_is_refused_by_the_signature(model):
     from mlflow.exceptions import MlflowException
 
-    with pytest.raises(MlflowException, match="user_id"):
+    with pytest.raises(
+        MlflowException, match=r"needs a column user_id \(text\), item_ids \(lists of texts, oldest first\) or both"
+    ):
         model.predict(pd.DataFrame({"user": ["u001"]}))
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA])
+def test_who_has_neither_an_id_nor_a_history_is_refused(model, missing):
+    from mlflow.exceptions import MlflowException
+
+    with pytest.raises(MlflowException, match="asker 1: empty user_id: there is neither an id nor a history"):
+        model.predict(pd.DataFrame({"user_id": ["u001", missing]}))
 
 
 def test_the_folder_holds_no_pickle(model_folder):

@@ -15,7 +15,7 @@ import torch
 from recsys_cl.config import load_recipe
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component
-from recsys_cl.core.values import Interactions, Shape
+from recsys_cl.core.values import Fold, Interactions, Shape
 from recsys_cl.evaluation.encode import encode_all
 from recsys_cl.ingest.dataset import load_features
 from recsys_cl.ingest.preparing.content import content_of
@@ -23,6 +23,7 @@ from recsys_cl.serving.answer import recommend
 from recsys_cl.serving.bundle import Bundle, assemble, read_bundle, write_bundle
 from recsys_cl.serving.new_items import new_items_from, new_items_in, with_new_items
 from recsys_cl.serving.newcomers import newcomers_of
+from recsys_cl.serving.reader import ByRule
 from recsys_cl.stages.assemble import assemble as assemble_recipe
 from recsys_cl.training.weights import save_weights
 
@@ -85,6 +86,16 @@ def test_a_new_item_is_what_it_would_have_been_in_the_catalogue(name: str, tmp_p
     assert recommend(grown, ["nobody"], MET).equals(recommend(bundle, ["nobody"], MET)), "the popular are those that were met"
 
 
+def test_a_history_of_new_items_alone_says_nothing_to_a_rule(tmp_path: Path) -> None:
+    bundle, _ = made("content-profile", tmp_path / "a")
+    ruled = replace(bundle, reader=ByRule(Fold(bundle.items, 1.0)))
+    grown, _ = with_new_items(ruled, ITEMS)
+    answer = recommend(grown, [None, "u0", None], 3, [["i12"], ["i12"], ["i12", "i01"]])
+    assert answer["source"].to_pylist() == ["popular"] * 3 + ["personal"] * 3 + ["folded"] * 3
+    assert answer.slice(0, 3)["item_id"].equals(recommend(bundle, ["nobody"], 3)["item_id"])
+    assert "i12" not in answer.slice(6)["item_id"].to_pylist(), "and yet it was met"
+
+
 def test_one_item_at_a_time_or_all_together(tmp_path: Path) -> None:
     bundle, _ = made("clcrec", tmp_path / "a")
     together, _ = with_new_items(bundle, ITEMS)
@@ -110,7 +121,9 @@ def test_they_come_from_a_file_or_from_json(tmp_path: Path) -> None:
     assert new_items_in(rows)["item_id"].to_pylist() == ["7", "x"]
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "[1]", "[{}]", '[{"item_id": {}}]', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "[1]", "[{}]", '[{"item_id": {}}]', "[" * 100_000, f'[{{"item_id": "x", "price": {2**70}}}]']
+)
 def test_what_is_no_list_of_items_is_refused(text: str) -> None:
     with pytest.raises(Refused, match="new_items"):
         new_items_in(text)

@@ -59,6 +59,7 @@ def test_whole_numbers_in_parquet_are_ids(bundle, tmp_path):
         ("users.csv", b"user_id,user_id\na,b\n", "more than once"),
         ("users.csv", b"a,user_id\nx,u1\nx\n", r"users\.csv:3: no user_id"),
         ("users.csv", b"a,user_id\nx,u1\nx,\n", r"users\.csv:3: empty user_id"),
+        ("users.csv", b"user_id\nu1\n\nu2\n", r"users\.csv:3: no user_id"),
         ("users.csv", b"user_id\n\xff\xfe\n", "not UTF-8"),
         ("users.csv", b'user_id\n"open\n', r"users\.csv:\d: "),
         ("users.csv", b"user_id\n" + b"x" * 2000, r"users\.csv:2: .*1024 bytes"),
@@ -67,6 +68,9 @@ def test_whole_numbers_in_parquet_are_ids(bundle, tmp_path):
         ("users.jsonl", b'{"user_id": "a"}\nnull\n', r"users\.jsonl:2: no user_id"),
         ("users.jsonl", b'{"user_id": 1.5}\n', r"users\.jsonl:1: .*float"),
         ("users.jsonl", b'{"user_id": "a", "age": NaN}\n', r"users\.jsonl:1: not JSON"),
+        ("users.jsonl", b'{"user_id": "a"}\n{"user_id": "\\ud800"}\n', r"users\.jsonl:2: user_id: a lone surrogate"),
+        ("users.jsonl", b'{"user_id": "a"}\n\n{"user_id": "b"}\n', r"users\.jsonl:2: no user_id"),
+        ("users.jsonl", b'{"user_id": null}\n', r"users\.jsonl:1: empty user_id"),
         ("users.jsonl", b'{"user_id": "' + b"x" * 2**19 + b'"}\n', r"users\.jsonl:1: .*1024 bytes"),
         ("users.jsonl", b"[" * 100_000, r"users\.jsonl:1: not JSON"),
         ("users.jsonl", b" " * 2**20, r"users\.jsonl:1: longer"),
@@ -79,6 +83,31 @@ def test_a_file_that_cannot_be_used_is_refused_and_nothing_is_written(bundle, tm
     with pytest.raises(Refused, match=message):
         recommend_to(bundle, tmp_path / name, 1, tmp_path / "out.parquet")
     assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"user_id": [7.0, None]}, r"users\.parquet: row 1: user_id must be text or a whole number, not float"),
+        ({"user_id": ["u001", None]}, r"users\.parquet: row 2: empty user_id: there is neither an id nor a history"),
+        ({"user_id": ["u001", None], "item_ids": [None, None]}, r"users\.parquet: row 2: empty user_id"),
+        ({"item_ids": [["i001"], None]}, r"users\.parquet: row 2: empty user_id"),
+        ({"user_id": ["u001", ""]}, r"users\.parquet: row 2: user_id must have 1 to 1024 bytes, not 0"),
+        ({"item_ids": ["i001"]}, r"users\.parquet: row 1: item_ids: a history is a list of item ids, not str"),
+        ({"item_ids": [["i001"], ["i002", None]]}, r"users\.parquet: row 2: item_id must be text or a whole number"),
+    ],
+)
+def test_whoever_cannot_be_asked_for_is_refused_by_row(bundle, tmp_path, columns, message):
+    parquet.write_table(pa.table(columns), tmp_path / "users.parquet", row_group_size=1)
+    with pytest.raises(Refused, match=message):
+        recommend_to(bundle, tmp_path / "users.parquet", 1, tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()
+
+
+@pytest.mark.parametrize(("name", "content"), [("u.csv", b"user_id\nu1\n\n\n"), ("u.jsonl", b'{"user_id": "u1"}\n\n \n')])
+def test_blank_lines_at_the_end_are_nobody(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert [people.ids for people in read_people(tmp_path / name, 10)] == [("u1",)]
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):

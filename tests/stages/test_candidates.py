@@ -16,6 +16,7 @@ from recsys_cl.evaluation.candidates import candidates_of
 from recsys_cl.evaluation.divisions import known_from
 from recsys_cl.ingest.dataset import load_features, load_interactions, load_items, load_shape, select_items
 from recsys_cl.stages.evaluate import EvaluateStage
+from recsys_cl.stages.gathering import Sources, gather
 from recsys_cl.stages.ingest import IngestStage
 from recsys_cl.stages.prepare import PrepareStage
 from recsys_cl.stages.runner import run_stages
@@ -76,6 +77,12 @@ def test_what_was_held_out_of_others_is_left_out_and_counted(evaluated: dict[str
     assert facts["held_out"] == len(films[["user", "item"]].drop_duplicates())
     assert facts["outside_candidates"] == len(test[test.user < shape.users]) - len(films)
     assert facts["conventions"]["candidates"] == "all items of the training data with domain = films"
+
+
+def test_a_report_says_that_candidates_were_ranked(evaluated: dict[str, Path]) -> None:
+    sources = Sources({"popular": evaluated["evaluation/popular"]}, {"popular": evaluated["model/popular"]})
+    ranked = gather(sources, "two domains", "ndcg@20").ranked
+    assert ranked == "the candidates (all items of the training data with domain = films)"
 
 
 def test_users_are_divided_by_where_they_are_known_from(evaluated: dict[str, Path]) -> None:

@@ -235,6 +235,19 @@ def test_the_command_decides_by_its_exit_code(tmp_path):
         cli(base, other, cwd=tmp_path),
         cli(base, better, "--require", "ndcg@2 > 0 at 95%", cwd=tmp_path),
         cli(base, better, "--require", "better", cwd=tmp_path),
+        cli(",".join([base] * 4), ",".join([better] * 4), cwd=tmp_path),
     ):
         assert refused.returncode == 2, refused.stderr
     assert not (tmp_path / "mlruns").exists()
+
+
+def test_a_metric_that_was_not_measured_is_refused_of_several_seeds_too(tmp_path):
+    sides = [
+        ",".join(add(tmp_path, f"{side}{seed}", gain, seed=seed) for seed in range(4)) for side, gain in (("a", 0.1), ("b", 0))
+    ]
+    refused = cli(*sides, "--metric", "nonsense@3", cwd=tmp_path)
+    assert refused.returncode == 2, refused.stdout
+    assert "--metric: 'nonsense@3' was not measured" in refused.stderr
+    held = cli(*sides, "--require", "ndcg@20 > 0 at 95%", "--metric", "ndcg@20", cwd=tmp_path)
+    assert held.returncode == 0, held.stderr
+    assert "700 users and 4 seeds" in " ".join(held.stdout.split())

@@ -20,6 +20,7 @@ from recsys_cl.core.protocols import Job
 from recsys_cl.core.values import Encoding, Fold, Interactions, Shape
 from recsys_cl.encoders import _item_to_item
 from recsys_cl.evaluation.settings import Evaluation
+from recsys_cl.serving.answer import recommend
 from recsys_cl.stages.bundle import make_bundle
 from recsys_cl.stages.evaluate import EvaluateStage
 from recsys_cl.stages.train import TrainStage
@@ -98,8 +99,10 @@ def test_columns_have_the_agreed_types(job):
 
 
 def test_vectors_as_long_as_a_large_catalogue_are_ranked_and_not_kept(job, monkeypatch, caplog):
+    recipe = load_recipe("item-knn")
+
     def lists(folder: str) -> dict[str, list[object]]:
-        judged = EvaluateStage("popular", load_recipe("item-knn"), Evaluation(ks=(1, 3)), Runtime(device="cpu"), 7)
+        judged = EvaluateStage("popular", recipe, Evaluation(ks=(1, 3)), Runtime(device="cpu"), 7)
         out = replace(job, scratch=job.scratch / folder)
         out.scratch.mkdir()
         judged.run(out)
@@ -167,6 +170,38 @@ def test_seen_items_come_back_on_request(job):
     stage(exclude_seen=False).run(job)
     lists = rows(job.out("evaluation/popular") / "recommendations.parquet")
     assert lists["item"][:3] == [1, 0, 2]
+
+
+@pytest.mark.parametrize("history", ["train", "train+valid"])
+@pytest.mark.parametrize("exclude_seen", [True, False])
+def test_the_registered_model_gives_the_lists_that_were_measured(job, history, exclude_seen):
+    """By ease, whose vectors differ from user to user, and change with what is known of them."""
+    ease = load_recipe("ease")
+    judged = EvaluateStage(
+        "popular", ease, Evaluation(ks=(4,), exclude_seen=exclude_seen, history=history), Runtime(device="cpu"), 7
+    )
+    judged.run(job)
+    model, evaluation = job.reads["model/popular"], job.out("evaluation/popular")
+    write_json(model / "recipe.json", ease.model_dump(mode="json"))
+    write_json(model / "summary.json", {"fingerprint": "f", "valid": {}})
+    bundle = make_bundle("popular", {**job.reads, "evaluation/popular": evaluation})
+    measured = rows(evaluation / "recommendations.parquet")
+    served = recommend(bundle, [USERS[user] for user in dict.fromkeys(measured["user"])], 4).to_pydict()
+    assert served["item_id"] == [ITEMS[item] for item in measured["item"]]
+    assert served["rank"] == measured["rank"]
+    assert served["score"] == pytest.approx(measured["score"], abs=1e-6)
+
+
+def test_an_evaluation_that_does_not_say_whether_seen_items_come_back_is_served_without_them(job):
+    stage(exclude_seen=False).run(job)
+    model, evaluation = job.reads["model/popular"], job.out("evaluation/popular")
+    write_json(model / "recipe.json", load_recipe("popular").model_dump(mode="json"))
+    write_json(model / "summary.json", {"fingerprint": "f", "valid": {}})
+    said = json.loads((evaluation / "metrics.json").read_text("utf-8"))
+    write_json(evaluation / "metrics.json", {key: said[key] for key in said.keys() - {"exclude_seen", "history"}})
+    bundle = make_bundle("popular", {**job.reads, "evaluation/popular": evaluation})
+    assert bundle.exclude_seen
+    assert bundle.seen.row(2).tolist() == [1, 2], "cy has met them in valid"
 
 
 def test_the_same_files_twice(job, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,3 +60,23 @@ def test_what_cannot_be_paired_is_refused():
         compare_replicates(runs("a", [0.1] * 4), runs("b", [0.0] * 4, digest="e"), [])
     with pytest.raises(Refused, match="did you mean 'ndcg@20'"):
         compare_replicates(runs("a", [0.1] * 4), runs("b", [0.0] * 4), [parse_requirement("ndcg@2 > 0 at 95%")])
+    with pytest.raises(Refused, match="--metric: 'ndcg@2' was not measured; did you mean 'ndcg@20'"):
+        compare_replicates(runs("a", [0.1] * 4), runs("b", [0.0] * 4), [], ["ndcg@2"])
+
+
+def test_a_metric_asked_for_by_segment_is_said_to_be_left_out():
+    found = compare_replicates(runs("a", [0.1] * 4), runs("b", [0.0] * 4), [], ["ndcg@20"])
+    assert found["left_out"] == ["ndcg@20 by segment: runs of several seeds are compared as wholes"]
+
+
+def test_one_run_several_times_is_not_several_seeds():
+    ours, theirs = runs("a", [0.1] * 4), runs("b", [0.0] * 4)
+    again = replace(ours[0], name=f"./{ours[0].name}/")
+    for pair in (([*ours[:3], again], theirs), (theirs, [*ours[:3], again])):
+        with pytest.raises(Refused, match=r"\./a0/ stands there twice; give runs of different seeds"):
+            compare_replicates(*pair, [])
+    seeded = [replace(run, facts={**run.facts, "seed": seed}) for run, seed in zip(ours, (3, 4, 5, 4), strict=True)]
+    with pytest.raises(Refused, match="a1 and a3 are both of seed 4"):
+        compare_replicates(seeded, theirs, [])
+    other = [replace(run, facts={**run.facts, "seed": seed}) for seed, run in enumerate(theirs)]
+    assert compare_replicates([*seeded[:3], ours[3]], other, [])["seeds"] == 4, "of one run the seed is not known"

@@ -17,10 +17,8 @@ from recsys_cl.reporting.text import ABSENT, between, duration, figure, finite
 def results(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:
     """Means with intervals and marks, and the differences that carry the headline."""
     compared = evidence.comparison
-    lead = (
-        "Exact ranking of the whole catalogue for every user of the test part; recipes and epochs were chosen on validation. "
-    )
-    lead += budget(evidence.trials)
+    lead = f"Exact ranking of {evidence.ranked} for every user of the test part; recipes and epochs were chosen on validation. "
+    lead += budget(evidence.trials) + preferences(evidence)
     if compared and compared.baseline:
         lead += (
             f" Below each mean, its 95 % interval over users. ▲ higher and ▼ lower than the best baseline, "
@@ -96,6 +94,21 @@ def _row(trial: Trial, evidence: Evidence, best: Mapping[str, float | None]) -> 
     spent = Cell(duration(trial.seconds), trial.seconds) if trial.seconds else Cell(ABSENT)
     counts = [Cell(str(count), count) if count else Cell(ABSENT) for count in (trial.searched, trial.epochs)]
     return [*cells, *counts, spent]
+
+
+def preferences(evidence: Evidence) -> str:
+    """Whom validation prefers for the headline, and whom for the registry, where these are two."""
+    baselines = evidence.comparison.baselines if evidence.comparison else ()
+    ours, learnt = (
+        max((t for t in some if evidence.metric in t.valid), key=lambda t: t.valid[evidence.metric], default=None)
+        for some in ([t for t in evidence.trials if t.name not in baselines], [t for t in evidence.trials if t.learnt])
+    )
+    if ours is None or learnt is None or ours.name == learnt.name:
+        return ""
+    return (
+        f" The headline is about {ours.name}: of what is no baseline, validation prefers it. Of all that learns, baselines too,"
+        f" it prefers {learnt.name}, and that is registered unless registry.experiment names another."
+    )
 
 
 def budget(trials: Sequence[Trial]) -> str:
