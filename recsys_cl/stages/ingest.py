@@ -40,7 +40,7 @@ class IngestStage:
     ingest: Ingest
     seed: int = 0
     name: str = "ingest"
-    version: int = 6
+    version: int = 7
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ("interactions", "items", "users", "quarantine", "ingest_report", "drift")
 
