@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from recsys_cl.core.errors import Refused, Unavailable
-from recsys_cl.core.files import storage_fault, sync_folder
+from recsys_cl.core.files import make_folder, storage_fault, sync_folder
 
 VERSIONS, PARTS, SCRATCH = "versions", "parts", ".scratch"
 PART_NAME = re.compile(r"[0-9]{8,}-[0-9a-f]{12}")
@@ -49,6 +49,23 @@ def writing(folder: Path, *, wait: bool) -> Iterator[Path]:
             os.ftruncate(handle, 0)
             if new and not any((folder / VERSIONS).iterdir()):
                 _take_away(folder)
+        os.close(handle)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Wait for the lock on a file of no other use, which is there as long as somebody holds it."""
+    try:
+        make_folder(path.parent)
+        while (handle := _taken(path, wait=True)) is None:
+            pass
+    except OSError as error:
+        raise storage_fault(path, error) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()
         os.close(handle)
 
 
@@ -123,25 +140,33 @@ def _ours(folder: Path) -> bool:
 
 def _describes(path: Path) -> bool:
     """Whether a file begins to describe a version; whether it is whole, its reader will say."""
-    return b'"seal"' in path.read_bytes()
+    return b'"committed"' in path.read_bytes()
 
 
 def _opened(folder: Path, *, wait: bool) -> tuple[int, bool]:
     """The locked lock file: the one that is there now, not one that another writer took away; and whether the folder is new."""
     while True:
         new = _made(folder)
-        try:
-            handle = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o644)
-        except FileNotFoundError:  # another writer has just taken the folder away
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(handle)
-            raise
-        if os.fstat(handle).st_nlink:
+        handle = _taken(folder / _LOCK, wait=wait)
+        if handle is not None:
             return handle, new
+
+
+def _taken(path: Path, *, wait: bool) -> int | None:
+    """A handle that holds the lock on the file at ``path``; None where another has just taken the file away."""
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
         os.close(handle)
+        raise
+    if os.fstat(handle).st_nlink:
+        return handle
+    os.close(handle)
+    return None
 
 
 def _made(folder: Path) -> bool:
