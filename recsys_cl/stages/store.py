@@ -85,7 +85,7 @@ class Store:
             verify(name, artifact)
         scratch = self._scratch(stage, fingerprint)
         final = self._folder(stage, fingerprint)
-        job = Job({name: artifact.path for name, artifact in reads.items()}, scratch, fingerprint)
+        job = Job({name: artifact.path for name, artifact in reads.items()}, scratch, fingerprint, outside)
         began = datetime.now(UTC)
         try:
             shutil.rmtree(scratch / "out", ignore_errors=True)
