@@ -8,6 +8,7 @@ import pytest
 
 from recsys_cl.config import BASELINES, load_pipeline, load_recipe, recipe_names
 from recsys_cl.core.errors import Refused
+from recsys_cl.ingest.versions.options import settings
 
 PIPELINE = """
 name = "small"
@@ -42,6 +43,13 @@ def test_changes_are_laid_over_in_order_and_spare_the_baselines(tmp_path: Path) 
     assert recipes["wide"].encoder.arguments["dim"] == 128
     assert recipes["wide"].training.epochs == 2
     assert recipes["popular"].training.epochs == 0
+
+
+@pytest.mark.parametrize("said", ["2024-01-31", "2024-01-31T00:00:00", '"2024-01-31T00:00:00"'])
+def test_a_day_is_its_beginning(tmp_path: Path, said: str) -> None:
+    written = load_pipeline(write(tmp_path, PIPELINE.replace("[prepare]", f"[ingest]\nas_of = {said}\n[prepare]")))
+    typed = load_pipeline(write(tmp_path, PIPELINE), [f"ingest.as_of={said}"])
+    assert written.ingest.as_of == typed.ingest.as_of == settings({"as_of": "2024-01-31"}).as_of
 
 
 def test_what_is_typed_comes_last(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,9 +32,23 @@ Memory = Annotated[str, typer.Option(metavar="2GB", help="Of the engine, which g
 Threads = Annotated[int | None, typer.Option(min=1, help="By default every core.")]
 DataSetFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A data set, as `recsys-cl ingest --out` makes it.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for another writer instead of failing.")]
+_OF_LOGS = {
+    "form": "ingest.source.use",
+    "columns": "ingest.source.columns",
+    "delimiter": "ingest.source.delimiter",
+    "timestamp_unit": "ingest.timestamp_unit",
+    "as_of": "ingest.as_of",
+    "max_bad_fraction": "ingest.max_bad_fraction",
+    "watermark": None,
+    "memory_limit": "ingest.memory_limit",
+    "threads": "ingest.threads",
+    "wait": None,
+}
+"""What says how logs are read that --input names, by the key of a pipeline that says the same; None: nothing does."""
 
 
 def ingest(
+    context: typer.Context,
     given: Annotated[
         list[str] | None,
         typer.Argument(metavar="[PIPELINE]", help="Run the first stage of this pipeline, or …", show_default=False),
@@ -64,12 +79,17 @@ def ingest(
     if not input_:
         from recsys_cl.commands.pipeline import run
 
+        for name, option in _typed(context, _OF_LOGS):
+            instead = f"; of a pipeline it is a setting: --set {key}=…" if (key := _OF_LOGS[name]) else ""
+            raise Refused(f"ingest: {option} goes with --input PATH{instead}")
         run(_pipeline(paths, out), set_, "ingest", "ingest" if force else None, data_dir, tracking_uri, as_json)
         return
     if out is None:
         raise Refused("ingest: --input needs --out DIR, the data set to begin or to add to")
     if any(path.endswith(".toml") for path in paths) or set_ or force:
         raise Refused("ingest: give either a pipeline (with --set, --force) or --input, not both")
+    for _, option in _typed(context, ("data_dir", "tracking_uri")):
+        raise Refused(f"ingest: {option} goes with a pipeline; --out is where a data set lies")
     from recsys_cl.ingest.versions.append import append
     from recsys_cl.stages.ingest import progress
 
@@ -87,6 +107,14 @@ def _pipeline(paths: list[str], out: Path | None) -> Path:
     if out is not None or len(paths) > 1:
         raise Refused("ingest: --out goes with --input PATH; a pipeline says itself where its logs are")
     return Path(paths[0])
+
+
+def _typed(context: typer.Context, names: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Those of the parameters ``names`` that stand in the command line, each with its option; variables do not count."""
+    for parameter in context.command.params:
+        name, source = str(parameter.name), context.get_parameter_source(str(parameter.name))
+        if name in names and source is not None and source.name == "COMMANDLINE":
+            yield name, parameter.opts[0]
 
 
 def check(

@@ -237,6 +237,7 @@ class Job:
     reads: Mapping[str, Path]
     scratch: Path
     fingerprint: str
+    outside: Mapping[str, str] | None = None  # what the stage said of it for the fingerprint; None: there is none to keep to
 
     def out(self, name: str) -> Path:
         """Where to write the artifact ``name`` (a file or a folder; its parent exists). All else in ``scratch`` is not kept."""

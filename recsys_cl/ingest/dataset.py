@@ -21,7 +21,7 @@ from torch import Tensor
 
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.values import Interactions, ItemFeatures, Modality, Ragged, Shape
-from recsys_cl.ingest.features._column import SHAPE
+from recsys_cl.ingest.features._column import SHAPE, WIDTH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,7 +161,7 @@ def _told(path: Path, count: int, whose: str) -> ItemFeatures:
 
 
 def modality(column: pa.ChunkedArray, field: pa.Field, path: Path) -> Modality:
-    """A prepared column, lists of numbers and null where there is nothing.
+    """A prepared column, lists of numbers and null where there is nothing; there may be nothing at all where the width is told.
 
     Raises:
         Refused: it is no such column.
@@ -169,12 +169,14 @@ def modality(column: pa.ChunkedArray, field: pa.Field, path: Path) -> Modality:
     whole = column.combine_chunks()
     present = torch.from_numpy(whole.is_valid().to_numpy(zero_copy_only=False).copy())
     found = pc.list_flatten(whole).to_numpy(zero_copy_only=False).astype(np.float32, copy=True)
-    if not present.any() or found.size % int(present.sum()) or not np.isfinite(found).all():
+    count, told = int(present.sum()), field.metadata or {}
+    width = int(told[WIDTH]) if WIDTH in told else found.size // max(count, 1)
+    if width == 0 or found.size != count * width or not np.isfinite(found).all():
         raise Refused(f"{path}: '{field.name}' is no table of vectors of one width, finite in every number")
-    vectors = torch.from_numpy(found.reshape(int(present.sum()), -1))
-    values = torch.zeros(len(present), vectors.shape[1])
+    vectors = torch.from_numpy(found.reshape(count, width))
+    values = torch.zeros(len(present), width)
     values[present] = vectors
-    shape = tuple(json.loads((field.metadata or {}).get(SHAPE, b"[]")))
+    shape = tuple(json.loads(told.get(SHAPE, b"[]")))
     if shape and (shape[0] if len(shape) == 2 else math.prod(shape)) != values.shape[1]:
         raise Refused(f"{path}: '{field.name}' has {values.shape[1]} numbers an item, which are not {shape}")
     return Modality(values, present, shape)

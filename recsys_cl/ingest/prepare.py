@@ -33,7 +33,7 @@ class Prepare(Settings):
     min_rating: float | None = None  # ratings below, or missing, are not positive
     events: tuple[str, ...] | dict[str, Weight] | None = None  # only these event types are positive; perhaps with weights
     min_weight: Weight | None = None  # lighter events, or sums with repeats = "sum", are not positive
-    max_events_per_day: int | None = Field(default=None, ge=1)  # a user's day of UTC with more is a bot's and left out
+    max_events_per_day: int | None = Field(default=None, ge=1)  # what a user does beyond on a day of UTC is a bot's
     repeats: Repeats = "first"  # of one user with one item, decided before the split
     behaviours: bool = False  # keep, in train, how often and when first each pair met by each type of event
     session_gap: str | None = Field(default=None, pattern=r"^[1-9][0-9]{0,8}[smhd]$")  # a longer pause begins a new session

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from recsys_cl.core.build import build, resolve
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import digest_file, read_fault, storage_fault, write_json
 from recsys_cl.ingest.ingestion import Outputs, ingest
 from recsys_cl.ingest.reading.features import item_files
@@ -40,7 +42,7 @@ class IngestStage:
     ingest: Ingest
     seed: int = 0
     name: str = "ingest"
-    version: int = 6
+    version: int = 7
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ("interactions", "items", "users", "quarantine", "ingest_report", "drift")
 
@@ -55,18 +57,17 @@ class IngestStage:
 
     def outside(self) -> Mapping[str, str]:
         """SHA-256 of each file of the source, and of the user table, by its path."""
-        paths = [*self._source().files(), *item_files(self.ingest.users, self.ingest.user_columns)]
+        paths = [*self._source.files(), *item_files(self.ingest.users, self.ingest.user_columns)]
         return {path.as_posix(): _digest(path) for path in paths}
 
     def run(self, job: Job) -> Mapping[str, float]:
         """Ingest; nothing is left in the scratch folder but the artifacts."""
-        source = self._source()
         out = Outputs(job.out("interactions"), job.out("items"), job.out("quarantine"))
         try:
             with TemporaryDirectory(dir=job.scratch, ignore_cleanup_errors=True) as working, progress() as seen:
-                log = source.read(Path(working))
+                log = self._source.read(Path(working))
                 account = ingest(log, self.ingest, Path(working), out, seen) | self._users(job.out("users"))
-            report = {**account, "digest": digest_file(out.interactions), "files": dict(self.outside())}
+            report = {**account, "digest": digest_file(out.interactions), "files": self._files(job)}
             report["layouts"] = grouped(log.files, log.layouts) if log.layouts else []
         except OSError as error:
             raise storage_fault(job.scratch, error) from error
@@ -82,7 +83,18 @@ class IngestStage:
         users, dropped = clean_users(read_users(existing(self.ingest.users), self.ingest.user_columns))
         return {"users_listed": write_parquet(path, users.schema, iter(users.to_batches())), **dropped}
 
+    def _files(self, job: Job) -> dict[str, str]:
+        """The files as they are after they were read: those that the fingerprint is of, or the result is not its."""
+        now = dict(self.outside())
+        before = now if job.outside is None else job.outside
+        for path in sorted(now.keys() | before.keys()):
+            if now.get(path) != before.get(path):
+                raise Refused(f"{path}: changed while it was being read; ingest it when it is complete")
+        return now
+
+    @cached_property
     def _source(self) -> Source:
+        """The same for the fingerprint and for reading, so that a data set's newest version is one to both."""
         source: Source = build(_SLOT, self.ingest.source, _KEY, seed=self.seed)
         return source
 

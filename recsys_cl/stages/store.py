@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.core.files import commit_folder, digest_file, digest_json, storage_fault, write_json
+from recsys_cl.core.files import commit_folder, digest_file, digest_json, storage_fault
 from recsys_cl.core.protocols import Job, Stage
+from recsys_cl.core.sealed import SEAL, committed_text, unsealed, write_sealed
 from recsys_cl.core.version import VERSION
 
 RECEIPT = "receipt.json"
 COST = "cost.json"
 """What making a folder took: kept in it and no part of its digest, so that what is made again in other seconds is the same."""
+
+_NEEDED = {"stage", "code", "stage_version", "fingerprint", "reads", "outside", "writes", "counts", "committed"}
+_AGAIN = "remove {} to make it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +71,11 @@ class Store:
     def find(self, stage: Stage, fingerprint: str) -> Receipt | None:
         """The committed result with this fingerprint, if there is one."""
         receipt = self._folder(stage, fingerprint) / RECEIPT
-        if not receipt.is_file():
-            return None
-        return Receipt(receipt.parent, json.loads(receipt.read_text("utf-8")))
+        return read_receipt(receipt) if receipt.is_file() else None
 
     def newest(self, stage: Stage) -> Receipt | None:
         """The result that was committed last, whatever it was made from."""
-        found = [
-            Receipt(path.parent, json.loads(path.read_text("utf-8")))
-            for path in self._folder(stage, "*").parent.glob(f"*/{RECEIPT}")
-        ]
+        found = [read_receipt(path) for path in self._folder(stage, "*").parent.glob(f"*/{RECEIPT}")]
         return max(found, key=lambda receipt: (receipt.facts["committed"], receipt.folder.stat().st_mtime_ns), default=None)
 
     def make(self, stage: Stage, fingerprint: str, reads: Mapping[str, Artifact], outside: Mapping[str, str]) -> Receipt:
@@ -85,7 +84,7 @@ class Store:
             verify(name, artifact)
         scratch = self._scratch(stage, fingerprint)
         final = self._folder(stage, fingerprint)
-        job = Job({name: artifact.path for name, artifact in reads.items()}, scratch, fingerprint)
+        job = Job({name: artifact.path for name, artifact in reads.items()}, scratch, fingerprint, outside)
         began = datetime.now(UTC)
         try:
             shutil.rmtree(scratch / "out", ignore_errors=True)
@@ -106,7 +105,7 @@ class Store:
                 "committed": ended.isoformat(timespec="seconds"),
                 "seconds": round((ended - began).total_seconds(), 3),
             }
-            write_json(scratch / "out" / RECEIPT, receipt)
+            write_sealed(scratch / "out" / RECEIPT, receipt)
             commit_folder(scratch / "out", final, instead=True)  # something is there when the stage was forced to run again
             shutil.rmtree(scratch)
         except OSError as error:
@@ -139,6 +138,25 @@ class Store:
         return self.root / _slug(stage.name) / fingerprint[:16]
 
 
+def read_receipt(path: Path) -> Receipt:
+    """A committed receipt; one of before receipts had seals is believed where it says what a receipt must.
+
+    Raises:
+        Refused: it is not what was committed.
+        Unavailable: it cannot be read now.
+    """
+    try:
+        text = committed_text(path)
+        facts = json.loads(text)
+        if not isinstance(facts, dict) or SEAL in facts or not facts.keys() >= _NEEDED:
+            facts = unsealed(text, path)
+    except ValueError as error:
+        raise Refused(f"{path}: damaged: {error}; {_AGAIN.format(path.parent)}") from error
+    except Refused as error:
+        raise Refused(f"{error}; {_AGAIN.format(path.parent)}") from error
+    return Receipt(path.parent, facts)
+
+
 def key_digests(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """A short digest of every value by its dotted key: enough to name what changed, and no secret is kept."""
     found: dict[str, str] = {}
@@ -160,7 +178,7 @@ def verify(name: str, artifact: Artifact) -> None:
     which = next((each for each in sorted(before | now) if before.get(each) != now.get(each)), "") if before and now else ""
     raise Refused(
         f"artifact '{name}' is damaged: {artifact.path / which} is not what was committed; "
-        f"remove {artifact.path.parent} to make it again"
+        f"{_AGAIN.format(artifact.path.parent)}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from recsys_cl.commands import data
+from recsys_cl.ingest.settings import Ingest
 from recsys_cl.ingest.versions.lock import writing
 from tests.warm import COMMAND, PLAIN, recsys_cl
 
@@ -77,6 +80,10 @@ def test_one_object_with_everything_in_it_and_the_tools_around_it(folder: Path) 
         (["ingest"], ["give a pipeline, or logs with --input"]),
         (["ingest", "small.toml", "--input", "log.csv", "--out", "set"], ["not both"]),
         (["ingest", "small.toml", "--out", "set"], ["--out goes with --input"]),
+        (["ingest", "small.toml", "--max-bad-fraction", "0.2"], ["--max-bad-fraction", "--set ingest.max_bad_fraction="]),
+        (["ingest", "small.toml", "--columns", "user_id=who"], ["--columns goes with --input", "--set ingest.source.columns="]),
+        (["ingest", "small.toml", "--wait"], ["--wait goes with --input"]),
+        (["ingest", "--input", "log.csv", "--out", "set", "--data-dir", "data"], ["--data-dir goes with a pipeline"]),
         (["ingest", "--input", "log.csv"], ["--out DIR"]),
         (["ingest", "--input", "log.csv", "--out", "set"], ["log.csv", "user_id"]),
         (["ingest", "--input", "lag.csv", "--out", "set"], ["lag.csv: no such file", "log.csv"]),
@@ -98,6 +105,14 @@ def test_a_mistake_is_one_message_exit_2_and_nothing_made(folder: Path, argument
         assert word in done.stderr
     assert not (folder / "set").exists()
     assert not (folder / "nowhere").exists()
+
+
+def test_every_option_of_logs_has_the_setting_that_says_the_same() -> None:
+    """What is added to the command must say what becomes of it with a pipeline."""
+    ours = set(inspect.signature(data.ingest).parameters) - {"context", "given", "input_", "out", "set_", "force", "data_dir", "tracking_uri", "as_json"}  # fmt: skip
+    assert set(data._OF_LOGS) == ours
+    for key in filter(None, data._OF_LOGS.values()):
+        assert key.split(".")[1] in Ingest.model_fields
 
 
 @pytest.mark.slow

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from recsys_cl.core.errors import Busy
+from recsys_cl.core.sealed import write_sealed
 from recsys_cl.stages.collect import Collected, collect
 from recsys_cl.stages.runner import Outcome
-from recsys_cl.stages.store import RECEIPT, Store
+from recsys_cl.stages.store import RECEIPT, Store, read_receipt
 from recsys_cl.stages.turn import turn
 from tests.stages.test_runner import Step, chain, run, statuses
 
@@ -28,8 +28,8 @@ def nights(root: Path, words: str) -> Outcome:
     for second, word in enumerate(words):
         outcome = run(spoken(word), root)
         for receipt in set(root.glob(f"[!.]*/*/{RECEIPT}")) - seen:
-            facts = json.loads(receipt.read_text())
-            receipt.write_text(json.dumps(facts | {"committed": f"2026-11-21T00:00:{second:02}+00:00"}))
+            facts = read_receipt(receipt).facts
+            write_sealed(receipt, {**facts, "committed": f"2026-11-21T00:00:{second:02}+00:00"})
             seen.add(receipt)
     return outcome
 

@@ -19,6 +19,7 @@ from recsys_cl.core.settings import Component
 from recsys_cl.ingest import sorted_parquet
 from recsys_cl.ingest.settings import Ingest
 from recsys_cl.stages.ingest import IngestStage
+from recsys_cl.stages.store import Store
 
 LOG = "user_id,item_id,timestamp,rating\nu,i,2,\nv,j,1,3\nu,,1,\nu,i,2,\nw,k,9,\n"
 
@@ -103,6 +104,23 @@ def test_the_fingerprint_follows_the_content_of_files_and_what_can_change_the_re
     digests = before.outside()
     log.write_text(LOG + "x,y,3,\n")
     assert before.outside() != digests
+
+
+@pytest.mark.parametrize("change", ["grow", "add", "remove"])
+def test_a_log_that_is_not_the_one_of_the_fingerprint_is_not_committed(tmp_path, change):
+    """What is committed would be found again for a log that nobody read."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for name in "ab":
+        (logs / f"{name}.csv").write_text(LOG)
+    made, store = stage(logs), Store(tmp_path / "store")
+    outside = made.outside()
+    fingerprint = store.fingerprint(made, {}, outside)
+    changed = logs / ("c.csv" if change == "add" else "b.csv")
+    changed.unlink() if change == "remove" else changed.write_text(LOG + "x,y,3,\n")
+    with pytest.raises(Refused, match=rf"{changed}: changed while it was being read; ingest it when it is complete"):
+        store.make(made, fingerprint, {}, outside)
+    assert store.find(made, fingerprint) is None
 
 
 def test_a_refused_log_leaves_nothing_behind(log, tmp_path):

@@ -195,6 +195,43 @@ def test_the_receipt_says_what_was_done(tmp_path: Path) -> None:
     assert receipt["writes"]["out/b/x"]["digest"] == outcome.artifacts["out/b/x"].digest
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda whole: whole[:200],
+        lambda whole: b"",
+        lambda whole: b"[]",
+        lambda whole: whole.replace(b'"letters": 3', b'"letters": 93'),
+        lambda whole: whole.replace(b'"writes"', b'"wrytes"'),
+        lambda whole: whole.replace(b"i", b"\xe9", 1),
+        lambda whole: whole.rstrip(),
+    ],
+)
+def test_a_damaged_receipt_is_refused_by_name_with_what_to_do(tmp_path: Path, harm: Callable[[bytes], bytes]) -> None:
+    folder = run(chain(), tmp_path).artifacts["out/a"].path.parent
+    path = folder / "receipt.json"
+    path.write_bytes(harm(path.read_bytes()))
+    told = f"{re.escape(str(path))}: damaged: .*; remove {re.escape(str(folder))} to make it again"
+    with pytest.raises(Refused, match=told):
+        run(chain(), tmp_path)
+    with pytest.raises(Refused, match=told):
+        Store(tmp_path).newest(chain()[0])
+    shutil.rmtree(folder)
+    assert statuses(run(chain(), tmp_path))["a"] == "done"
+
+
+def test_a_receipt_of_before_there_were_seals_still_stands(tmp_path: Path) -> None:
+    path = run(chain(), tmp_path).artifacts["out/a"].path.parent / "receipt.json"
+    facts = json.loads(path.read_text())
+    del facts["seal"]
+    path.write_text(json.dumps(facts))
+    assert statuses(run(chain(), tmp_path))["a"] == "skipped"
+    del facts["writes"]
+    path.write_text(json.dumps(facts))
+    with pytest.raises(Refused, match="damaged: not what was committed"):
+        run(chain(), tmp_path)
+
+
 def test_what_a_folder_cost_is_kept_and_is_no_part_of_it(tmp_path: Path) -> None:
     """Made again, the same bytes have the same digest, however long it took; so nothing that reads them runs again."""
     seconds = iter((1.0, 2.0, 3.0))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -38,12 +40,13 @@ CPU = Runtime(device="cpu")
 FEATURES = {"kind": Component(use="category")}
 
 
-def prepared(folder: Path, **declared: Component) -> dict[str, Path]:
-    """The artifacts of a world in which the first item says nothing of a taste, and the user table tells it."""
+def prepared(folder: Path, listed: Collection[str] = USERS, **declared: Component) -> dict[str, Path]:
+    """The artifacts of a world in which the first item says nothing of a taste, and the user table tells it of the ``listed``."""
     items = {"item_id": [f"i{number}" for number in range(21)], "kind": ["a", "b", "c"] * 7}
     users = {"user_id": USERS, "side": [f"side{SIDE[user]}" for user in USERS], "age": [20.0 + SIDE[user] for user in USERS]}
     pq.write_table(pa.table(items), folder / "items.parquet")
-    pq.write_table(pa.table(users), folder / "users.parquet")
+    rows = pa.table(users)
+    pq.write_table(rows.filter(pc.is_in(rows["user_id"], pa.array(listed))), folder / "users.parquet")
     (folder / "drift").write_text("{}")
     log = write_log(folder / "log.parquet", ROWS)
     reads = {name: folder / f"{name}.parquet" for name in ("items", "users")}
@@ -70,6 +73,21 @@ def test_statistics_are_those_of_train_and_strangers_are_told_beside_the_test_pa
     ages = found.people.modalities["age"].values
     assert ages.mean().item() == pytest.approx(0, abs=1e-6)
     assert len(ages) == len(names) == shape.users
+
+
+def test_strangers_of_whom_nothing_is_told_are_strangers_still(tmp_path: Path) -> None:
+    kinds = {"side": Component(use="category"), "age": Component(use="number")}
+    (tmp_path / "before").mkdir()
+    reads = prepared(tmp_path / "before", **kinds)
+    known = load_users(reads["vocabulary"])["user_id"].tolist()
+    reads = prepared(tmp_path, known, **kinds)
+    strangers = load_strangers(reads["test"], load_shape(reads["vocabulary"]))
+    assert strangers is not None
+    assert strangers.about is not None
+    assert {name: tuple(each.values.shape) for name, each in strangers.about} == {"age": (8, 1), "side": (8, 2)}
+    for _, each in strangers.about:
+        assert not each.present.any()
+        assert not each.values.any()
 
 
 @pytest.mark.slow

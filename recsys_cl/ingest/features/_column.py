@@ -18,6 +18,8 @@ Learned = Mapping[str, pa.Array]
 
 SHAPE = b"shape"
 """Where a prepared column says what its rows are: JSON in the field's metadata."""
+WIDTH = b"width"
+"""Where one that may be empty says how many numbers a row would have."""
 
 
 class Known(NamedTuple):

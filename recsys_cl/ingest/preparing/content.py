@@ -62,7 +62,7 @@ def read_people(ids: pa.Array, users: Path, learned: pa.Table) -> pa.Table:
     """What each modality tells of other people, by what was ``learned`` of those in train; null where nothing."""
     with _of_people():
         told = read_new(describe("item_id", ids, _as_items(read_known(users))), learned)
-    return pa.table({name: _lists(known) for name, known in told.items()})
+    return pa.table({name: _vectors(known) for name, known in told.items()})
 
 
 def _as_items(users: pa.Table) -> pa.Table:
@@ -144,6 +144,10 @@ def _others(table: pa.Table, met: pa.Array) -> pa.Array:
 
 
 def _lists(known: Known) -> pa.Array:
+    return _vectors(known).cast(pa.list_(pa.float32()))
+
+
+def _vectors(known: Known) -> pa.Array:
+    """The same of a width that is told even where nobody has one."""
     values: NDArray[np.float32] = known.values
-    rows = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1]).cast(pa.list_(pa.float32()))
-    return pc.if_else(pa.array(known.present), rows, pa.nulls(len(rows), rows.type))
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1], mask=pa.array(~known.present))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recsys_cl.core.errors import Refused, nearest
-from recsys_cl.ingest.engine import Engine, distinct, epoch_microseconds
+from recsys_cl.ingest.engine import ROW, Engine, distinct, epoch_microseconds
 from recsys_cl.ingest.prepare import Prepare
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ _DAY = 86_400_000_000  # microseconds
 
 
 def positives(run: Engine, log: ir.Table, settings: Prepare) -> tuple[ir.Table, ir.Table, dict[str, int]]:
-    """The positive rows, all rows that are no bot's, and how many were ``logged`` and how many each filter removed.
+    """The positive rows, all rows but those of bots, and how many were ``logged`` and how many each filter removed.
 
     The positive ones have a column ``value`` where events have weights: the weight of the event's type times the row's own.
 
@@ -44,12 +44,14 @@ def event_types(run: Engine, log: ir.Table) -> list[str]:
 
 
 def _human(run: Engine, log: ir.Table, settings: Prepare) -> ir.Table:  # noqa: ARG001 - one signature for all steps
-    """Without the days on which a user did more than people do; a day is one of UTC."""
+    """Without what a user did on a day of UTC after as much as people do; a whole day would tell of what came later."""
     if settings.max_events_per_day is None:
         return log
-    dated = log.mutate(day=epoch_microseconds(log.timestamp) // _DAY)
-    days = dated.group_by("user_id", "day").aggregate(events=dated.count())
-    return dated.anti_join(days.filter(days.events > settings.max_events_per_day), ["user_id", "day"]).drop("day")
+    import ibis
+
+    day = epoch_microseconds(log.timestamp) // _DAY
+    so_far = ibis.row_number().over(group_by=[log.user_id, day], order_by=[log.timestamp, log[ROW]])
+    return log.mutate(so_far=so_far).filter(lambda rows: rows.so_far < settings.max_events_per_day).drop("so_far")
 
 
 def _rated(run: Engine, log: ir.Table, settings: Prepare) -> ir.Table:  # noqa: ARG001

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys_cl.core.files import storage_fault
+from recsys_cl.ingest.features._column import WIDTH
 from recsys_cl.ingest.preparing.content import describe, read_known
 from recsys_cl.ingest.preparing.preparation import Part, Prepared
 
@@ -19,7 +20,17 @@ def write_part(part: Part, path: Path) -> None:
     columns = {"user": pa.array(part.users), "item": pa.array(part.items), "timestamp": pa.array(part.times)}
     # Ids are dense numbers, of which dictionaries would say nothing new; times rise by little.
     encoded = {"use_dictionary": list(part.columns), "column_encoding": {"timestamp": "DELTA_BINARY_PACKED"}}
-    _write(pa.table({**columns, **part.columns}), path, **encoded)
+    _write(_with_lists(pa.table({**columns, **part.columns})), path, **encoded)
+
+
+def _with_lists(table: pa.Table) -> pa.Table:
+    """Vectors as lists of which some may be missing, which Parquet cannot keep otherwise; their width stands beside them."""
+    for number, field in enumerate(table.schema):
+        if pa.types.is_fixed_size_list(field.type):
+            kind = pa.list_(field.type.value_type)
+            told = pa.field(field.name, kind, metadata={WIDTH: str(field.type.list_size)})
+            table = table.set_column(number, told, table.column(number).cast(kind))
+    return table
 
 
 def write_vocabulary(prepared: Prepared, items: Path, users: Path, folder: Path) -> None:

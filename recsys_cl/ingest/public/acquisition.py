@@ -18,6 +18,7 @@ from recsys_cl.ingest.public.catalogue import DataSet, Table
 from recsys_cl.ingest.public.download import download
 from recsys_cl.ingest.public.extraction import extract
 from recsys_cl.ingest.settings import Ingest
+from recsys_cl.ingest.versions.lock import alone
 
 _PACKED = (".zip", ".tar", ".tar.gz", ".tgz")
 
@@ -28,20 +29,33 @@ def acquire(
     """Make ``folder/NAME`` with ``interactions.parquet``, ``items.parquet``, ``quarantine.parquet`` and ``account.json``.
 
     Downloads lie in ``folder/.downloads/NAME``, where a broken one goes on; they may be removed afterwards.
-    Made already, it is only told again.
+    Made already, it is only told again; while another process makes it, it is waited for.
 
     Raises:
         Refused: bytes that are not the pinned ones, an archive or a table that cannot be used.
         Unavailable: network or disk failed; the same call goes on from there.
     """
-    final, kept = folder / name, folder / ".downloads" / name
-    if (final / "account.json").is_file():
-        told: dict[str, Any] = json.loads((final / "account.json").read_text("utf-8"))
-        return told
-    pinned = entry.with_digests(digests)
+    final = folder / name
+    if (told := _told(final)) is None:
+        pinned = entry.with_digests(digests)
+        with alone(folder / f".{name}.lock"):  # whoever waited finds what the other has made
+            told = _told(final) or _made(name, pinned, folder, seen)
+    return told
+
+
+def _told(final: Path) -> dict[str, Any] | None:
+    """The account of a data set that is there."""
+    path = final / "account.json"
+    if not path.is_file():
+        return None
+    told: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return told
+
+
+def _made(name: str, pinned: DataSet, folder: Path, seen: Callable[[int], None]) -> dict[str, Any]:
+    final, kept, scratch = folder / name, folder / ".downloads" / name, folder / f".{name}.making"
     for file in pinned.files:
         download(file.url, kept / file.name, str(file.sha256), seen)
-    scratch = folder / f".{name}.making"
     try:
         shutil.rmtree(scratch, ignore_errors=True)
         make_folder(scratch / "raw")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -13,12 +15,23 @@ from recsys_cl.ingest.reading.locate import existing
 from recsys_cl.ingest.reading.tables import ROWS
 
 if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
     import ibis.expr.types as ir
 
-FILES = ("duckdb", "sqlite")
-"""The schemes of databases that are one file."""
+FILES = {"duckdb": ".wal", "sqlite": "-wal"}
+"""The schemes of databases that are one file, and what the name of the log of its newest changes ends in."""
 
 Reader = Callable[["ir.Table"], Iterator[pa.RecordBatch]]
+
+
+def database_files(url: str) -> list[Path]:
+    """The database, where it is a file, and beside it what was written since and is not yet in it."""
+    ending = FILES.get(url.partition("://")[0])
+    if ending is None:
+        return []
+    database = existing(_place(url))
+    newer = database.with_name(database.name + ending)
+    return [database, newer] if newer.is_file() and newer.stat().st_size > 0 else [database]  # a reader may leave an empty one
 
 
 @contextmanager
@@ -52,10 +65,49 @@ def _duckdb(url: str, table: str) -> Iterator[tuple[ir.Table, Reader]]:
 
 @contextmanager
 def _sqlite(url: str, table: str) -> Iterator[tuple[ir.Table, Reader]]:
+    """Past Ibis's own reading, by way of pandas, which rounds long ids and takes epoch numbers for microseconds.
+
+    Whatever a column is declared, SQLite keeps any value in it; so all but fractions come as text, as from a file of text.
+    Opened for reading alone, because to close a database otherwise may write to it.
+    """
+    import sqlite3
+
     import ibis
 
-    with _connected(ibis.sqlite.connect(existing(_place(url))), url, table) as opened:
-        yield opened
+    place = f"file:{quote(str(Path(existing(_place(url))).absolute()))}?mode=ro"
+    with closing(sqlite3.connect(place, uri=True)) as connection:
+        backend = ibis.sqlite.from_connection(connection)
+        _check(url, table, backend.list_tables())
+        connection.text_factory = _utf8
+
+        def read(rows: ir.Table) -> Iterator[pa.RecordBatch]:
+            schema = rows.schema().to_pyarrow()
+            found = connection.execute(str(ibis.to_sql(rows, dialect="sqlite")))
+            while several := found.fetchmany(ROWS):
+                columns = zip(zip(*several, strict=True), schema, strict=True)
+                yield pa.RecordBatch.from_arrays([_plain(values, field) for values, field in columns], schema=schema)
+
+        kinds = {name: _kept(kind) for name, kind in backend.get_schema(table).items()}
+        yield ibis.table(kinds, name=table), read
+
+
+def _kept(kind: dt.DataType) -> dt.DataType | str:
+    """What a declared type is read as."""
+    texts = kind.is_string() or kind.is_integer() or kind.is_temporal() or kind.is_binary() or kind.is_null()
+    return "string" if texts else "float64" if kind.is_decimal() else kind
+
+
+def _plain(values: tuple[Any, ...], field: pa.Field) -> pa.Array:
+    """A column of SQLite's values; a number as text is its digits, and a fraction where none is declared is refused."""
+    if not pa.types.is_string(field.type):
+        return pa.array(values, field.type)
+    if float in set(map(type, values)):
+        raise TypeError(f"column '{field.name}': a fraction, where text or an integer is needed")
+    return pa.array([str(each) if type(each) is int else _utf8(each) for each in values], field.type)
+
+
+def _utf8(value: Any) -> Any:
+    return value.decode("utf-8") if type(value) is bytes else value
 
 
 @contextmanager

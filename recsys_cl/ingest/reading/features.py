@@ -27,12 +27,25 @@ def arrays_beside(path: Path, columns: Mapping[str, str]) -> dict[str, Path]:
 
 
 def files_beside(path: Path, columns: Mapping[str, str]) -> dict[str, dict[str, Path]]:
-    """The files of each folder among what columns are mapped to, by item id: a file is named by it, whatever its ending."""
+    """The files of each folder among what columns are mapped to, by item id: a file is named by it, whatever its ending.
+
+    Raises:
+        Refused: no such folder, or two files of one id.
+    """
     folders = {name: path.parent / theirs for name, theirs in columns.items() if theirs.endswith(FOLDER)}
     for folder in folders.values():
         if not folder.is_dir():
             raise Refused(f"{folder}: no such folder")
-    return {name: {file.stem: file for file in sorted(folder.iterdir()) if file.is_file()} for name, folder in folders.items()}
+    return {name: _by_id(folder) for name, folder in folders.items()}
+
+
+def _by_id(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for file in sorted(path for path in folder.iterdir() if path.is_file()):
+        other = found.setdefault(file.stem, file)
+        if other is not file:
+            raise Refused(f"{folder}: {other.name} and {file.name} are both of '{file.stem}'; keep one of them")
+    return found
 
 
 def item_files(items: str | None, columns: Mapping[str, str]) -> list[Path]:

@@ -37,6 +37,19 @@ def decode(line: str) -> dict[str, Any]:
     return value
 
 
+def cut_off(line: str) -> bool:
+    """Whether a line is the beginning of an object, and ends before the object does; zeros are what a power cut leaves."""
+    text = line.strip(" \t\r")
+    try:
+        json.JSONDecoder().raw_decode(text)
+    except json.JSONDecodeError as error:
+        ended = error.pos >= len(text) or error.msg.startswith("Unterminated string") or not text.endswith("}")
+        return text.startswith(("{", "\0")) and ended
+    except (RecursionError, ValueError):
+        return not text.endswith("}")
+    return False
+
+
 def row(record: dict[str, Any], names: Sequence[tuple[str, str]]) -> Row | tuple[str, str]:
     """The contract's columns of a record as text, or (field, reason) of the first value that cannot be text.
 

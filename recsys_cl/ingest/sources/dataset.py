@@ -43,8 +43,10 @@ class DataSet:
 
     @property
     def version(self) -> Version:
-        """What is to be read."""
-        return read_version(self._folder, self.number)
+        """What is to be read: what was the newest when it was first asked for, where none is named."""
+        found = read_version(self._folder, self.number)
+        self.number = found.number
+        return found
 
     def files(self) -> list[Path]:
         """The file that describes the version, on whose digest all others hang, then the item table."""

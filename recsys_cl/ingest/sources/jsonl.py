@@ -13,7 +13,7 @@ from recsys_cl.ingest.reading.batches import Fault, fault_batch, row_batch
 from recsys_cl.ingest.reading.columns import check_mapping, missing
 from recsys_cl.ingest.reading.described import Described, Names, Paths
 from recsys_cl.ingest.reading.locate import locate
-from recsys_cl.ingest.reading.objects import Row, decode, row
+from recsys_cl.ingest.reading.objects import Row, cut_off, decode, row
 from recsys_cl.ingest.reading.plain_objects import plain_columns
 from recsys_cl.ingest.reading.text import Block, blocks
 from recsys_cl.ingest.source import OPTIONAL, REQUIRED, RawLog, row_schema
@@ -85,7 +85,7 @@ class JsonLines:
             try:
                 record = decode(text)
             except Refused as error:
-                if block.last and number == block.line + len(texts) - 1:
+                if block.last and number == block.line + len(texts) - 1 and cut_off(text):
                     raise Refused(f"{path}: line {number}: the file is cut off here ({error})") from error
                 faults.append((number, "record", str(error)))
                 continue

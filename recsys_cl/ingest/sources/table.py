@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +13,12 @@ import pyarrow as pa
 from recsys_cl.core.errors import Refused
 from recsys_cl.ingest.reading.batches import row_batch
 from recsys_cl.ingest.reading.columns import check_mapping, positions
-from recsys_cl.ingest.reading.databases import FILES, database_table
+from recsys_cl.ingest.reading.databases import FILES, database_files, database_table
 from recsys_cl.ingest.reading.described import Described
-from recsys_cl.ingest.reading.locate import existing
 from recsys_cl.ingest.reading.physical import KINDS, convert
 from recsys_cl.ingest.source import RawLog, row_schema
+
+_CREDENTIAL = re.compile(r"pass(?!file)|pwd|^pw$|token|secret|credential|api_?key|private_?key", re.IGNORECASE)
 
 
 class Table:
@@ -42,21 +44,16 @@ class Table:
         items: str | None = None,
         item_columns: dict[str, str] | None = None,
     ) -> None:
-        scheme, found, place = connection.partition("://")
-        if not found:
-            raise Refused(f"ingest.source.connection: expected a URL such as duckdb://shop.db, got '{connection}'")
-        if urlsplit(connection).password:
-            raise Refused("ingest.source.connection: holds a password; give it to the driver by its own means instead")
+        scheme = _scheme(connection)
         if scheme not in FILES and snapshot is None:
             raise Refused("ingest.source.snapshot: name the table's state, e.g. a date, so that a change can be told")
-        self.connection, self.scheme, self.place, self.table = connection, scheme, place, table
+        self.connection, self.table = connection, table
         self.columns, self.described = columns or {}, Described(items, item_columns)
         check_mapping(self.columns)
 
     def files(self) -> list[Path]:
-        """The database, where it is a file, then the item table."""
-        database = [existing(self.place)] if self.scheme in FILES else []
-        return database + self.described.files()
+        """The database, where it is a file, with its newest changes; then the item table."""
+        return database_files(self.connection) + self.described.files()
 
     def read(self, scratch: Path) -> RawLog:  # noqa: ARG002 - rows are streamed, nothing is put by
         """Connect and look at the columns; rows come as they are asked for."""
@@ -82,3 +79,19 @@ class Table:
                 values = {ours: convert(batch.column(column), kind, kind) for ours, (column, kind) in kinds.items()}
                 yield row_batch(schema, values, 0, pa.array(np.arange(row, row + len(batch))))
                 row += len(batch)
+
+
+def _scheme(connection: str) -> str:
+    """The kind of database. Of an address that is refused nothing is repeated, since it may hold a password."""
+    scheme, found, _ = connection.partition("://")
+    if not found:
+        raise Refused("ingest.source.connection: expected a URL such as duckdb://shop.db")
+    named = [key for key, _ in parse_qsl(connection.partition("?")[2], keep_blank_values=True) if _CREDENTIAL.search(key)]
+    try:
+        inside = scheme not in FILES and urlsplit(connection).password is not None
+    except ValueError as error:
+        raise Refused("ingest.source.connection: not a URL") from error
+    if named or inside:
+        what = f"'{named[0]}'" if named else "a password"
+        raise Refused(f"ingest.source.connection: holds {what}; give it to the driver by its own means instead")
+    return scheme

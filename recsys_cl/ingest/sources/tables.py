@@ -81,13 +81,15 @@ class Tables:
 
     def _table(self, path: Path, table: Table) -> dict[str, pa.Array]:
         """The contract's columns, and ``domain``."""
-        header = parquet_schema(path).names
+        schema = parquet_schema(path)
+        header = schema.names
         wanted = {name: self.columns.get(name, name) for name in (*_IDS, "timestamp", "event")}
         for name in _IDS:
             if wanted[name] not in header:
                 raise Refused(missing(path, name, wanted[name], header))
         there = {name: column for name, column in wanted.items() if column in header}
-        rows = pa.Table.from_batches(parquet_batches(path, list(there.values())))
+        read = pa.schema([field for field in schema if field.name in there.values()])  # a file without rows has no batches
+        rows = pa.Table.from_batches(parquet_batches(path, read.names), read)
         columns = {name: _converted(rows.column(column), name, path) for name, column in there.items()}
         for name in ("part", "event", "domain"):
             if (value := getattr(table, name)) is not None:
@@ -122,7 +124,8 @@ def _batches(schema: pa.Schema, tables: list[dict[str, pa.Array]]) -> Iterator[p
         known = {name: column for name, column in columns.items() if name != "domain"}
         if "timestamp" not in known:
             known["timestamp"] = pa.repeat(pa.scalar(latest + 1, pa.int64()), len(known["user_id"]))
-        latest = max(latest, pc.max(known["timestamp"]).as_py() or 0)
+        times = known["timestamp"].drop_null()
+        latest = max(latest, pc.max(times).as_py()) if len(times) else latest
         yield row_batch(schema, known, number, pa.array(np.arange(len(known["user_id"]))))
 
 

@@ -44,7 +44,8 @@ def find(
     """Every file that ``paths`` name, in order of name.
 
     Raises:
-        Refused: an unknown format, a path that names no file, or a file whose format its name and first byte do not tell.
+        Refused: an unknown format, a path that names no file, a file whose format its name and first byte do not tell, or one
+            whose name is no text.
     """
     if form not in FORMATS:
         raise Refused(f"--format {form}: no such format; {nearest(form, FORMATS)}")
@@ -53,6 +54,8 @@ def find(
     reading |= {} if delimiter is None else {"delimiter": delimiter}
     found = []
     for path in locate(list(paths), endings, data_sets=True):
+        if (name := os.fsencode(path).decode("utf-8", "backslashreplace")) != str(path):
+            raise Refused(f"{name}: the name is no UTF-8 text; rename the file")
         try:
             kind, state, sha256 = _format(path) if form == "auto" else form, _state(path), digest_file(path)
         except OSError as error:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from recsys_cl.core.errors import RecsysError, Refused, Unavailable
-from recsys_cl.core.files import digest_file, digest_json, write_json
+from recsys_cl.core.errors import Refused
+from recsys_cl.core.files import digest_file, digest_json
+from recsys_cl.core.sealed import committed_text, unread, unsealed, write_sealed
 from recsys_cl.core.settings import Settings
 from recsys_cl.ingest.versions.lock import PARTS, VERSIONS
 
@@ -114,15 +114,7 @@ def read_version(folder: Path, number: int | None = None) -> Version:
     if number is not None and number not in found:
         raise Refused(f"{folder}: no version {number}; there are {found[0]} to {found[-1]}")
     path = version_file(folder, found[-1] if number is None else number)
-    text = _text(path)
-    try:
-        sealed = json.loads(text)
-        body = {key: value for key, value in sealed.items() if key != "seal"}
-        whole = sealed.get("seal") == digest_json(body) and text == _sealed(body)
-    except (ValueError, AttributeError) as error:
-        raise Refused(f"{path}: damaged: not the JSON that was committed") from error
-    if not whole:
-        raise Refused(f"{path}: damaged: not what was committed")
+    body = unsealed(committed_text(path), path)
     if body.get("format") != FORMAT:
         raise Refused(f"{path}: of format {body.get('format')}, and this version of recsys-cl reads format {FORMAT}")
     return _valid(Version, body, path)
@@ -130,14 +122,13 @@ def read_version(folder: Path, number: int | None = None) -> Version:
 
 def write_version(folder: Path, version: Version) -> None:
     """The commit: one rename, after everything it names is on disk."""
-    body = version.model_dump(mode="json")
-    write_json(version_file(folder, version.number), {**body, "seal": digest_json(body)})
+    write_sealed(version_file(folder, version.number), version.model_dump(mode="json"))
 
 
 def read_part(folder: Path, named: PartName) -> Part:
     """What is in a part that a version names."""
     path = part_folder(folder, named.name) / PART
-    text = _text(path)
+    text = committed_text(path)
     if digest_file(path) != named.sha256:
         raise Refused(f"{path}: damaged: not what was committed")
     return _valid(Part, json.loads(text), path)
@@ -151,7 +142,7 @@ def check_file(path: Path, file: File) -> None:
         if digest_file(path) != file.sha256:
             raise Refused(f"{path}: damaged: its SHA-256 is not the one committed")
     except OSError as error:
-        raise _unread(path, error) from error
+        raise unread(path, error) from error
 
 
 def iso(instant: int | None) -> str | None:
@@ -160,26 +151,6 @@ def iso(instant: int | None) -> str | None:
         return None
     whole, fraction = divmod(instant, 1_000_000)
     return datetime.fromtimestamp(whole, UTC).replace(microsecond=fraction).isoformat()
-
-
-def _sealed(body: Mapping[str, Any]) -> str:
-    return json.dumps({**body, "seal": digest_json(body)}, indent=2, sort_keys=True, allow_nan=False) + "\n"
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except OSError as error:
-        raise _unread(path, error) from error
-    except UnicodeDecodeError as error:
-        raise Refused(f"{path}: damaged: not UTF-8") from error
-
-
-def _unread(path: Path, error: OSError) -> RecsysError:
-    """A file that is gone is damage; one that cannot be read may be readable later."""
-    if isinstance(error, FileNotFoundError):
-        return Refused(f"{path}: damaged: the file is missing")
-    return Unavailable(f"cannot read {path}: {error.strerror or error}")
 
 
 def _valid(model: type[T], values: object, path: Path) -> T:

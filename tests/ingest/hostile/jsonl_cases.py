@@ -107,6 +107,19 @@ SHAPES = [
     jsonl("bom", "\ufeff" + GOOD, ROW),
     jsonl("no end on the last line", GOOD[:-1], ROW),
     jsonl("cut off", GOOD + GOOD[:20], refused="line 2: the file is cut off"),
+    jsonl("cut off in an object within", GOOD + GOOD[:-2] + ',"more":{}', refused="line 2: the file is cut off"),
+    jsonl("zeros after a power cut", GOOD + "\0" * 640, refused="line 2: the file is cut off"),
+    jsonl("cut off in a text that ends so", GOOD + '{"user_id":"}', refused="line 2: the file is cut off"),
+    *(
+        jsonl(f"at the end without a line's end: {text}", GOOD + text, ROW, bad=[(2, "record", reason)])
+        for text, reason in (
+            (_raw("user_id", "NaN").strip(), "not JSON: NaN"),
+            ("[1]", "not a JSON object"),
+            ('{"a":1,"a":2}', "a key stands twice in one object"),
+            ("{'a':1}", "not JSON: Expecting property name enclosed in double quotes at column 2"),
+            ("{} {}", "not JSON: Extra data at column 3"),
+        )
+    ),
     jsonl("cut off in a word of ours", GOOD + GOOD[:-2], refused="line 2: the file is cut off"),
     jsonl("utf-16", GOOD.encode("utf-16"), refused="UTF-16"),
     jsonl("latin-1", GOOD.encode() + b'{"user_id":"\xe9"}\n', refused="line 2: not UTF-8"),

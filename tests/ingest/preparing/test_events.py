@@ -141,14 +141,23 @@ def test_sessions_are_kept_as_a_column(tmp_path):
     assert [row[3] for row in rows(prepared, 1, "session") if row[0] == "a"] == [3]
 
 
-def test_only_the_busy_days_of_a_user_go(tmp_path):
+def test_what_a_user_does_on_a_day_beyond_the_bound_goes(tmp_path):
     day = 86_400
     log = [("u", f"i{n}", n, "view") for n in range(3)] + [("bot", "i0", 3, "view")]
-    log += [("bot", f"i{n}", day + n, "view") for n in range(9)] + [("u", f"j{n}", 2 * day + n, "view") for n in range(4)]
-    prepared = run(tmp_path, log=log, max_events_per_day=4, split={"use": "time", "valid": 0.3, "test": 0.2})
-    assert prepared.counts["bots"] == 9
-    assert prepared.counts["positive"] == 8
-    assert prepared.user_ids.to_pylist() == ["bot", "u"]
+    log += [("bot", f"i{n}", day + n // 2, "view") for n in range(9)] + [("u", f"j{n}", 2 * day + n, "view") for n in range(4)]
+    prepared = run(tmp_path, log=log, max_events_per_day=4, repeats="keep", split={"use": "leave_last_out"})
+    assert prepared.counts["bots"] == 5
+    assert prepared.counts["positive"] == 12
+    assert [row[:2] for row in rows(prepared)] == [("u", "i0"), ("u", "i1"), ("u", "i2"), ("bot", "i0"), ("bot", "i0"), ("bot", "i1"), ("u", "j0"), ("u", "j1")]  # fmt: skip
+
+
+def test_a_busy_evening_changes_nothing_of_the_morning(tmp_path):
+    """The cut lies within the day: what is tested must not decide what is learnt."""
+    evening = [("b", f"w{n}", 210 + n, "buy") for n in range(9)]
+    quiet, busy = (run(tmp_path, log=LOG + more, max_events_per_day=7) for more in ([], evening))
+    assert rows(quiet, 0) == rows(busy, 0)
+    assert rows(quiet, 1) == rows(busy, 1)
+    assert (quiet.counts["bots"], busy.counts["bots"]) == (1, 8)
 
 
 @pytest.mark.parametrize(

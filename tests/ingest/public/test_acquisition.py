@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from recsys_cl.commands import get as command
 from recsys_cl.core.errors import Refused, Unavailable
+from recsys_cl.ingest.public import acquisition
 from recsys_cl.ingest.public import catalogue as table
 from recsys_cl.ingest.public.acquisition import acquire
 from recsys_cl.ingest.public.catalogue import DataSet, catalogue, find
@@ -76,6 +78,28 @@ def test_a_broken_transfer_goes_on_with_the_same_command(site: Any, tmp_path: Pa
     with pytest.raises(Unavailable, match="goes on from here"):
         acquire("ml-100k", entry, tmp_path, digests)
     assert acquire("ml-100k", entry, tmp_path, digests)["rows_kept"] == 2
+
+
+def test_who_asks_for_what_another_makes_waits_for_it(site: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making it beside the other would take its tables away under its hands."""
+    entry, digests = moved(find("ml-100k"), site, {"ml-100k.zip": zipped(TABLES["ml-100k"], "latin-1")})
+    accounts: list[Any] = []
+    second = threading.Thread(target=lambda: accounts.append(acquire("ml-100k", entry, tmp_path, digests)))
+
+    def ingested(*given: Any) -> Any:
+        monkeypatch.undo()
+        account = acquisition._ingested(*given)
+        second.start()
+        second.join(timeout=0.2)
+        assert second.is_alive(), "it waits"
+        return account
+
+    monkeypatch.setattr(acquisition, "_ingested", ingested)
+    account = acquire("ml-100k", entry, tmp_path, digests)
+    second.join()
+    assert accounts == [account]
+    assert len(pq.read_table(tmp_path / "ml-100k" / "interactions.parquet")) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".downloads", "ml-100k"]
 
 
 def test_a_digest_that_is_not_known_must_be_given() -> None:

@@ -70,6 +70,13 @@ def test_arrays_that_are_refused(ingest, name):
         read_items(ingest.file("items.csv", ITEMS), {"vision": "image.npy"})
 
 
+def test_two_files_of_one_item_are_refused_by_name(ingest):
+    for name in ("a.jpg", "b.jpg", "b.png"):
+        ingest.file(f"photos/{name}", b"x")
+    with pytest.raises(Refused, match=r"photos: b\.jpg and b\.png are both of 'b'; keep one of them"):
+        read_items(ingest.file("items.csv", ITEMS), {"photo": "photos/"})
+
+
 @pytest.mark.parametrize("harm", ["cut", "empty", "text", "absent", "folder"])
 def test_files_that_are_no_arrays(ingest, harm):
     path = saved(ingest, np.zeros((3, 2)))

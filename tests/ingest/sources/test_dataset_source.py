@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from recsys_cl.core.settings import Component
 from recsys_cl.ingest.settings import Ingest
 from recsys_cl.ingest.sources.dataset import DataSet
 from recsys_cl.stages.ingest import IngestStage
+from recsys_cl.stages.store import Store
 
 from ..versions.conftest import Keeper, Row, log_of
 
@@ -68,6 +70,19 @@ def test_a_version_stays_what_it_was_and_the_newest_is_read_where_none_is_named(
     table = pq.read_table(ingested(stage(keeper.set)).out("interactions"))
     assert table["rating"].drop_null().to_pylist() == [5.0]
     assert len(table) == len(before[1]) + 1
+
+
+def test_what_was_fingerprinted_is_what_is_read(keeper: Keeper, tmp_path: Path) -> None:
+    """Whoever ingests meanwhile commits a version for the next run."""
+    keeper.add(keeper.log("a.csv", log_of(50)))
+    store, made = Store(tmp_path / "store"), stage(keeper.set)
+    outside = made.outside()
+    expected = len(keeper.rows())
+    keeper.add(keeper.log("b.csv", [("x", "y", 1_600_000_000)]))
+    receipt = store.make(made, store.fingerprint(made, {}, outside), {}, outside)
+    assert pq.read_metadata(receipt.artifact("interactions").path).num_rows == expected
+    report = json.loads(receipt.artifact("ingest_report").path.read_text())
+    assert report["files"] == receipt.facts["outside"] == outside
 
 
 def test_as_of_names_the_data_set_in_the_quarantine(keeper: Keeper) -> None:

@@ -73,6 +73,16 @@ def test_a_table_without_times_is_later_than_all_before_it(tmp_path: Path) -> No
     assert rows(log, "timestamp", "event", "part") == [(50, "view", "train"), (40, "buy", "train"), (51, "buy", "test")]
 
 
+@pytest.mark.parametrize("domains", [("game", "video"), ()])
+def test_a_table_without_rows_adds_none(tmp_path: Path, domains: tuple[str, ...]) -> None:
+    empty = pa.table({"item": pa.array([], pa.int64()), "user": pa.array([], pa.int64())})
+    pq.write_table(empty, tmp_path / "empty.parquet")
+    tables = [{"file": "empty.parquet"}, write(tmp_path, "a.parquet", item=[5], user=[1]), {"file": "a.parquet"}]
+    log = read(tmp_path, [{**table, "domain": domain} for table, domain in zip(tables, domains, strict=False)] or tables)
+    assert rows(log, "user_id", "timestamp") == ([("1", 0)] if domains else [("1", 0), ("1", 1)])
+    assert (log.items is None) == (not domains)
+
+
 @pytest.mark.parametrize(
     ("tables", "told"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -60,3 +61,9 @@ def test_damage_is_told_by_name_when_it_is_read(keeper: Keeper, content: bytes) 
 
 def test_rows_of_a_packed_file_without_a_format_in_its_name(keeper: Keeper) -> None:
     assert keeper.add(keeper.log("log.gz", gzip.compress(LINES)))["rows"] == 1
+
+
+def test_a_file_whose_name_is_no_text_is_named(keeper: Keeper) -> None:
+    keeper.log(os.fsdecode(b"caf\xe9.csv"), CSV)
+    with pytest.raises(Refused, match=r"logs/caf\\xe9\.csv: the name is no UTF-8 text; rename the file"):
+        keeper.add(keeper.logs)

@@ -93,16 +93,69 @@ def test_a_reader_keeps_its_version_while_others_write_and_sweep(keeper: Keeper)
     with pinned(version_file(keeper.set, 1)):
         keeper.add(keeper.log("b.csv", log_of(50, seed=2)))
         keeper.add(keeper.log("c.csv", log_of(50, seed=3)))
-        assert collect(keeper.set, keep=1) == {"versions": ["2"], "parts": []}
+        assert collect(keeper.set, keep=1) == {"versions": [], "parts": []}, "a gap would be called damage"
+        assert verify(keeper.set)["versions"] == 3
         assert keeper.rows(number=1) == rows
         assert len(keeper.rows()) > len(rows)
-    assert collect(keeper.set, keep=1) == {"versions": ["1"], "parts": []}
+    with pinned(version_file(keeper.set, 2)):
+        assert collect(keeper.set, keep=1) == {"versions": ["1"], "parts": []}
+    assert collect(keeper.set, keep=1) == {"versions": ["2"], "parts": []}
     assert numbers(keeper.set) == [3]
     assert verify(keeper.set)["versions"] == 1
     with pytest.raises(Refused, match="no version 1; there are 3 to 3"):
         read_version(keeper.set, 1)
     with pytest.raises(Refused, match="no longer there"), pinned(version_file(keeper.set, 1)):
         pass
+
+
+@pytest.mark.parametrize("name", ["versions/notes.txt", "versions/2023.json", "versions/20230101.json", "parts/a.pdf", "x"])
+def test_a_folder_of_something_else_is_left_alone(keeper: Keeper, name: str) -> None:
+    for path in (keeper.set / name, keeper.set / "parts" / "mine.txt", keeper.set / ".scratch" / "mine.txt"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    (keeper.set / ".lock").touch()
+    before = sorted(keeper.set.rglob("*"))
+    with pytest.raises(Refused, match=f"^{keeper.set}: neither empty nor a data set"):
+        keeper.add(keeper.log("a.csv", log_of(50)))
+    assert sorted(keeper.set.rglob("*")) == before
+
+
+def test_what_is_called_otherwise_in_a_data_set_is_not_swept(keeper: Keeper) -> None:
+    keeper.add(keeper.log("a.csv", log_of(50)))
+    mine = [keeper.set / name for name in ("notes.md", "parts/notes.md", "parts/00000002-x", "versions/.mine.tmp")]
+    for path in mine:
+        path.touch()
+    assert collect(keeper.set, keep=1) == {"versions": [], "parts": []}
+    assert all(path.exists() for path in mine)
+
+
+def test_a_begun_data_set_is_begun_again(keeper: Keeper) -> None:
+    """What a writer leaves that is killed in its first commit."""
+    for name in (".scratch/part", "versions", "parts/00000001-0123456789ab"):
+        (keeper.set / name).mkdir(parents=True)
+    for name in (".lock", "versions/.00000001.json.77.tmp"):
+        (keeper.set / name).touch()
+    assert keeper.add(keeper.log("a.csv", log_of(50)))["version"] == 1
+    assert verify(keeper.set)["parts"] == 1
+    assert len(list((keeper.set / "parts").iterdir())) == 1
+
+
+def test_a_folder_that_was_taken_away_while_one_waited_is_ones_own(keeper: Keeper) -> None:
+    """Whoever made it last, and commits nothing, takes it away."""
+    waits = threading.Event()
+
+    def second() -> None:
+        waits.set()
+        with writing(keeper.set, wait=True):
+            pass
+
+    waiter = threading.Thread(target=second)
+    with writing(keeper.set, wait=False):
+        waiter.start()
+        waits.wait()
+        waiter.join(timeout=0.2)
+    waiter.join()
+    assert not keeper.set.exists()
 
 
 def test_sweeping_waits_for_no_writer(keeper: Keeper) -> None:
