@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Generator
 
 from recsys_cl.core.errors import Refused, nearest
+from recsys_cl.evaluation.choosing import of_users, refuse_shared
 from recsys_cl.stages.difference import LEVEL, describe
-from recsys_cl.stages.measured import Measured, of_users, read_segment_values, refuse_shared, refuse_unlike
+from recsys_cl.stages.measured import Measured, read_segment_values, refuse_unlike
 from recsys_cl.stages.requirement import Requirement, interval_at
 
 if TYPE_CHECKING:

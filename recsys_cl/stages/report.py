@@ -41,7 +41,7 @@ class ReportStage:
     searched: tuple[tuple[str, int], ...] = ()
 
     name: ClassVar[str] = "report"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     writes: ClassVar[tuple[str, ...]] = ("report",)
 
     @property
