@@ -21,7 +21,7 @@ from recsys_cl.core.schedule import Schedule
 from recsys_cl.core.settings import Component, Settings
 from recsys_cl.core.toml import assignment, merge, parse, read_text, telling_where, validate
 from recsys_cl.core.weighted import weight_of, without_weight
-from recsys_cl.evaluation.choosing import refuse_shared, refuse_undirected
+from recsys_cl.evaluation.choosing import refuse_choice, refuse_shared
 from recsys_cl.evaluation.settings import Evaluation, build_metrics, is_sampled
 from recsys_cl.ingest.prepare import Prepare
 from recsys_cl.ingest.protocols import Protocols
@@ -270,9 +270,7 @@ def _check_metrics(pipeline: Pipeline, recipes: Mapping[str, Recipe]) -> None:
     for key, metric in asked.items():
         if metric not in measured:
             raise Refused(f"{key}: '{metric}' is not measured; {nearest(metric, measured)}")
-        if is_sampled(metric):
-            raise Refused(f"{key}: '{metric}' is measured among sampled negatives, which is biased; choose by a full one")
-        refuse_undirected(measured[metric], key)
+        refuse_choice(measured[metric], key)
         if key in _OVER_USERS:
             refuse_shared(metric, key)
     rule = pipeline.promotion_rule()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.evaluation.settings import metric_named
+from recsys_cl.evaluation.settings import is_sampled, metric_named
 
 if TYPE_CHECKING:
     from recsys_cl.core.protocols import Metric
@@ -25,8 +25,10 @@ def refuse_shared(metric: str, what: str) -> None:
         raise Refused(f"{what}: '{metric}' is one number of all lists together, which no test over users can compare")
 
 
-def refuse_undirected(metric: Metric, what: str) -> None:
-    """Refuse to choose by a metric unless more of it is better; ``what`` asks for it."""
+def refuse_choice(metric: Metric, what: str) -> None:
+    """Refuse to choose by a metric unless it ranks the whole catalogue and more of it is better; ``what`` asks for it."""
+    if is_sampled(metric.name):
+        raise Refused(f"{what}: '{metric.name}' is measured among sampled negatives, which is biased; choose by a full one")
     larger = getattr(metric, "larger_is_better", None)  # one from outside the package may not say
     if not larger:
         why = "less of it is better" if larger is False else "it is undecided whether more of it is better"

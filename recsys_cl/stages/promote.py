@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from recsys_cl.core.errors import Refused
+from recsys_cl.evaluation.choosing import refuse_choice, refuse_shared
+from recsys_cl.evaluation.settings import metric_named
 from recsys_cl.stages.decision import Decision, conclude
 from recsys_cl.stages.gates import Gate, coverage_gate, difference_gate, drift_gate, latency_gate, leakage_gate
 from recsys_cl.stages.measured import read_measured, refuse_unlike, refuse_unmeasured
@@ -36,13 +38,15 @@ def promote_model(store: Store, name: str, version: int | None, rule: Promotion,
         force: promote whatever the gates say; what they said is recorded all the same.
 
     Raises:
-        Refused: there is no such version, its files were changed, it cannot be compared, or a gate is blocked;
-            the last is recorded.
+        Refused: the metric is none that models are compared by, there is no such version, its files were changed, it cannot
+            be compared, or a gate is blocked; the last is recorded.
     """
     from recsys_cl.serving.load import find_version, registered_folder
     from recsys_cl.tracking.promotion import aliases, promote
     from recsys_cl.tracking.registry import CHALLENGER, CHAMPION
 
+    refuse_choice(metric_named(rule.metric, "--metric"), "--metric")
+    refuse_shared(rule.metric, "--metric")
     roles = aliases(store, name)
     number = version or roles.get(CHALLENGER)
     if number is None:
@@ -99,10 +103,7 @@ def _gates(store: Store, name: str, ours: int, theirs: int, rule: Promotion) -> 
 
 def compared(ours: Measured, theirs: Any, rule: Promotion) -> Gate:
     """The gate of the paired difference; ``theirs`` has the champion's values in the order of ``ours``."""
-    from recsys_cl.evaluation.compare import paired_interval
-
-    interval = paired_interval(ours.values[rule.metric].to_numpy(), theirs.to_numpy())
-    return difference_gate(rule.metric, interval, len(theirs), rule.margin)
+    return difference_gate(rule.metric, ours.values[rule.metric].to_numpy() - theirs.to_numpy(), rule.margin)
 
 
 def of_the_data(drift: Mapping[str, Any] | None, audit: Mapping[str, Any] | None, rule: Promotion) -> list[Gate]:

@@ -1,6 +1,7 @@
 """Promotion by planted values per user: who is better is known, and nobody else is appointed."""
 
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from recsys_cl.tracking.store import open_known, open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 
-USERS = 400
+USERS = 600
 NOISE = np.random.default_rng(0).normal(0, 0.05, USERS)
 NOISE -= NOISE.mean()  # so that the planted gain is the mean gain
 
@@ -34,7 +35,7 @@ def store(root):
     return open_store(root)
 
 
-def add(store, folder, label, *, gain=0.0, digest="a" * 64, users=USERS, audit="ok", drift="ok", coverage=0.5):
+def add(store, folder, label, *, gain=0.0, digest="a" * 64, users=USERS, rows=USERS, audit="ok", drift="ok", coverage=0.5):
     """Register a version whose every user is better by ``gain``, but for noise."""
     experiment = open_experiment(store, "planted")
     run = experiment.ensure(label, label, lambda _: None)
@@ -42,7 +43,7 @@ def add(store, folder, label, *, gain=0.0, digest="a" * 64, users=USERS, audit="
     evaluation.mkdir()
     values = np.linspace(0.1, 0.9, USERS) + gain + (NOISE if gain else 0)
     frame = pd.DataFrame({"user": range(USERS), "user_id": [f"u{i}" for i in range(USERS)], "held_out": 1, "ndcg@20": values})
-    frame.sample(frac=1, random_state=len(label)).head(users).to_parquet(evaluation / "per_user.parquet")
+    frame.head(rows).sample(frac=1, random_state=len(label)).head(users).to_parquet(evaluation / "per_user.parquet")
     write_json(evaluation / "metrics.json", {"test": {"coverage@20": coverage}, "test_digest": digest})
     for file in evaluation.iterdir():
         run.attach(file, "evaluation")
@@ -89,7 +90,7 @@ def test_the_better_is_promoted_with_evidence_and_rolled_back(store, tmp_path):
 def test_what_is_not_better_is_kept_back_and_said_so(store, tmp_path, gain, margin):
     add(store, tmp_path, "first")
     add(store, tmp_path, "second", gain=gain)
-    with pytest.raises(Refused, match=r"version 2 does not replace 1: difference: ndcg@20 .* over 400 users is not above \+0"):
+    with pytest.raises(Refused, match=r"version 2 does not replace 1: difference: ndcg@20 .* over 600 users is not above \+0"):
         decide(store, margin=margin)
     assert aliases(store, "shop") == {"challenger": 2, "champion": 1}
     assert tags(store, 2)["decision"] == "kept back"
@@ -131,6 +132,34 @@ def test_a_better_version_is_kept_back_by_any_other_gate(store, tmp_path, plante
     kept = json.loads(Path(store.client.download_artifacts(run_id, "promotion/decision.json", str(tmp_path))).read_text())
     assert (kept["outcome"], kept["champion_before"]) == ("kept back", 1)
     assert [each["name"] for each in kept["gates"] if each["verdict"] == "blocked"] == [gate.partition(":")[0]]
+
+
+@pytest.mark.parametrize(
+    ("metric", "why"),
+    [
+        ("gini@20", "nothing to choose by: less of it is better"),
+        ("novelty@20", "nothing to choose by: it is undecided"),
+        ("coverage@20", "one number of all lists together"),
+        ("ndcg_s100@20", "among sampled negatives"),
+        ("", "no '' in recsys_cl.evaluation.metrics"),
+        ("ndgc@20", "did you mean 'ndcg'"),
+        ("ndcg@all", "called NAME@DEPTH"),
+    ],
+)
+def test_a_metric_that_does_not_say_who_is_better_promotes_nobody(store, tmp_path, metric, why):
+    add(store, tmp_path, "first")
+    for version in (1, add(store, tmp_path, "second", gain=0.1)):
+        with pytest.raises(Refused, match=f"^--metric: .*{re.escape(why)}"):
+            decide(store, version, metric=metric, force=True)
+    assert aliases(store, "shop") == {"challenger": 2, "champion": 1}
+
+
+def test_few_users_promote_nobody_and_it_is_said(store, tmp_path):
+    add(store, tmp_path, "first", rows=52)
+    add(store, tmp_path, "second", gain=0.1, rows=52)
+    with pytest.raises(Refused, match=r"version 2 does not replace 1: difference: ndcg@20 \+0\.\d+: 52 users, too few to say$"):
+        decide(store)
+    assert decide(store, force=True).version == 2
 
 
 def test_drift_only_warns_unless_it_is_said_to_block(store, tmp_path):
