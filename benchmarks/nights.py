@@ -51,7 +51,7 @@ since = "2026-11-01"
 [[experiments]]
 recipe = "mf-bpr"
 set.encoder.dim = 16
-set.source.batch_size = 256
+set.source.batch_size = 2048
 set.training = {{ epochs = {epochs}, learning_rate = 2e-2, patience = 20, select = "ndcg@10" }}
 """
 NIGHTS: tuple[dict[str, Any], ...] = (

@@ -281,3 +281,12 @@ class Stage(Protocol):
     def run(self, job: Job) -> Mapping[str, float]:
         """Write every artifact of ``writes`` to ``job.out(name)``; return counts for the receipt."""
         ...
+
+
+@runtime_checkable
+class ActsOutside(Protocol):
+    """What a stage is, besides, that acts where others act, too: its result tells of an act, and not of what is so now."""
+
+    def stands(self, made: Mapping[str, Path]) -> bool:
+        """Whether what was done is still so, by the artifacts ``made`` then; if not, the stage runs again. A cheap question."""
+        ...

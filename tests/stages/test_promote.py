@@ -11,13 +11,19 @@ import pytest
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import write_json
+from recsys_cl.core.protocols import Job
+from recsys_cl.evaluation.settings import Evaluation
 from recsys_cl.serving.load import SHA256
 from recsys_cl.serving.manifest import digest_folder
-from recsys_cl.stages.promote import promote_model
+from recsys_cl.stages import promote as stages_promote
+from recsys_cl.stages.decision import summary_of
+from recsys_cl.stages.promote import promote_model, rollback_model
+from recsys_cl.stages.promoting import PromoteStage
 from recsys_cl.stages.register import AUDIT
+from recsys_cl.stages.tracking import Tracking
 from recsys_cl.tracking.experiment import PROCESS, open_experiment, reap
 from recsys_cl.tracking.process import here
-from recsys_cl.tracking.promotion import aliases, catalogue, promote, rollback
+from recsys_cl.tracking.promotion import aliases, catalogue, promote
 from recsys_cl.tracking.registry import appoint, log_model, register
 from recsys_cl.tracking.run import MlflowTracker
 from recsys_cl.tracking.settings import Promotion
@@ -80,10 +86,12 @@ def test_the_better_is_promoted_with_evidence_and_rolled_back(store, tmp_path):
     assert tags(store, 2)["test_digest"] == "a" * 64
     assert tags(store, 2)["evidence"].startswith("ok: ndcg@20 +0.")
     assert [tags(store, 2)[name] for name in ("drift", "leakage", "coverage")] == ["ok: ok", "ok: ok", "ok: coverage@20 0.5000"]
-    assert rollback(store, "shop").version == 1
+    assert rollback_model(store, "shop").version == 1
     assert aliases(store, "shop") == {"challenger": 2, "champion": 1, "previous": 2}
-    assert tags(store, 2)["decision"] == "rolled back"
+    assert [tags(store, version)["decision"] for version in (1, 2)] == ["restored", "rolled back"]
     assert "evidence" not in tags(store, 2)
+    assert rollback_model(store, "shop").version == 2, "a second rollback undoes the first"
+    assert [tags(store, version)["decision"] for version in (1, 2)] == ["rolled back", "restored"]
 
 
 @pytest.mark.parametrize(("gain", "margin"), [(-0.1, 0.0), (0.001, 0.0), (0.1, 0.2)], ids=["worse", "unsure", "by too little"])
@@ -179,6 +187,54 @@ def test_a_changed_model_is_not_promoted_even_by_force(store, tmp_path):
     assert aliases(store, "shop")["champion"] == 1
 
 
+def test_no_rollback_leads_to_a_changed_model(store, tmp_path):
+    add(store, tmp_path, "first")
+    add(store, tmp_path, "second", gain=0.1)
+    decide(store)
+    before = aliases(store, "shop"), tags(store, 2)
+    [file] = [f for f in (tmp_path / "mlruns" / "artifacts").rglob("model.txt") if f.read_text() == "first"]
+    file.write_text("another")
+    with pytest.raises(Refused, match=r"version 1 cannot come back, the champion stays: .*damaged or changed"):
+        rollback_model(store, "shop")
+    file.unlink()
+    file.parent.rmdir()
+    with pytest.raises(Refused, match=r"version 1 cannot come back, the champion stays: .*its files are gone"):
+        rollback_model(store, "shop")
+    assert (aliases(store, "shop"), tags(store, 2), tags(store, 1)) == (*before, {})
+
+
+def test_without_a_champion_a_leak_still_stops_a_version(store, tmp_path):
+    add(store, tmp_path, "first", audit="leak")
+    store.client.delete_registered_model_alias("shop", "champion")
+    with pytest.raises(Refused, match=r"version 1 does not become champion: leakage: leak \(overlap\)$"):
+        decide(store)
+    assert (aliases(store, "shop"), tags(store, 1)["decision"]) == ({"challenger": 1}, "kept back")
+    assert decide(store, force=True).aliases == ("challenger", "champion")
+    assert (tags(store, 1)["against"], tags(store, 1)["forced"]) == ("nobody", "yes")
+
+
+def test_a_decision_that_came_too_late_is_not_kept_as_a_promotion(store, tmp_path, monkeypatch):
+    from recsys_cl.tracking import promotion
+
+    add(store, tmp_path, "first")
+    add(store, tmp_path, "second", gain=0.1)
+    add(store, tmp_path, "third", gain=0.2)
+    move = promotion.promote
+
+    def overtaken(store, name, version, evidence, expected):
+        monkeypatch.setattr(promotion, "promote", move)
+        decide(store, version=2)
+        return move(store, name, version, evidence, expected)
+
+    monkeypatch.setattr(promotion, "promote", overtaken)
+    with pytest.raises(Refused, match="became version 2 meanwhile"):
+        decide(store, version=3)
+    run_id = store.client.get_model_version("shop", "3").run_id
+    kept = json.loads(Path(store.client.download_artifacts(run_id, "promotion/decision.json", str(tmp_path))).read_text())
+    assert (kept["outcome"], kept["champion_before"]) == ("kept back", 1)
+    assert "became version 2 meanwhile" in kept["refused"]
+
+
 def test_a_decision_against_a_champion_of_yesterday_is_refused(store, tmp_path):
     add(store, tmp_path, "first")
     add(store, tmp_path, "second", gain=0.1)
@@ -194,7 +250,7 @@ def test_what_is_not_there_is_refused(store, tmp_path):
     with pytest.raises(Refused, match="no version 9"):
         decide(store, version=9)
     with pytest.raises(Refused, match="nothing to go back to"):
-        rollback(store, "shop")
+        rollback_model(store, "shop")
     with pytest.raises(Refused, match="there is no store"):
         open_known(tmp_path / "elsewhere")
     assert not (tmp_path / "elsewhere").exists()
@@ -217,6 +273,55 @@ def test_the_catalogue_lists_versions_newest_first(store, tmp_path):
     decide(store)
     found = [(row["version"], row["aliases"], row["decision"]) for row in catalogue(store)]
     assert found == [(2, ["challenger", "champion"], "promoted"), (1, ["previous"], "")]
+
+
+def decided(store, folder, version, label):
+    """What the stage says of a version whose run is called ``label``, and its decision as the stage keeps it."""
+    write_json(folder / "registration", {"name": "shop", "version": version, "recipe": label})
+    write_json(folder / "data_report", {"drift": {"verdict": "ok", "checks": []}})
+    reads = {name: folder / name for name in ("registration", "data_report")}
+    reads |= {"audit": folder / label / "audit", f"evaluation/{label}": folder / label}
+    stage = PromoteStage((label,), Promotion(metric="ndcg@20"), Evaluation(), Tracking("planted", folder))
+    job = Job(reads, folder / f"scratch-{label}-{len(list(folder.iterdir()))}", "f" * 64)
+    job.scratch.mkdir()
+    stage.run(job)
+    made = {"promotion": job.out("promotion")}
+    return stage, made, json.loads(made["promotion"].read_text())
+
+
+def test_a_decision_stands_until_the_champion_is_another(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(stages_promote, "registered", lambda *_: None)  # a planted model holds no bundle
+    for label, gain in (("first", 0.0), ("better", 0.1), ("middle", 0.05)):
+        add(store, tmp_path, label, gain=gain)
+    stage, made, found = decided(store, tmp_path, 2, "better")
+    assert (found["outcome"], stage.stands(made)) == ("promoted", True)
+    back, kept, found = decided(store, tmp_path, 3, "middle")
+    assert (found["outcome"], found["champion_before"], back.stands(kept)) == ("kept back", 2, True)
+
+    rollback_model(store, "shop")
+    assert not stage.stands(made)
+    stage, made, found = decided(store, tmp_path, 2, "better")
+    assert (found["outcome"], found["why"], stage.stands(made)) == ("unchanged", "was rolled back", True)
+    assert summary_of(found) == (
+        "version 2 unchanged: it was rolled back; `recsys-cl promote --model shop --version 2` brings it back"
+    )
+    assert not back.stands(kept), "there is a weaker champion now"
+    back, kept, found = decided(store, tmp_path, 3, "middle")
+    assert (found["outcome"], found["champion_before"], back.stands(kept)) == ("promoted", 1, True)
+
+    decide(store, version=2)
+    assert [stage.stands(made), back.stands(kept)] == [False, False]
+    _, made, found = decided(store, tmp_path, 2, "better")
+    assert (found["why"], summary_of(found)) == ("is the champion", "version 2 unchanged: it is the champion")
+
+
+def test_without_a_champion_a_run_appoints_one_that_passes(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(stages_promote, "registered", lambda *_: None)  # a planted model holds no bundle
+    for version, label, audit, outcome in ((1, "first", "leak", "kept back"), (2, "second", "ok", "promoted")):
+        add(store, tmp_path, label, audit=audit)
+        store.client.delete_registered_model_alias("shop", "champion")
+        assert decided(store, tmp_path, version, label)[2]["outcome"] == outcome
+    assert aliases(store, "shop") == {"challenger": 2, "champion": 2}
 
 
 def test_reaping_closes_what_is_gone_and_nothing_alive(store):
