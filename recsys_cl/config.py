@@ -185,7 +185,10 @@ class Tuned(Settings):
 
 
 class Registry(Settings):
-    """What is registered: the experiment that is best on validation, unless one is named; baselines never are."""
+    """What is registered: of the experiments that learn weights the best on validation, unless one is named, whatever it is.
+
+    Where none learns, the best of what is counted or solved (``popular``, ``ease``).
+    """
 
     model: str = ""  # "": the pipeline's name
     experiment: str = ""
