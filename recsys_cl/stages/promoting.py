@@ -30,7 +30,7 @@ class PromoteStage:
     """Decides about what `register` registered. A champion that was measured on other data answers today's test part first.
 
     A version that a rollback took back stays back: only a person promotes it again. A decision stands as long as the champion
-    is the one that it made or spoke of; then the version is decided about anew.
+    is the one that it made or left; after that the version is decided about anew.
 
     Args:
         experiments: whose evaluations are there.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from recsys_cl.tracking.store import Store
 
 _ALIASES = "SELECT alias, version FROM registered_model_aliases WHERE name = ?"
-_VERSIONS = "SELECT version FROM model_versions WHERE name = ? AND status = 'READY' AND current_stage <> 'Deleted_Internal'"
+_VERSIONS = "SELECT version FROM model_versions WHERE name = ? AND status = 'READY' AND current_stage IS NOT 'Deleted_Internal'"
 _TAGS = "SELECT version, key, value FROM model_version_tags WHERE name = ?"
 
 
