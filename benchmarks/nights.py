@@ -51,15 +51,15 @@ since = "2026-11-01"
 [[experiments]]
 recipe = "mf-bpr"
 set.encoder.dim = 16
-set.source.batch_size = 64
+set.source.batch_size = 2048
 set.training = {{ epochs = {epochs}, learning_rate = 2e-2, patience = 20, select = "ndcg@10" }}
 """
 NIGHTS: tuple[dict[str, Any], ...] = (
-    {"day": "2026-11-01", "pairs": 500, "planted": False, "epochs": 12},
-    {"day": "2026-11-02", "pairs": 1600, "planted": True, "epochs": 12},
-    {"day": "2026-11-03", "pairs": 400, "planted": True, "epochs": 1},  # the planted regression
+    {"day": "2026-11-01", "pairs": 5000, "planted": False, "epochs": 12},
+    {"day": "2026-11-02", "pairs": 16_000, "planted": True, "epochs": 12},
+    {"day": "2026-11-03", "pairs": 4000, "planted": True, "epochs": 1},  # the planted regression
 )
-USERS, ITEMS = 80, 80
+USERS, ITEMS = 800, 80
 
 
 def write_day(folder: Path, day: str, pairs: int, *, planted: bool) -> None:

@@ -28,7 +28,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Interaction logs to a registered, honestly evaluated contrastive recommender.\n\n"
     "Start with [bold]recsys-cl run pipelines/demo.toml[/bold]; point a copy of that file at your own logs next.",
-    epilog="Exit codes: 0 done, 2 input or configuration refused, 3 environment (disk, lock, store), 1 internal error.",
+    epilog="Exit codes: 0 done, 2 input or configuration refused, 3 environment (disk, lock, store), 1 internal error; "
+    "of compare also 1: a claim does not hold.",
 )
 
 _STOPPED = 130

@@ -21,6 +21,7 @@ from recsys_cl.core.schedule import Schedule
 from recsys_cl.core.settings import Component, Settings
 from recsys_cl.core.toml import assignment, merge, parse, read_text, telling_where, validate
 from recsys_cl.core.weighted import weight_of, without_weight
+from recsys_cl.evaluation.choosing import refuse_choice, refuse_shared
 from recsys_cl.evaluation.settings import Evaluation, build_metrics, is_sampled
 from recsys_cl.ingest.prepare import Prepare
 from recsys_cl.ingest.protocols import Protocols
@@ -37,6 +38,9 @@ CONTEXT = frozenset({"shape", "interactions", "features", "rng", "sampler"})
 
 
 NOT_IN_MODEL_NAMES = "/:.%\"'"
+
+_OVER_USERS = ("registry.metric", "promotion.metric")
+"""Settings by whose metric models are compared user by user."""
 
 BASELINES = ("popular", "recent-popular")
 """Recipes that stand in every table: what costs nothing must be beaten first."""
@@ -181,7 +185,10 @@ class Tuned(Settings):
 
 
 class Registry(Settings):
-    """What is registered: the experiment that is best on validation, unless one is named; baselines never are."""
+    """What is registered: of the experiments that learn weights the best on validation, unless one is named, whatever it is.
+
+    Where none learns, the best of what is counted or solved (``popular``, ``ease``).
+    """
 
     model: str = ""  # "": the pipeline's name
     experiment: str = ""
@@ -213,7 +220,8 @@ class Pipeline(Settings):
     def recipes(self) -> dict[str, Recipe]:
         """Every experiment's recipe by label, with the pipeline's and its own changes; the popularity baselines always."""
         asked = {experiment.recipe for experiment in self.experiments}
-        found = {name: load_recipe(name) for name in BASELINES if name not in asked}
+        select = {"training": {"select": self.registry.metric}}  # nothing is trained: the metric need only be measured
+        found = {name: load_recipe(name, select) for name in BASELINES if name not in asked}
         for number, experiment in enumerate(self.experiments):
             if experiment.label in found:
                 raise Refused(f"experiments.{number}: '{experiment.label}' is there twice; give one of them another 'name'")
@@ -241,29 +249,36 @@ def load_pipeline(path: Path, assignments: Sequence[str] = ()) -> Pipeline:
 def _check_choices(pipeline: Pipeline, recipes: Mapping[str, Recipe], path: Path) -> None:
     """Names that one table gives and another uses: experiments and metrics."""
     _check_tables(pipeline)
+    _check_metrics(pipeline, recipes)
     key, model = ("registry.model", pipeline.registry.model) if pipeline.registry.model else ("name", pipeline.name)
     if barred := [letter for letter in model if letter in NOT_IN_MODEL_NAMES]:
         raise Refused(f"{key}: MLflow registers no model whose name has a '{barred[0]}'; give another in registry.model")
-    chosen, asked = pipeline.registry.experiment, {"registry.metric": pipeline.registry.metric}
-    others = {"tune.metric": pipeline.tune.metric, "protocols.metric": pipeline.protocols.metric}
-    asked |= {key: metric for key, metric in others.items() if metric}
+    chosen = pipeline.registry.experiment
     if chosen and chosen not in recipes:
         raise Refused(f"registry.experiment: no experiment '{chosen}'; {nearest(chosen, recipes)}")
-    asked |= {"promotion.metric": pipeline.promotion_rule().metric}
-    asked |= {f"training.select of '{name}'": recipe.training.select for name, recipe in recipes.items()}
-    measured = [metric.name for metric in build_metrics(pipeline.evaluation)]
-    for key, metric in asked.items():
-        if metric not in measured:
-            raise Refused(f"{key}: '{metric}' is not measured; {nearest(metric, measured)}")
-        if is_sampled(metric):
-            raise Refused(f"{key}: '{metric}' is measured among sampled negatives, which is biased; choose by a full one")
-    rule = pipeline.promotion_rule()
-    if rule.coverage and f"coverage@{rule.depth}" not in measured:
-        raise Refused(f"promotion.coverage: 'coverage@{rule.depth}' is not measured; {nearest('coverage', measured)}")
-    for metric in filter(is_sampled, measured):
+    for metric in (each.name for each in build_metrics(pipeline.evaluation) if is_sampled(each.name)):
         _log.warning(
             "%s: '%s' is measured among sampled negatives: compare it only with papers that did the same", path, metric
         )
+
+
+def _check_metrics(pipeline: Pipeline, recipes: Mapping[str, Recipe]) -> None:
+    """What anything is chosen by is measured, in full, and more of it is better."""
+    asked = {"registry.metric": pipeline.registry.metric}
+    others = {"tune.metric": pipeline.tune.metric, "protocols.metric": pipeline.protocols.metric}
+    asked |= {key: metric for key, metric in others.items() if metric}
+    asked |= {"promotion.metric": pipeline.promotion_rule().metric}
+    asked |= {f"training.select of '{name}'": recipe.training.select for name, recipe in recipes.items()}
+    measured = {metric.name: metric for metric in build_metrics(pipeline.evaluation)}
+    for key, metric in asked.items():
+        if metric not in measured:
+            raise Refused(f"{key}: '{metric}' is not measured; {nearest(metric, measured)}")
+        refuse_choice(measured[metric], key)
+        if key in _OVER_USERS:
+            refuse_shared(metric, key)
+    rule = pipeline.promotion_rule()
+    if rule.coverage and f"coverage@{rule.depth}" not in measured:
+        raise Refused(f"promotion.coverage: 'coverage@{rule.depth}' is not measured; {nearest('coverage', measured)}")
 
 
 def _check_tables(pipeline: Pipeline) -> None:

@@ -98,6 +98,41 @@ def test_what_is_typed_comes_last(tmp_path: Path) -> None:
         ),
         (
             'recipe = "xsimgcl"',
+            'recipe = "xsimgcl"\n[evaluation]\nmetrics = ["ndcg", "gini"]\n[promotion]\nmetric = "gini@20"',
+            r"small\.toml:\d+: promotion\.metric: 'gini@20' is nothing to choose by: less of it is better",
+        ),
+        (
+            'recipe = "xsimgcl"',
+            'recipe = "xsimgcl"\n[evaluation]\nmetrics = ["ndcg", "calibration"]\n[registry]\nmetric = "calibration@20"',
+            r"registry\.metric: 'calibration@20' is nothing to choose by: less of it is better",
+        ),
+        (
+            'recipe = "xsimgcl"',
+            'recipe = "xsimgcl"\nset.training.select = "novelty@20"\n[evaluation]\nmetrics = ["ndcg", "novelty"]',
+            r"training\.select of 'xsimgcl': 'novelty@20' is nothing to choose by: it is undecided whether more of it is better",
+        ),
+        (
+            'recipe = "xsimgcl"',
+            'recipe = "xsimgcl"\n[evaluation]\nmetrics = ["ndcg", "gini"]\n[tune]\nmetric = "gini@10"',
+            r"tune\.metric: 'gini@10' is nothing to choose by",
+        ),
+        (
+            'recipe = "xsimgcl"',
+            'recipe = "xsimgcl"\n[evaluation]\nmetrics = ["ndcg", "gini"]\n[protocols]\nmetric = "gini@10"',
+            r"protocols\.metric: 'gini@10' is nothing to choose by",
+        ),
+        (
+            'recipe = "xsimgcl"',
+            'recipe = "xsimgcl"\n[registry]\nmetric = "coverage@20"',
+            r"registry\.metric: 'coverage@20' is one number of all lists together",
+        ),
+        (
+            'recipe = "xsimgcl"',
+            'recipe = "xsimgcl"\n[promotion]\nmetric = "coverage@20"',
+            r"promotion\.metric: 'coverage@20' is one number of all lists together",
+        ),
+        (
+            'recipe = "xsimgcl"',
             'recipe = "xsimgcl"\n[evaluation]\nshots = [0, 1]',
             r"small\.toml:\d+: evaluation\.shots: the split 'time' holds no strangers out; prepare\.split = \"user_cold\" does",
         ),
@@ -122,6 +157,12 @@ def test_a_mistake_is_refused_by_key_with_the_nearest_valid_choice(tmp_path: Pat
     assert old in PIPELINE
     with pytest.raises(Refused, match=message):
         _use(load_pipeline(write(tmp_path, PIPELINE.replace(old, new))))
+
+
+def test_other_depths_alone_can_be_asked_for(tmp_path: Path) -> None:
+    changes = ("evaluation.ks=[5]", "registry.metric=ndcg@5", "override.training.select=ndcg@5")
+    recipes = load_pipeline(write(tmp_path, PIPELINE), changes).recipes()
+    assert {recipe.training.select for recipe in recipes.values()} == {"ndcg@5"}
 
 
 def _use(pipeline: object) -> None:

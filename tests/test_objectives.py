@@ -123,7 +123,7 @@ def value(objective, main, views=(), negative=EACH, **how) -> float:
 def test_what_an_objective_says_to_read_it_cannot_do_without_and_nothing_else(use, arguments):
     objective = make(use, **arguments)
     given = with_everyone if getattr(objective, "everyone", False) else encoding
-    negatives, layers = getattr(objective, "negatives", 0), max((*getattr(objective, "layers", ()), -1)) + 1
+    negatives, layers = getattr(objective, "reads_negatives", 0), max((*getattr(objective, "reads_layers", ()), -1)) + 1
     views = [given(2), given(3)][: objective.views]
     drawn = EACH[:, :negatives] if negatives else None
     shares = max(layers, int(use == "mixed"))

@@ -39,10 +39,10 @@ def rollback(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Make the version before the champion the champion again."""
-    from recsys_cl.tracking.promotion import rollback as roll_back
+    from recsys_cl.stages.promote import rollback_model
     from recsys_cl.tracking.store import open_known
 
-    made = roll_back(open_known(Path(), tracking_uri), model)
+    made = rollback_model(open_known(Path(), tracking_uri), model)
     print(f"models:/{made.name}/{made.version} ({', '.join(made.aliases)})")
 
 

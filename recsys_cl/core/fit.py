@@ -93,13 +93,13 @@ def refuse_unread(objective: object, key: str, use: str, main: Encoding | None, 
     Raises:
         Refused: beginning with ``key``, or with that of the number of negatives.
     """
-    needed = getattr(objective, "negatives", 0)
+    needed = getattr(objective, "reads_negatives", 0)
     if drawn is not None and drawn < needed:
         where, have = ("sampler.negatives", f"{drawn} are") if drawn else ("sampler", "none is")
         raise Refused(f"{where}: '{use}' under {key} reads {needed} drawn for each query, and {have}")
     if main is None:
         return
-    for layer in getattr(objective, "layers", ()):
+    for layer in getattr(objective, "reads_layers", ()):
         if isinstance(layer, str):
             part = layer.split("/")[0]  # which ones a part has of its own, the data says
             if part not in main.parts:

@@ -45,8 +45,8 @@ class View(Protocol[S]):
 class Objective(Protocol):
     """A scalar to minimise. ``views`` is how many augmented encodings it reads (the first so many of the recipe's).
 
-    One that reads layers or parts of encodings says which, ``layers``, numbers and names; one that cannot do without negatives
-    drawn for each query how many it reads at least, ``negatives``: a recipe that has them not is refused before data is read.
+    One that reads layers or parts of encodings says which, ``reads_layers``, numbers and names; one that cannot do without
+    negatives drawn for each query how many at least, ``reads_negatives``: a recipe without them is refused before data is read.
     One that also says ``everyone = True`` finds all users and items in ``Encoding.everyone`` of all it reads.
     One that says ``mean_of_queries = True`` is a mean over the batch's queries, each of which depends on no other one: several
     processes may take some each. One that says ``contrasts_rows = True`` reads the batch's distinct rows and no queries.
@@ -212,6 +212,7 @@ class Metric(Protocol):
     k: int  # how much of each list it reads; 0: none of it
     convention: str  # denominator, discount and the like in one line; logged beside the values
     reads: tuple[str, ...]  # the optional fields of a Ranking that it needs
+    larger_is_better: bool | None  # None: undecided, more of it may be either; only where it is True is anything chosen by it
 
     def __call__(self, ranking: Ranking) -> Tensor:
         """Values [U], float64."""
@@ -280,4 +281,13 @@ class Stage(Protocol):
 
     def run(self, job: Job) -> Mapping[str, float]:
         """Write every artifact of ``writes`` to ``job.out(name)``; return counts for the receipt."""
+        ...
+
+
+@runtime_checkable
+class ActsOutside(Protocol):
+    """What a stage is, besides, that acts where others act, too: its result tells of an act, and not of what is so now."""
+
+    def stands(self, made: Mapping[str, Path]) -> bool:
+        """Whether what was done is still so, by the artifacts ``made`` then; if not, the stage runs again. A cheap question."""
         ...

@@ -16,6 +16,8 @@ USERS = 500
 """Fewer users than this do not carry an interval."""
 DECIDED = 30
 """Fewer users than this whose values differ at all do not either."""
+_RESAMPLES = (2_000, 10_000)
+"""At least, and at most; in between a hundred of them lie beyond the ends of an interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,22 @@ def bootstrap_intervals(
     means = bootstrap_means(differences, resamples, rng)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     return [Interval(*map(float, row)) for row in zip(differences.mean(0), low, high, strict=True)]
+
+
+def covering_interval(differences: NDArray[np.float64], rng: Generator, confidence: float = 0.95) -> Interval:
+    """The mean of ``differences`` [U] with the least interval that holds both Student's t and the bootstrap's.
+
+    On skewed differences the two part, either way round: what lies beyond both does not hang on which of them was asked.
+    """
+    resamples = int(np.clip(100 / (1 - confidence), *_RESAMPLES))
+    [drawn] = bootstrap_intervals(differences[:, None], rng, resamples, confidence)
+    by_t = paired_interval(differences, np.zeros_like(differences), confidence)
+    return Interval(by_t.mean, min(by_t.low, drawn.low), max(by_t.high, drawn.high))
+
+
+def beyond(differences: NDArray[np.float64], interval: Interval, bound: float, *, above: bool = True) -> bool:
+    """Whether the mean of ``differences`` [U] lies above (below) ``bound``: all of its interval, and of users enough to say."""
+    return reliable(differences) and (interval.low > bound if above else interval.high < bound)
 
 
 def compare_all(

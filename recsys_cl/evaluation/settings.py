@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from recsys_cl.core.build import build
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.settings import Component, Settings
 
 if TYPE_CHECKING:
@@ -49,6 +50,15 @@ def build_metrics(evaluation: Evaluation, key: str = "evaluation.metrics") -> tu
         for k in evaluation.ks
     ]
     return tuple({metric.name: metric for metric in made}.values())
+
+
+def metric_named(metric: str, key: str) -> Metric:
+    """The metric component that is called ``metric``, such as ``ndcg@20``; errors begin with ``key``."""
+    name, _, depth = metric.partition("@")
+    if depth and not depth.isdecimal():
+        raise Refused(f"{key}: '{metric}': a metric is called NAME@DEPTH, such as ndcg@20")
+    made: Metric = build("evaluation.metrics", _component(name, int(depth or 1)), key)
+    return made
 
 
 def is_sampled(metric: str) -> bool:

@@ -35,7 +35,7 @@ class Barlow:
         sides: Sides = "both",
     ) -> None:
         self._pairing = Pairing(between, layer, sides)
-        self.views, self.layers = self._pairing.views, self._pairing.layers
+        self.views, self.reads_layers = self._pairing.views, self._pairing.layers
         self._loss = partial(barlow_twins, redundancy=redundancy)
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:

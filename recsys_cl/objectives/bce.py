@@ -21,7 +21,7 @@ class BCE:
     """
 
     views = 0
-    negatives = 1
+    reads_negatives = 1
     mean_of_queries = True
 
     def __init__(self, *, similarity: Similarity = "dot") -> None:

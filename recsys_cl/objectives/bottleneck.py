@@ -20,7 +20,7 @@ class Bottleneck:
     """
 
     views = 0
-    layers = ("mean", "log_variance")
+    reads_layers = ("mean", "log_variance")
     penalty = True  # small by intention, however large the others grow
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:  # noqa: ARG002

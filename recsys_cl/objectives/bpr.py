@@ -21,7 +21,7 @@ class BPR:
     """
 
     views = 0
-    negatives = 1
+    reads_negatives = 1
 
     def __init__(self, *, similarity: Similarity = "dot") -> None:
         self.similarity = similarity

@@ -45,7 +45,7 @@ class BSL:
         self.temperature = checked_temperature(temperature)
         self.balance = checked_temperature(balance, "balance")
         self.similarity = similarity
-        self.in_batch, self.negatives = in_batch, int(not in_batch)
+        self.in_batch, self.reads_negatives = in_batch, int(not in_batch)
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:  # noqa: ARG002
         """Mean loss of the batch; a query all of whose negatives are accidental hits has none and costs nothing."""

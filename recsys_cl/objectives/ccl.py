@@ -24,7 +24,7 @@ class CosineContrastive:
     """
 
     views = 0
-    negatives = 1
+    reads_negatives = 1
     mean_of_queries = True
 
     def __init__(

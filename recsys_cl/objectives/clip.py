@@ -41,7 +41,7 @@ class Clip(nn.Module):
     ) -> None:
         super().__init__()
         self.pairing = Pairing(between, layer, sides, base)
-        self.views, self.layers = self.pairing.views, self.pairing.layers
+        self.views, self.reads_layers = self.pairing.views, self.pairing.layers
         self.factor = nn.Parameter(torch.tensor(-math.log(checked_temperature(temperature))))
 
     def forward(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:

@@ -42,7 +42,7 @@ class Debiased:
         sides: Sides = "both",
     ) -> None:
         self._pairing = Pairing(between, layer, sides)
-        self.views, self.layers = self._pairing.views, self._pairing.layers
+        self.views, self.reads_layers = self._pairing.views, self._pairing.layers
         temperature = checked_temperature(temperature)
         self._loss = partial(hard_weighted, temperature=temperature, hardness=0.0, prior=prior, similarity=similarity)
 

@@ -33,7 +33,7 @@ class Decoupled:
         sides: Sides = "both",
     ) -> None:
         self._pairing = Pairing(between, layer, sides)
-        self.views, self.layers = self._pairing.views, self._pairing.layers
+        self.views, self.reads_layers = self._pairing.views, self._pairing.layers
         self._loss = partial(decoupled, temperature=checked_temperature(temperature), similarity=similarity)
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:

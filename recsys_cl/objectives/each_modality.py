@@ -31,7 +31,7 @@ class EachModality(nn.Module):
     """
 
     views = 0
-    negatives = 1
+    reads_negatives = 1
 
     def __init__(
         self, *, shape: Shape, interactions: Interactions, rng: Generator, of: Component, part: str = "content"
@@ -41,7 +41,7 @@ class EachModality(nn.Module):
         if self.of.views:
             raise Refused(f"objectives.of: '{of.use}' reads views, and a modality has none")
         self.part = part
-        self.layers = (part,)
+        self.reads_layers = (part,)
 
     def forward(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:  # noqa: ARG002
         """Sum of the modalities' losses."""

@@ -28,7 +28,7 @@ class GBCE:
     """
 
     views = 0
-    negatives = 1
+    reads_negatives = 1
     mean_of_queries = True
 
     def __init__(

@@ -44,7 +44,7 @@ class HardWeighted:
         sides: Sides = "both",
     ) -> None:
         self._pairing = Pairing(between, layer, sides)
-        self.views, self.layers = self._pairing.views, self._pairing.layers
+        self.views, self.reads_layers = self._pairing.views, self._pairing.layers
         self._loss = partial(
             hard_weighted,
             temperature=checked_temperature(temperature),

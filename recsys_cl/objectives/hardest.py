@@ -47,10 +47,10 @@ class Hardest(nn.Module):
     ) -> None:
         super().__init__()
         self.of: Objective = build("objectives", of, "objectives.of", shape=shape, interactions=interactions, rng=rng)
-        if (needed := getattr(self.of, "negatives", 0)) > keep:
+        if (needed := getattr(self.of, "reads_negatives", 0)) > keep:
             raise Refused(f"objectives.keep: '{of.use}' reads {needed} negatives for each query, and {keep} are kept")
-        self.views, self.layers = self.of.views, getattr(self.of, "layers", ())
-        self.keep = self.negatives = keep
+        self.views, self.reads_layers = self.of.views, getattr(self.of, "reads_layers", ())
+        self.keep = self.reads_negatives = keep
         self.similarity = similarity
 
     def forward(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:

@@ -50,7 +50,7 @@ class InfoNCE:
         if negatives == "all" and (isinstance(layer, str) or isinstance(base, str)):
             raise Refused("negatives: 'all' counts layers; parts of an encoding, which items may lack, take the 'batch'")
         self._pairing = Pairing(between, layer, sides, base)
-        self.views, self.layers = self._pairing.views, self._pairing.layers
+        self.views, self.reads_layers = self._pairing.views, self._pairing.layers
         temperature = checked_temperature(temperature)
         self._loss = partial(info_nce, temperature=temperature, similarity=similarity)
         self._two_sided = two_sided

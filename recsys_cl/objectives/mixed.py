@@ -34,14 +34,14 @@ class Mixed(nn.Module):
     Relations: with one layer and ``a`` = 0 it is ``hardest``.
     """
 
-    negatives = 1
+    reads_negatives = 1
 
     def __init__(self, *, shape: Shape, interactions: Interactions, rng: Generator, of: Component) -> None:
         super().__init__()
         self.of: Objective = build("objectives", of, "objectives.of", shape=shape, interactions=interactions, rng=rng)
         if getattr(self.of, "penalty", False):
             raise Refused(f"objectives.of: '{of.use}' is of table rows, which made vectors have not; put it beside 'mixed'")
-        self.views, self.layers = self.of.views, getattr(self.of, "layers", ())
+        self.views, self.reads_layers = self.of.views, getattr(self.of, "reads_layers", ())
         self._rng = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=rng)))
 
     def forward(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:

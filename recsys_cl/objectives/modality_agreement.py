@@ -27,7 +27,7 @@ class ModalityAgreement:
 
     def __init__(self, *, part: str = "content") -> None:
         self.part = part
-        self.layers = (part,)
+        self.reads_layers = (part,)
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:
         """Sum over modalities, each between 0 and 4."""

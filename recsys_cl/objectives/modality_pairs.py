@@ -42,7 +42,7 @@ class ModalityPairs(nn.Module):
         if self.of.views != 1:
             raise Refused(f"objectives.of: '{of.use}' must read one view (between = 'main'), it reads {self.of.views}")
         self.part = part
-        self.layers = (part,)
+        self.reads_layers = (part,)
 
     def forward(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:  # noqa: ARG002
         """Mean of the pairs' losses."""

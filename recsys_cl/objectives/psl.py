@@ -37,7 +37,7 @@ class PSL:
     """
 
     views = 0
-    negatives = 1
+    reads_negatives = 1
 
     def __init__(
         self,

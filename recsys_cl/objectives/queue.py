@@ -55,7 +55,7 @@ class Queue(nn.Module):
         if getattr(self.of, "penalty", False):
             raise Refused(f"objectives.of: '{of.use}' is of table rows, which queued vectors have not; put it beside 'queue'")
         self.keep = keep
-        self.views, self.layers = max(self.of.views, int(keep == "view")), getattr(self.of, "layers", ())
+        self.views, self.reads_layers = max(self.of.views, int(keep == "view")), getattr(self.of, "reads_layers", ())
         counts = torch.bincount(interactions.items, minlength=shape.items)
         self._share = counts.double() / max(1, len(interactions))
         self.register_buffer("vectors", torch.zeros(size, dim))

@@ -48,7 +48,7 @@ class Reconstruct(nn.Module):
             raise Refused("objectives: 'reconstruct' reads features of the items; declare them under [prepare.features]")
         features.need_vectors("objectives: 'reconstruct'")
         self.features, self.part, self.only_hidden = features, part, only_hidden
-        self.layers = (part,)
+        self.reads_layers = (part,)
         self.names = tuple(name for name, _ in features)
         self.decoders = nn.ModuleList(linear(dim, modality.values.shape[1], rng) for _, modality in features)
 

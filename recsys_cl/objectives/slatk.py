@@ -45,7 +45,7 @@ class SLatK:
     ) -> None:
         self.temperature = checked_temperature(temperature)
         self.weight_temperature = checked_temperature(weight_temperature, "weight_temperature")
-        self.k = self.negatives = k
+        self.k = self.reads_negatives = k
         self.similarity = similarity
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:  # noqa: ARG002

@@ -38,7 +38,7 @@ class Uncertain(nn.Module):
         offered = {"shape": shape, "interactions": interactions, "rng": rng, "dim": dim, "features": features}
         self.of: Objective = build("objectives", of, "objectives.of", **offered)
         self.views, self.everyone = self.of.views, getattr(self.of, "everyone", False)
-        self.layers, self.negatives = getattr(self.of, "layers", ()), getattr(self.of, "negatives", 0)
+        self.reads_layers, self.reads_negatives = getattr(self.of, "reads_layers", ()), getattr(self.of, "reads_negatives", 0)
         self.log_variance = nn.Parameter(torch.zeros(()))
 
     def forward(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:

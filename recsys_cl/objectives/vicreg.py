@@ -39,7 +39,7 @@ class VICReg:
         sides: Sides = "both",
     ) -> None:
         self._pairing = Pairing(between, layer, sides)
-        self.views, self.layers = self._pairing.views, self._pairing.layers
+        self.views, self.reads_layers = self._pairing.views, self._pairing.layers
         self._loss = partial(vicreg, invariance=invariance, variance=variance, covariance=covariance)
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:

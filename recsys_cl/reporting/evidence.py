@@ -108,6 +108,7 @@ class Evidence:
     facts: Mapping[str, str] = field(default_factory=dict)  # provenance: digests, versions, seed
     commands: Sequence[str] = ()  # what makes this page again
     conventions: Mapping[str, str] = field(default_factory=dict)  # metric -> how it is defined here
+    larger_is_better: Mapping[str, bool | None] = field(default_factory=dict)  # metric -> whether more is; undecided: neither
 
     @property
     def headline(self) -> str:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from recsys_cl.core.errors import Refused, nearest
 from recsys_cl.core.mlflow import address, connect, explained, sqlite_path, without_credentials
@@ -107,6 +108,8 @@ def registered_folder(client: MlflowClient, version: Any) -> Iterator[Path]:
     source = client.get_model_version_download_uri(version.name, version.version)
     with TemporaryDirectory() as scratch:
         local = source.startswith(("file:", "/"))
+        if local and not Path(unquote(urlsplit(source).path)).is_dir():
+            raise Refused(f"{name}: damaged: its files are gone, there is no {unquote(urlsplit(source).path)}")
         folder = Path(
             download_artifacts(artifact_uri=source, dst_path=None if local else scratch, tracking_uri=client.tracking_uri)
         )

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recsys_cl.core.errors import Refused
+from recsys_cl.evaluation.choosing import of_users, refuse_shared
 from recsys_cl.stages.difference import LEVEL, UNCOMPARED, describe
 from recsys_cl.stages.measured import (
     Measured,
-    of_users,
     read_measured,
     refuse_other_metrics,
-    refuse_shared,
     refuse_unlike,
     refuse_unmeasured,
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import write_json
 from recsys_cl.stages.gates import Gate
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 _TAG = 500
 """Characters of a tag; the artifact has the rest."""
+
+
+THE_CHAMPION, ROLLED_BACK = "is the champion", "was rolled back"
+"""Why a version is ``unchanged``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Decision:
     champion: int | None  # before the decision
     outcome: Literal["promoted", "kept back", "unchanged"]
     gates: tuple[Gate, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)  # e.g. test_digest, remeasured, forced
+    facts: Mapping[str, Any] = field(default_factory=dict)  # e.g. test_digest, remeasured, forced; why it is unchanged
 
     @property
     def blocked(self) -> list[Gate]:
@@ -39,6 +44,11 @@ class Decision:
 
     def __str__(self) -> str:
         what = f"version {self.version} {self.outcome}"
+        if self.facts.get("why") == ROLLED_BACK:
+            again = f"recsys-cl promote --model {self.model} --version {self.version}"
+            return f"{what}: it {ROLLED_BACK}; `{again}` brings it back"
+        if "why" in self.facts:
+            return f"{what}: it {self.facts['why']}"
         grounds = "; ".join(map(str, self.blocked or [gate for gate in self.gates if gate.name == "difference"]))
         return f"{what}: {grounds}" if grounds else what
 
@@ -57,7 +67,7 @@ class Decision:
 def summary_of(decision: Mapping[str, Any]) -> str:
     """A kept decision in one line: what was decided, and by which gates."""
     gates = [Gate(**each) for each in decision["gates"]]
-    facts = {key: value for key, value in decision.items() if key in ("forced", "remeasured")}
+    facts = {key: value for key, value in decision.items() if key in ("forced", "remeasured", "why")}
     one = Decision(
         decision["model"], decision["version"], decision["champion_before"], decision["outcome"], tuple(gates), facts
     )
@@ -93,7 +103,11 @@ def conclude(
     if kept_back:
         record(store, name, version, "kept back", tags)
     else:
-        promote(store, name, version, tags, champion)
+        try:
+            promote(store, name, version, tags, champion)
+        except Refused as problem:
+            _keep(store, replace(decision, outcome="kept back", facts={**told, "refused": str(problem)}))
+            raise
     return decision
 
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Generator
 
 from recsys_cl.core.errors import Refused, nearest
+from recsys_cl.evaluation.choosing import of_users, refuse_shared
 from recsys_cl.stages.difference import LEVEL, describe
-from recsys_cl.stages.measured import Measured, of_users, read_segment_values, refuse_shared, refuse_unlike
-from recsys_cl.stages.requirement import Requirement, interval_at
+from recsys_cl.stages.measured import Measured, read_segment_values, refuse_unlike
+from recsys_cl.stages.requirement import Requirement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,9 +89,11 @@ def common_metrics(runs: Sequence[Measured], requirements: Sequence[Requirement]
 
 
 def _judge(requirement: Requirement, ours: Measured, theirs: Measured, rng: Generator) -> dict[str, Any]:
+    from recsys_cl.evaluation.compare import covering_interval
+
     against = theirs.values[requirement.metric].to_numpy()
     differences = ours.values[requirement.metric].to_numpy() - against
-    return requirement.judge(differences, interval_at(requirement.level, differences, rng), float(against.mean()))
+    return requirement.judge(differences, covering_interval(differences, rng, requirement.level), float(against.mean()))
 
 
 def _headline(metrics: Sequence[str]) -> Sequence[str]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from recsys_cl.core.protocols import Stage
 from recsys_cl.core.version import VERSION
+from recsys_cl.stages.runner import stands
 from recsys_cl.stages.store import Artifact, Receipt, Store, key_digests
 
 
@@ -37,6 +38,8 @@ def explain(stages: Sequence[Stage], store: Store) -> list[Reason]:
         receipt = store.find(stage, store.fingerprint(stage, reads, outside))
         if receipt is None:
             reasons.append(Reason(stage.name, "run", "; ".join(_changes(stage, reads, outside, store.newest(stage)))))
+        elif not stands(stage, receipt):
+            reasons.append(Reason(stage.name, "run", f"what it did on {receipt.facts['committed']} no longer stands"))
         else:
             artifacts |= {name: receipt.artifact(name) for name in stage.writes}
             reasons.append(Reason(stage.name, "skip", f"up to date since {receipt.facts['committed']}"))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from recsys_cl.evaluation.compare import Interval
+    from numpy.typing import NDArray
+
     from recsys_cl.serving.bundle import Bundle
 
 _ANSWERS = 200
@@ -34,12 +35,19 @@ class Gate:
         return asdict(self)
 
 
-def difference_gate(metric: str, interval: Interval, users: int, margin: float) -> Gate:
-    """The whole interval of challenger minus champion must lie above ``margin``."""
-    better = interval.low > margin
-    said = f"{metric} {interval.mean:+.5f} [{interval.low:+.5f}, {interval.high:+.5f}] over {users} users"
+def difference_gate(metric: str, differences: NDArray[np.float64], margin: float) -> Gate:
+    """All of the interval of challenger minus champion, ``differences`` [U], lies above ``margin``, of users enough to say."""
+    from recsys_cl.core.chance import generator
+    from recsys_cl.evaluation.compare import USERS, beyond, covering_interval, decided, reliable
+
+    found, users = covering_interval(differences, generator(0, "promote")), len(differences)
+    if not reliable(differences):
+        few = f"{users} users" if users < USERS else f"{users} users, of whom {decided(differences)} differ"
+        return Gate("difference", "blocked", f"{metric} {found.mean:+.5f}: {few}, too few to say", _finite(found.low), margin)
+    better = beyond(differences, found, margin)
+    said = f"{metric} {found.mean:+.5f} [{found.low:+.5f}, {found.high:+.5f}] over {users} users"
     said = said if better else f"{said} is not above {margin:+g}"
-    return Gate("difference", "ok" if better else "blocked", said, _finite(interval.low), margin)
+    return Gate("difference", "ok" if better else "blocked", said, _finite(found.low), margin)
 
 
 def drift_gate(drift: Mapping[str, Any] | None, mode: Literal["block", "warn"]) -> Gate:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_cl.core.files import digest_file
 from recsys_cl.core.version import VERSION
+from recsys_cl.evaluation.choosing import larger_is_better
 from recsys_cl.stages.report_rows import read_trial
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def gather(
         facts={**(facts or {}), **_digests(files, measured), **_versions()},
         commands=commands,
         conventions={str(name): str(text) for name, text in measured.get("conventions", {}).items()},
+        larger_is_better={name: larger_is_better(name) for trial in trials for name in trial.test},
     )
 
 

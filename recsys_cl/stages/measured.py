@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 FACTS = ("user", "user_id", "held_out")
 """Columns of per_user.parquet that are no metrics."""
-SHARED = ("coverage", "gini")
-"""Metrics of all lists together: their values per user are shares of one total, not draws whose mean has an interval."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,17 +103,6 @@ def refuse_unmeasured(metric: str, measured: Measured) -> None:
     """Refuse a metric that is not there, with the nearest that is."""
     if metric not in measured.metrics:
         raise Refused(f"metric '{metric}' was not measured for {measured.name}; {nearest(metric, measured.metrics)}")
-
-
-def of_users(metric: str) -> bool:
-    """Whether a metric is a mean over users who are judged by themselves, so that it can be tested over users."""
-    return metric.partition("@")[0] not in SHARED
-
-
-def refuse_shared(metric: str, what: str) -> None:
-    """Refuse to test over users what is a number of all lists together; ``what`` asks for it."""
-    if not of_users(metric):
-        raise Refused(f"{what}: '{metric}' is one number of all lists together, which no test over users can compare")
 
 
 def read_segment_values(measured: Measured) -> dict[tuple[str, str], pd.DataFrame]:

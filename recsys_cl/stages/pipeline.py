@@ -248,7 +248,7 @@ def plan_of(path: Path, assignments: Sequence[str], data_dir: Path, tracking_uri
 def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking, ledger: Ledger | None = None) -> Result:
     """What the artifacts of a run say, as far as it went."""
     artifacts = {name: artifact.path for name, artifact in outcome.artifacts.items()}
-    registered = _json(artifacts["registration"]) if "registration" in artifacts else None
+    registered = _registered(artifacts["registration"], tracking) if "registration" in artifacts else None
     runs = registered["runs"] if registered else {}
     lines = [_line(name, artifacts, runs.get(name)) for name in pipeline.recipes() if f"model/{name}" in artifacts]
     report = artifacts["report"] / "index.html" if "report" in artifacts else None
@@ -258,6 +258,14 @@ def gather(pipeline: Pipeline, outcome: Outcome, tracking: Tracking, ledger: Led
     audit = _json(artifacts["audit"]) if "audit" in artifacts else None
     promotion = _json(artifacts["promotion"]) if "promotion" in artifacts else None
     return Result(pipeline.name, stages, tuple(lines), report, registered, tracking.address, openings, audit, promotion)
+
+
+def _registered(path: Path, tracking: Tracking) -> dict[str, Any]:
+    """What was registered, with the aliases that point at it now."""
+    from recsys_cl.tracking.standing import standing_of
+
+    made = _json(path)
+    return {**made, "aliases": standing_of(made["name"], tracking.root, tracking.uri).roles(made["version"])}
 
 
 def _facts(pipeline: Pipeline) -> tuple[tuple[str, str], ...]:

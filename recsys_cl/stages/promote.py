@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from recsys_cl.core.errors import Refused
+from recsys_cl.evaluation.choosing import refuse_choice, refuse_shared
+from recsys_cl.evaluation.settings import metric_named
 from recsys_cl.stages.decision import Decision, conclude
 from recsys_cl.stages.gates import Gate, coverage_gate, difference_gate, drift_gate, latency_gate, leakage_gate
 from recsys_cl.stages.measured import read_measured, refuse_unlike, refuse_unmeasured
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def promote_model(store: Store, name: str, version: int | None, rule: Promotion, *, force: bool = False) -> Registration:
-    """Verify a version's files, put it through every gate, and point ``champion`` at it.
+    """Verify a version's files, put it through every gate, and point ``champion`` at it; without one, all but the difference.
 
     All evidence is read from the store, so any machine that reaches it can decide.
 
@@ -36,22 +38,22 @@ def promote_model(store: Store, name: str, version: int | None, rule: Promotion,
         force: promote whatever the gates say; what they said is recorded all the same.
 
     Raises:
-        Refused: there is no such version, its files were changed, it cannot be compared, or a gate is blocked;
-            the last is recorded.
+        Refused: the metric is none that models are compared by, there is no such version, its files were changed, it cannot
+            be compared, or a gate is blocked; the last is recorded.
     """
-    from recsys_cl.serving.load import find_version, registered_folder
-    from recsys_cl.tracking.promotion import aliases, promote
+    from recsys_cl.tracking.promotion import aliases, registration
     from recsys_cl.tracking.registry import CHALLENGER, CHAMPION
 
+    refuse_choice(metric_named(rule.metric, "--metric"), "--metric")
+    refuse_shared(rule.metric, "--metric")
     roles = aliases(store, name)
     number = version or roles.get(CHALLENGER)
     if number is None:
         raise Refused(f"model '{name}' has no challenger; name a --version")
     champion = roles.get(CHAMPION)
-    with store.explained(), registered_folder(store.client, find_version(store.client, name, version=str(number))):
-        pass  # every byte is what was registered
-    if champion is None or champion == number:
-        return promote(store, name, number, {"against": "nobody"}, champion)
+    _verify(store, name, number)
+    if champion == number:
+        return registration(store, name, number)
     facts: dict[str, Any] = {"metric": rule.metric, "margin": rule.margin}
     try:
         gates, digest = _gates(store, name, number, champion, rule)
@@ -64,45 +66,63 @@ def promote_model(store: Store, name: str, version: int | None, rule: Promotion,
     return _answered(store, decision)
 
 
+def rollback_model(store: Store, name: str) -> Registration:
+    """Make the version before the champion the champion again, once its files were found to be those that were registered.
+
+    Raises:
+        Refused: there is no such version, or its files were changed; the champion stays.
+    """
+    from recsys_cl.tracking.promotion import rollback
+
+    return rollback(store, name, lambda version: _verify(store, name, version))
+
+
+def _verify(store: Store, name: str, version: int) -> None:
+    from recsys_cl.serving.load import find_version, registered_folder
+
+    with store.explained(), registered_folder(store.client, find_version(store.client, name, version=str(version))):
+        pass  # every byte is what was registered
+
+
 def _answered(store: Store, decision: Decision) -> Registration:
     from recsys_cl.tracking.promotion import registration
 
     if decision.outcome == "kept back":
         grounds = "; ".join(map(str, decision.blocked))
-        raise Refused(f"model '{decision.model}': version {decision.version} does not replace {decision.champion}: {grounds}")
+        what = f"does not replace {decision.champion}" if decision.champion else "does not become champion"
+        raise Refused(f"model '{decision.model}': version {decision.version} {what}: {grounds}")
     return registration(store, decision.model, decision.version)
 
 
-def _gates(store: Store, name: str, ours: int, theirs: int, rule: Promotion) -> tuple[list[Gate], str]:
-    """Every gate of version ``ours``, from what its run keeps; and the digest of the test part.
+def _gates(store: Store, name: str, ours: int, theirs: int | None, rule: Promotion) -> tuple[list[Gate], str]:
+    """Every gate of version ``ours``, from what its run keeps; and the digest of the test part. ``theirs``: the champion's.
 
     Raises:
         Refused: the two were measured on other data or users, or not by the metric.
     """
     with TemporaryDirectory() as scratch:
-        mine, other = (_measured(store, name, version, Path(scratch) / str(version)) for version in (ours, theirs))
+        versions = [ours] if theirs is None else [ours, theirs]
+        measured = [_measured(store, name, version, Path(scratch) / str(version)) for version in versions]
         try:
-            refuse_unlike([mine, other])
+            refuse_unlike(measured)
         except Refused as error:
             again = "a run of the pipeline with --set promotion.automatic=true measures the champion anew; or use --force"
             raise Refused(f"{error}; {again}") from error
-        for each in (mine, other):
+        for each in measured:
             refuse_unmeasured(rule.metric, each)
         audit = _fetched(store, name, ours, AUDIT, Path(scratch))
         report = _fetched(store, name, ours, "report/report.json", Path(scratch))
     drift = ((report or {}).get("data") or {}).get("drift")
     limit = rule.latency_ms
     latency = latency_gate(registered(store, name, ours), limit, _k(rule)) if limit else Gate("latency", "ok", "not asked for")
-    gates = [compared(mine, other.values[rule.metric], rule), *of_the_data(drift, audit, rule)]
+    mine, champion = measured[0], measured[1:]
+    gates = [compared(mine, other.values[rule.metric], rule) for other in champion] + of_the_data(drift, audit, rule)
     return [*gates, coverage_gate(mine.facts["test"], rule.depth, rule.coverage), latency], mine.digests["test"]
 
 
 def compared(ours: Measured, theirs: Any, rule: Promotion) -> Gate:
     """The gate of the paired difference; ``theirs`` has the champion's values in the order of ``ours``."""
-    from recsys_cl.evaluation.compare import paired_interval
-
-    interval = paired_interval(ours.values[rule.metric].to_numpy(), theirs.to_numpy())
-    return difference_gate(rule.metric, interval, len(theirs), rule.margin)
+    return difference_gate(rule.metric, ours.values[rule.metric].to_numpy() - theirs.to_numpy(), rule.margin)
 
 
 def of_the_data(drift: Mapping[str, Any] | None, audit: Mapping[str, Any] | None, rule: Promotion) -> list[Gate]:

@@ -13,7 +13,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.files import digest_file, write_json
 from recsys_cl.core.protocols import Job
 from recsys_cl.evaluation.settings import Evaluation
-from recsys_cl.stages.decision import Decision, conclude
+from recsys_cl.stages.decision import ROLLED_BACK, THE_CHAMPION, Decision, conclude
 from recsys_cl.stages.openings import Ledger
 from recsys_cl.stages.tracking import Tracking
 from recsys_cl.tracking.settings import Promotion
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class PromoteStage:
     """Decides about what `register` registered. A champion that was measured on other data answers today's test part first.
 
-    A version that a rollback took back stays back: only a person promotes it again.
+    A version that a rollback took back stays back: only a person promotes it again. A decision stands as long as the champion
+    is the one that it made or left; after that the version is decided about anew.
 
     Args:
         experiments: whose evaluations are there.
@@ -46,7 +47,7 @@ class PromoteStage:
     ledger: Ledger | None = field(default=None, compare=False)
 
     name: ClassVar[str] = "promote"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     writes: ClassVar[tuple[str, ...]] = ("promotion",)
 
     @property
@@ -62,12 +63,27 @@ class PromoteStage:
         return {"rule": self.rule.model_dump(mode="json", exclude={"automatic"}), "evaluation": measured}
 
     def outside(self) -> Mapping[str, str]:
-        """Which store is decided in. Who is champion there is not asked: the same version is not decided about twice."""
+        """Which store is decided in. Who is champion there is no part of it: `stands` asks whether that matters."""
         from recsys_cl.tracking.store import peek_identity
 
         tracking = self.tracking
         known = peek_identity(tracking.root, tracking.uri, tracking.pipeline)
         return {"tracking": known or tracking.experiment.store.identity(tracking.pipeline)}
+
+    def stands(self, made: Mapping[str, Path]) -> bool:
+        """Whether the champion is still the one that the decision made, or left, and what was rolled back still is."""
+        from recsys_cl.tracking.promotion import decision_in
+        from recsys_cl.tracking.registry import CHAMPION
+        from recsys_cl.tracking.standing import standing_of
+
+        done = _json(made["promotion"])
+        now = standing_of(done["model"], self.tracking.root, self.tracking.uri)
+        champion, version = now.aliases.get(CHAMPION), int(done["version"])
+        if done["outcome"] == "kept back":
+            return bool(champion == done["champion_before"])
+        if done.get("why") == ROLLED_BACK:
+            return champion != version and decision_in(now.versions.get(version, {})) == "rolled back"
+        return champion == version
 
     def run(self, job: Job) -> Mapping[str, float]:
         """Write ``promotion``, the decision as JSON; the alias has moved by then, or stays."""
@@ -85,13 +101,16 @@ class PromoteStage:
         made, store = _json(job.reads["registration"]), self.tracking.experiment.store
         name, version = made["name"], int(made["version"])
         champion = aliases(store, name).get(CHAMPION)
-        if champion in (None, version) or decision_about(store, name, version) == "rolled back":
-            return Decision(name, version, champion, "unchanged")
+        if champion == version or decision_about(store, name, version) == "rolled back":
+            why = THE_CHAMPION if champion == version else ROLLED_BACK
+            return Decision(name, version, champion, "unchanged", facts={"why": why})
         ours = read_measured(job.reads[f"evaluation/{made['recipe']}"], f"model '{name}' version {version}")
         refuse_unmeasured(self.rule.metric, ours)
-        theirs, again = self._champion(store, ours, f"models:/{name}/{champion}", job)
-        gates = [
-            compared(ours, theirs, self.rule),
+        gates, again = [], False
+        if champion is not None:
+            theirs, again = self._champion(store, ours, f"models:/{name}/{champion}", job)
+            gates.append(compared(ours, theirs, self.rule))
+        gates += [
             *of_the_data(_json(job.reads["data_report"]).get("drift"), _json(job.reads["audit"]), self.rule),
             coverage_gate(ours.facts["test"], self.rule.depth, self.rule.coverage),
             latency_gate(registered(store, name, version), self.rule.latency_ms, int(self.rule.depth or 10)),

@@ -18,7 +18,7 @@ from recsys_cl.stages.tracking import Tracking
 
 if TYPE_CHECKING:
     from recsys_cl.serving.bundle import Bundle
-    from recsys_cl.tracking.registry import Registration
+    from recsys_cl.tracking.store import Store
 
 EVIDENCE = ("metrics.json", "per_user.parquet", "segments.json", "per_segment.parquet", "representation.json")
 """What a run keeps of its evaluation: all that is needed to compare it with another."""
@@ -33,7 +33,7 @@ class RegisterStage:
     """Reads what was trained, measured and drawn; writes to the tracking store, and a receipt of it.
 
     Running it again, or after a crash anywhere, changes nothing that is there: runs are known by the fingerprint of their
-    training, versions by the content of their model.
+    training, versions by the content of their model. A version that was damaged since is registered again, as the next one.
     """
 
     model: str
@@ -43,7 +43,7 @@ class RegisterStage:
     tracking: Tracking = field(repr=False)
 
     name: ClassVar[str] = "register"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     writes: ClassVar[tuple[str, ...]] = ("registration",)
 
     @property
@@ -65,6 +65,14 @@ class RegisterStage:
         known = peek_identity(tracking.root, tracking.uri, tracking.pipeline)
         return {"tracking": known or tracking.experiment.store.identity(tracking.pipeline)}
 
+    def stands(self, made: Mapping[str, Path]) -> bool:
+        """Whether the version that was registered is there, and is still of that content."""
+        from recsys_cl.tracking.registry import holds
+        from recsys_cl.tracking.standing import standing_of
+
+        done, tracking = _json(made["registration"]), self.tracking
+        return holds(standing_of(done["name"], tracking.root, tracking.uri).versions.get(done["version"], {}), done["content"])
+
     def run(self, job: Job) -> Mapping[str, float]:
         """Complete the runs, register the best recipe's model, verify the registered copy, then point the aliases at it."""
         summaries = {name: _json(job.reads[f"model/{name}"] / "summary.json") for name in self.experiments}
@@ -73,20 +81,21 @@ class RegisterStage:
         runs = {name: self._complete(name, summary, job) for name, summary in summaries.items()}
         parent = self._adopt({summaries[name]["fingerprint"]: run_id for name, run_id in runs.items()}, job)
         bundle = make_bundle(best, job.reads)
-        registration = self._register(bundle, runs[best])
+        content = _content(bundle)
+        version = self._register(bundle, content, runs[best])
         write_json(
             job.out("registration"),
             {
-                "name": registration.name,
-                "version": registration.version,
-                "aliases": list(registration.aliases),
+                "name": self.model,
+                "version": version,
+                "content": content,
                 "recipe": best,
                 "run_id": runs[best],
                 "runs": runs,
                 "parent": parent,
             },
         )
-        return {"version": registration.version, "runs": len(runs)}
+        return {"version": version, "runs": len(runs)}
 
     def choose(self, valid: Mapping[str, Mapping[str, float]]) -> str:
         """The experiment with the highest validation metric; of equals the first listed."""
@@ -128,21 +137,35 @@ class RegisterStage:
         tags = {**self.tracking.tags, DATA: digest_file(job.reads["train"])}
         return adopt(self.tracking.experiment, self.tracking.pipeline, children, tags)
 
-    def _register(self, bundle: Bundle, run_id: str) -> Registration:
+    def _register(self, bundle: Bundle, content: str, run_id: str) -> int:
+        """See that an undamaged version of this content is there, and appoint it; its number."""
         from recsys_cl.serving.check import check_copy
         from recsys_cl.serving.load import registered_folder
-        from recsys_cl.tracking.registry import appoint, find_version, log_model, register
+        from recsys_cl.tracking.promotion import supersede
+        from recsys_cl.tracking.registry import appoint, find_version, log_model, mark_damaged, register
 
         experiment, store = self.tracking.experiment, self.tracking.experiment.store
-        content = _content(bundle)
         with store.locked():  # of several processes with one result, one registers it
-            found = find_version(store, self.model, content)
+            while (found := find_version(store, self.model, content)) is not None and (why := _damage(store, found)):
+                mark_damaged(store, self.model, int(found.version), why)
             if found is None:
                 logged = log_model(experiment, run_id, self.model, lambda folder, model_id: _write(bundle, folder, model_id))
                 found = register(store, self.model, logged, content)
         with store.explained(), registered_folder(store.client, found) as folder:
             check_copy(folder, bundle)
-        return appoint(store, self.model, int(found.version))
+            supersede(store, self.model, content, int(found.version))
+        return appoint(store, self.model, int(found.version)).version
+
+
+def _damage(store: Store, version: Any) -> str:
+    """What is wrong with the files of a registered version; empty: they are those that were registered."""
+    from recsys_cl.serving.load import registered_folder
+
+    try:
+        with store.explained(), registered_folder(store.client, version):
+            return ""
+    except Refused as problem:
+        return str(problem)
 
 
 def _content(bundle: Bundle) -> str:

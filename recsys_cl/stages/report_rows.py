@@ -71,8 +71,8 @@ def _training(model: Path) -> dict[str, Any]:
 
 
 def _intervals(values: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    from recsys_cl.evaluation.choosing import of_users
     from recsys_cl.evaluation.compare import paired_interval
-    from recsys_cl.stages.measured import of_users
 
     own = [metric for metric in values if of_users(str(metric))]
     found = {str(metric): paired_interval(values[metric].to_numpy(), values[metric].to_numpy() * 0) for metric in own}

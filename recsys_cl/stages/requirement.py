@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Generator
 
 from recsys_cl.core.errors import Refused
 
@@ -21,8 +20,6 @@ _FORM = re.compile(
     re.IGNORECASE,
 )
 _LEVELS = (50.0, 99.9)
-_RESAMPLES = (2_000, 10_000)
-"""At least, and at most; in between a hundred of them lie beyond the ends of the interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +43,9 @@ class Requirement:
             found: their mean with an interval of the level asked for.
             against: the mean of what was subtracted.
         """
-        from recsys_cl.evaluation.compare import reliable
+        from recsys_cl.evaluation.compare import beyond, reliable
 
         bound = self.bound / 100 * against if self.relative else self.bound
-        beyond = found.low > bound if self.above else found.high < bound
-        sure = reliable(differences)
         return {
             "requirement": self.text,
             "metric": self.metric,
@@ -60,17 +55,9 @@ class Requirement:
             "bound": bound,
             "users": len(differences),
             "decided": int(np.count_nonzero(differences)),
-            "reliable": sure,
-            "holds": bool(beyond and sure),
+            "reliable": reliable(differences),
+            "holds": beyond(differences, found, bound, above=self.above),
         }
-
-
-def interval_at(level: float, differences: NDArray[np.float64], rng: Generator) -> Interval:
-    """The mean of ``differences`` [U] with an interval, of resamples enough for its ends."""
-    from recsys_cl.evaluation.compare import bootstrap_intervals
-
-    [found] = bootstrap_intervals(differences[:, None], rng, int(np.clip(100 / (1 - level), *_RESAMPLES)), level)
-    return found
 
 
 def parse_requirement(text: str) -> Requirement:

@@ -1,4 +1,4 @@
-"""Stages in order, each made once: what has a receipt for the same fingerprint is skipped."""
+"""Stages in order, each made once: what has a receipt for the same fingerprint is skipped, as long as it stands."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from time import perf_counter
 from typing import Literal
 
 from recsys_cl.core.errors import RecsysError, Refused, nearest
-from recsys_cl.core.protocols import Stage
+from recsys_cl.core.protocols import ActsOutside, Stage
 from recsys_cl.core.stopping import heed
-from recsys_cl.stages.store import Artifact, Receipt, Store
+from recsys_cl.stages.store import Artifact, Receipt, Store, verify
 
 Status = Literal["running", "done", "skipped"]
 
@@ -91,7 +91,7 @@ def _one(
     with store.exclusive(stage, fingerprint):
         receipt = store.find(stage, fingerprint)
         status: Status = "skipped"
-        if receipt is None or forced:
+        if receipt is None or forced or not stands(stage, receipt):
             watch(stage.name, "running", 0.0)
             try:
                 receipt, status = store.make(stage, fingerprint, reads, outside), "done"
@@ -105,6 +105,19 @@ def _one(
         status, seconds = "done", before
     watch(stage.name, status, seconds)
     return Done(stage, status, seconds, receipt)
+
+
+def stands(stage: Stage, receipt: Receipt) -> bool:
+    """Whether a result may be taken for the present: always, unless the stage acts where others act, too, and says no.
+
+    Raises:
+        Refused: what such a stage wrote is damaged.
+    """
+    if not isinstance(stage, ActsOutside):
+        return True
+    for name in stage.writes:
+        verify(name, receipt.artifact(name))
+    return stage.stands({name: receipt.artifact(name).path for name in stage.writes})
 
 
 def require(stages: Sequence[Stage], name: str | None) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 from recsys_cl.tracking.experiment import FINGERPRINT, Experiment
 from recsys_cl.tracking.store import Store
 
+DAMAGED = "recsys_cl.damaged"
+"""The tag of a version whose files were found not to be those that were registered; it says what was found."""
 CHALLENGER = "challenger"
 CHAMPION = "champion"
 
@@ -25,12 +27,17 @@ class Registration:
 
 
 def find_version(store: Store, name: str, fingerprint: str) -> Any | None:
-    """The oldest version of ``name`` with this content; None: there is none."""
+    """The oldest version of ``name`` that holds this content; None: there is none."""
     with store.explained():
         versions = store.client.search_model_versions(f"name = '{name}'")
     # The registry answers with tags but cannot be asked by them on every backend.
-    same = [v for v in versions if v.tags.get(FINGERPRINT) == fingerprint and v.status == "READY"]
+    same = [v for v in versions if holds(v.tags, fingerprint) and v.status == "READY"]
     return min(same, key=lambda v: int(v.version), default=None)
+
+
+def holds(tags: Mapping[str, str], fingerprint: str) -> bool:
+    """Whether a version with these tags is of this content, and was not found damaged."""
+    return tags.get(FINGERPRINT) == fingerprint and DAMAGED not in tags
 
 
 def log_model(experiment: Experiment, run_id: str, name: str, write: Callable[[Path, str], Mapping[str, str]]) -> Any:
@@ -79,6 +86,12 @@ def register(store: Store, name: str, model: Any, fingerprint: str) -> Any:
             tags={**model.tags, FINGERPRINT: fingerprint},
             model_id=model.model_id,
         )
+
+
+def mark_damaged(store: Store, name: str, version: int, why: str) -> None:
+    """Tag a version whose files are not those that were registered, so that nobody takes it for one of its content again."""
+    with store.explained():
+        store.client.set_model_version_tag(name, str(version), DAMAGED, why[:500])
 
 
 def appoint(store: Store, name: str, version: int) -> Registration:

@@ -10,7 +10,7 @@ from recsys_cl.core.settings import Settings
 
 
 class Promotion(Settings):
-    """The rule by which ``champion`` moves. Leaks in the data always stop it."""
+    """The rule by which ``champion`` moves. Leaks in the data always stop it; the first version ever is appointed unasked."""
 
     automatic: bool = False  # decide at the end of every run
     metric: str = ""  # "": registry.metric

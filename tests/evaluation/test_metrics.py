@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from recsys_cl.core.build import build, names
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Encoding, Interactions, Ragged, Ranking, Shape, Standing
+from recsys_cl.evaluation.choosing import larger_is_better
 from recsys_cl.evaluation.held_out import hold_out
 from recsys_cl.evaluation.rank import rank
 
@@ -68,6 +69,18 @@ def test_contract(name):
     assert computed.convention
     assert values.isfinite().all()
     assert set(computed.reads) <= {field.name for field in fields(Ranking)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_name_alone_says_which_way_is_better(name):
+    computed = metric(name, 2)
+    assert larger_is_better(computed.name) is computed.larger_is_better
+    undecided = {"intra_list_diversity", "novelty", "popularity_lift", "vector_diversity"}
+    assert computed.larger_is_better is (None if name in undecided else name not in {"calibration", "gini"})
+
+
+def test_of_a_metric_from_elsewhere_nobody_knows_which_way_is_better():
+    assert [larger_is_better(name) for name in ("mine@20", "", "ndcg@x", "ndcg_cold@20", "mrr_s9@3")] == [None] * 3 + [True] * 2
 
 
 @pytest.mark.parametrize("name", NAMES)

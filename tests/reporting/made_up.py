@@ -93,6 +93,7 @@ def evidence() -> Evidence:
         facts={"seed": "1", "train (sha256)": "ab" * 32},
         commands=["recsys-cl run pipelines/demo.toml"],
         conventions={"ndcg": "by log2"},
+        larger_is_better={"ndcg@20": True, "recall@20": True, "coverage@20": True},
     )
 
 

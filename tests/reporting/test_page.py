@@ -12,6 +12,7 @@ import pytest
 
 from recsys_cl.reporting.evidence import Evidence
 from recsys_cl.reporting.page import render
+from recsys_cl.reporting.sections.results import table
 from tests.reporting.made_up import HOSTILE, evidence, hostile
 
 
@@ -150,6 +151,13 @@ def test_marks_intervals_and_openings_are_shown(whole: Evidence) -> None:
     assert re.search(r'class=" best"[^>]*><span class="higher"', row[0])
     assert "opened 8 times" in page
     assert "by +50.0\u00a0% [\u22123.0,\u00a070.0] ndcg@20" in page, "a minus sign, and no line break within a number"
+
+
+@pytest.mark.parametrize(("larger", "best"), [(True, "xsimgcl"), (False, "popular"), (None, None)])
+def test_the_best_is_in_bold_whichever_way_is_better(whole: Evidence, *, larger: bool | None, best: str | None) -> None:
+    shown = table(replace(whole, larger_is_better={"ndcg@20": larger}))
+    place = next(number for number, column in enumerate(shown.columns) if column.means == "ndcg@20")
+    assert {row[0].text: row[place].best for row in shown.rows} == {t.name: t.name == best for t in whole.trials}
 
 
 def test_what_is_not_tested_over_users_is_said(whole: Evidence) -> None:

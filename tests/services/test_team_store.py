@@ -37,7 +37,7 @@ metric = "ndcg@10"
 [[experiments]]
 recipe = "mf-bpr"
 set.encoder.dim = 16
-set.source.batch_size = 64
+set.source.batch_size = 2048
 set.training = { learning_rate = 2e-2, select = "ndcg@10" }
 """
 
@@ -46,7 +46,7 @@ set.training = { learning_rate = 2e-2, select = "ndcg@10" }
 def versions(team: Team) -> list[dict[str, object]]:
     """One epoch, then twelve of the same logs: what two runs of the pipeline registered."""
     (team.folder / "shop.toml").write_text(PIPELINE)
-    write_day(team.folder / "logs", "2026-11-01", 2000, planted=True)
+    write_day(team.folder / "logs", "2026-11-01", 20_000, planted=True)
     answers = []
     for epochs in (1, 12):
         ended = team.run("run", "shop.toml", "--set", f"override.training.epochs={epochs}", "--json")

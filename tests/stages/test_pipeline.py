@@ -180,3 +180,46 @@ def test_a_log_of_one_user_becomes_a_model(tmp_path: Path) -> None:
     (tmp_path / "one.toml").write_text(text)
     result = run_pipeline(tmp_path / "one.toml", (), tmp_path / "data", f"sqlite:///{tmp_path}/mlflow.db", lambda *_: None)
     assert result.as_json()["experiments"]
+
+
+def test_what_others_did_in_the_registry_is_no_longer_what_a_receipt_says(home: Path, result: Result) -> None:
+    """Last of all: versions come and go."""
+    from recsys_cl.stages.promote import promote_model, rollback_model
+    from recsys_cl.tracking.settings import Promotion
+    from recsys_cl.tracking.store import open_known
+
+    def told(*changes: str) -> tuple[dict[str, str], list[str], str]:
+        again = run(home, "promotion.automatic=true", *changes)
+        assert again.model is not None
+        made = {name: status for name, status in statuses(again).items() if status == "done"}
+        return made, again.model["aliases"], again.places()[-1].removeprefix("promote ")
+
+    store = open_known(home, f"sqlite:///{home}/mlruns/mlflow.db")
+    assert result.model is not None
+    other = next(f"registry.experiment={name}" for name in ("xsimgcl", "sasrec-softmax") if name != result.model["recipe"])
+    both = ["challenger", "champion"]
+    assert told() == ({"promote": "done"}, both, "version 1 unchanged: it is the champion")
+    made, aliases, said = told(other)
+    assert (made, aliases) == ({"register": "done", "promote": "done"}, ["challenger"])
+    assert said.startswith("version 2 kept back: difference: ndcg@20 ")
+    assert said.endswith("users, too few to say"), "there are 200 users"
+
+    promote_model(store, "small", 2, Promotion(metric="ndcg@20"), force=True)
+    assert told(other) == ({"promote": "done"}, both, "version 2 unchanged: it is the champion")
+    assert told(other)[0] == {}
+    rollback_model(store, "small")
+    back = "version 2 unchanged: it was rolled back; `recsys-cl promote --model small --version 2` brings it back"
+    assert told(other) == ({"promote": "done"}, ["challenger", "previous"], back)
+    assert told(other) == ({}, ["challenger", "previous"], back)
+    assert told() == ({}, ["champion"], "version 1 unchanged: it is the champion")
+
+    store.client.delete_registered_model("small")
+    uri = f"sqlite:///{home}/mlruns/mlflow.db"
+    [*before, why] = explain_pipeline(home / "small.toml", (), home / "data", uri)
+    assert {each.will for each in before} == {"skip"}
+    assert (why.stage, why.will) == ("register", "run")
+    assert why.why.endswith("no longer stands")
+    again = run(home)
+    assert {name for name, status in statuses(again).items() if status == "done"} == {"register"}
+    assert again.model is not None
+    assert (again.model["version"], again.model["aliases"]) == (1, both)

@@ -19,6 +19,7 @@ from recsys_cl.serving.load import load_bundle
 from recsys_cl.stages.register import RegisterStage
 from recsys_cl.stages.tracking import Tracking
 from recsys_cl.tracking.jsonl import JsonLines
+from recsys_cl.tracking.promotion import aliases, decision_about, record
 from recsys_cl.tracking.store import open_store
 
 pytestmark = [
@@ -102,13 +103,9 @@ def test_reads_no_test_part():
 def test_registers_the_best_on_validation_and_completes_every_run(root, reads):
     stage = stage_in(root)
     registration = run(stage, reads, root)
-    assert {k: registration[k] for k in ("name", "version", "aliases", "recipe")} == {
-        "name": "planted",
-        "version": 1,
-        "aliases": ["challenger", "champion"],
-        "recipe": "strong",
-    }
+    assert {k: registration[k] for k in ("name", "version", "recipe")} == {"name": "planted", "version": 1, "recipe": "strong"}
     store = stage.tracking.experiment.store
+    assert aliases(store, "planted") == {"challenger": 1, "champion": 1}
     runs = {r.info.run_name: r for r in store.client.search_runs([stage.tracking.experiment.id])}
     assert registration["runs"] == {name: runs[name].info.run_id for name in VALID}
     strong = runs["strong"]
@@ -175,9 +172,61 @@ def test_again_is_the_same_version_and_another_model_the_next(root, reads):
     first = run(stage_in(root), reads, root, 0)
     assert run(stage_in(root), reads, root, 1) == first
     other = run(stage_in(root, chosen="weak"), reads, root, 2)
-    assert (other["version"], other["aliases"], other["recipe"]) == (2, ["challenger"], "weak")
-    back = run(stage_in(root), reads, root, 3)
-    assert (back["version"], back["aliases"]) == (1, ["challenger", "champion"])
+    assert (other["version"], other["recipe"]) == (2, "weak")
+    assert aliases(open_store(root), "planted") == {"challenger": 2, "champion": 1}
+    assert run(stage_in(root), reads, root, 3)["version"] == 1
+    assert aliases(open_store(root), "planted") == {"challenger": 1, "champion": 1}
+
+
+def test_what_was_registered_stands_as_long_as_it_is_there(root, reads):
+    stage = stage_in(root)
+    made = {"registration": root / "out0" / "out" / "registration"}
+    run(stage, reads, root, 0)
+    client = stage.tracking.experiment.store.client
+    assert stage.stands(made)
+    client.set_model_version_tag("planted", "1", "recsys_cl.fingerprint", "of another")
+    assert not stage.stands(made), "another took its number"
+    client.delete_registered_model("planted")
+    assert not stage.stands(made)
+    run(stage, reads, root, 1)
+    assert stage.stands(made), "the same content under the same number"
+    assert aliases(open_store(root), "planted") == {"challenger": 1, "champion": 1}
+
+
+@pytest.mark.parametrize("how", ["changed", "gone"])
+def test_what_was_damaged_is_registered_again_and_takes_its_place(root, reads, how):
+    stage, made = stage_in(root), {"registration": root / "out0" / "out" / "registration"}
+    run(stage, reads, root, 0)
+    store = stage.tracking.experiment.store
+    record(store, "planted", 1, "promoted", {"against": "nobody"})
+    [model] = (root / "mlruns" / "artifacts" / "pipeline" / "models").glob("*/artifacts/model.py")
+    if how == "gone":
+        shutil.rmtree(model.parent)
+    else:
+        model.write_text(model.read_text() + "\n# more\n")
+    assert stage.stands(made), "whether the files are whole is not looked at every night"
+    assert [run(stage, reads, root, number)["version"] for number in (1, 2)] == [2, 2], "again: the same"
+    assert not stage.stands(made)
+    assert aliases(store, "planted") == {"challenger": 2, "champion": 2}
+    assert decision_about(store, "planted", 2) == "promoted"
+    assert load_bundle("models:/planted@champion", root=root).item_ids.to_pylist() == [f"i{n}" for n in range(ITEMS)]
+    assert "damaged" in store.client.get_model_version("planted", "1").tags["recsys_cl.damaged"]
+
+
+def test_a_store_that_is_asked_says_what_its_file_does(root, reads):
+    from recsys_cl.tracking import standing
+
+    stage = stage_in(root)
+    run(stage, reads, root, 0)
+    run(stage_in(root, chosen="weak"), reads, root, 1)
+    store = stage.tracking.experiment.store
+    store.client.delete_model_version("planted", "1")
+    for name in ("planted", "another"):
+        peeked, asked = standing.standing_of(name, root), standing._ask(name, store)
+        assert (peeked.aliases, peeked.versions) == (asked.aliases, asked.versions)
+    assert (peeked.aliases, peeked.versions) == ({}, {})
+    assert standing.standing_of("planted", root).roles(2) == ["challenger"]
+    assert list(standing.standing_of("planted", root).versions) == [2]
 
 
 def test_a_kill_before_the_aliases_is_mended_by_the_next_run(root, reads, monkeypatch):

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from recsys_cl.core.errors import Refused
-from recsys_cl.stages.requirement import interval_at, parse_requirement
+from recsys_cl.evaluation.compare import covering_interval
+from recsys_cl.stages.requirement import parse_requirement
 
 NOISE = np.random.default_rng(0).normal(0, 0.1, 600)
 NOISE -= NOISE.mean()
@@ -19,7 +20,7 @@ def judge(text, gain, users=600):
 
 def decide(text, differences):
     claim = parse_requirement(text)
-    return claim.judge(differences, interval_at(claim.level, differences, torch.Generator().manual_seed(0)), 0.5)
+    return claim.judge(differences, covering_interval(differences, torch.Generator().manual_seed(0), claim.level), 0.5)
 
 
 @pytest.mark.parametrize(

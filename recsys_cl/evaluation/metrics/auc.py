@@ -21,6 +21,7 @@ class AreaUnderCurve:
 
     convention = "pairs of held-out items and negatives ordered rightly, ties 1/2; what cannot be recommended loses to all"
     reads: tuple[str, ...] = ("standing",)
+    larger_is_better: bool | None = True
 
     def __init__(self, k: int = 0) -> None:  # noqa: ARG002 - what metrics are built with
         self.k = 0

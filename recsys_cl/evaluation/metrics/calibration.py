@@ -24,6 +24,7 @@ class Calibration:
     """
 
     reads: tuple[str, ...] = ("history", "categories")
+    larger_is_better: bool | None = False
 
     def __init__(self, k: int, alpha: float = 0.01) -> None:
         self.k, self.alpha = k, alpha

@@ -15,6 +15,7 @@ class CappedRecall:
 
     convention = "hits in the first k / min(k, number of held-out items)"
     reads: tuple[str, ...] = ()
+    larger_is_better: bool | None = True
 
     def __init__(self, k: int) -> None:
         self.k = k

@@ -27,7 +27,7 @@ class Cold:
 
     def __init__(self, k: PositiveInt, of: Literal["recall", "ndcg", "hit_rate", "precision", "mrr", "map"] = "recall") -> None:
         self.of: Metric = build("evaluation.metrics", Component(use=of, k=k), "of")
-        self.k = k
+        self.k, self.larger_is_better = k, self.of.larger_is_better
         self.name = f"{of}_cold@{k}"
         self.convention = (
             f"{self.of.convention}; candidates and held-out items are those that nobody met before the part, "

@@ -18,6 +18,7 @@ class Coverage:
 
     convention = "distinct items in all lists of k / catalogue; per user (U/I) * sum of 1 / number of users who got the item"
     reads: tuple[str, ...] = ()
+    larger_is_better: bool | None = True
 
     def __init__(self, k: int) -> None:
         self.k = k

@@ -19,6 +19,7 @@ class Gini:
 
     convention = "Gini index of the catalogue's counts in lists of k; per user U * sum of (2 rank - I - 1) / (I * total)"
     reads: tuple[str, ...] = ()
+    larger_is_better: bool | None = False
 
     def __init__(self, k: int) -> None:
         self.k = k

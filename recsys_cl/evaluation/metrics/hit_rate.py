@@ -16,6 +16,7 @@ class HitRate:
 
     convention = "1 if any of the first k is held out, else 0"
     reads: tuple[str, ...] = ()
+    larger_is_better: bool | None = True
 
     def __init__(self, k: int) -> None:
         self.k = k

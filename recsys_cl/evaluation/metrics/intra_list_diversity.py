@@ -21,6 +21,7 @@ class IntraListDiversity:
 
     convention = "mean of 1 - Jaccard of categories over pairs of the first k; items without a category are left out"
     reads: tuple[str, ...] = ("categories",)
+    larger_is_better: bool | None = None
 
     def __init__(self, k: int) -> None:
         self.k = k

@@ -17,6 +17,7 @@ class MeanAveragePrecision:
 
     convention = "sum of precisions at the hits in the first k / min(k, number of held-out items)"
     reads: tuple[str, ...] = ()
+    larger_is_better: bool | None = True
 
     def __init__(self, k: int) -> None:
         self.k = k

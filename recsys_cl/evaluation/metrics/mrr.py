@@ -13,6 +13,7 @@ class MeanReciprocalRank:
 
     convention = "1 / rank of the first hit, 0 beyond k"
     reads: tuple[str, ...] = ()
+    larger_is_better: bool | None = True
 
     def __init__(self, k: int) -> None:
         self.k = k

@@ -16,6 +16,7 @@ class NDCG:
 
     convention = "binary gain, discount 1/log2(rank+1), ideal list of min(k, number of held-out items) hits"
     reads: tuple[str, ...] = ()
+    larger_is_better: bool | None = True
 
     def __init__(self, k: int) -> None:
         self.k = k

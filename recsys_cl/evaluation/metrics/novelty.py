@@ -17,6 +17,7 @@ class Novelty:
 
     convention = "mean of log2(known interactions / known interactions of the item) over the listed items among the first k"
     reads: tuple[str, ...] = ("popularity",)
+    larger_is_better: bool | None = None
 
     def __init__(self, k: int) -> None:
         self.k = k

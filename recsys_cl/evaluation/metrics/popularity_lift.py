@@ -18,6 +18,7 @@ class PopularityLift:
 
     convention = "mean known interactions of the listed items among the first k / the same of the user's history - 1"
     reads: tuple[str, ...] = ("popularity", "history")
+    larger_is_better: bool | None = None
 
     def __init__(self, k: int) -> None:
         self.k = k

@@ -15,6 +15,7 @@ class Precision:
 
     convention = "hits in the first k / k, also for shorter lists"
     reads: tuple[str, ...] = ()
+    larger_is_better: bool | None = True
 
     def __init__(self, k: int) -> None:
         self.k = k

@@ -18,6 +18,7 @@ class RPrecision:
 
     convention = "hits in the first R / R, R = min(k, number of held-out items)"
     reads: tuple[str, ...] = ()
+    larger_is_better: bool | None = True
 
     def __init__(self, k: int) -> None:
         self.k = k

@@ -16,6 +16,7 @@ class Recall:
 
     convention = "hits in the first k / number of held-out items (not capped at k)"
     reads: tuple[str, ...] = ()
+    larger_is_better: bool | None = True
 
     def __init__(self, k: int) -> None:
         self.k = k

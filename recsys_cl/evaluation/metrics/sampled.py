@@ -30,6 +30,7 @@ class Sampled:
     """
 
     reads: tuple[str, ...] = ("standing",)
+    larger_is_better: bool | None = True
 
     def __init__(self, k: int, of: Literal["recall", "ndcg", "mrr"] = "recall", negatives: PositiveInt = 100) -> None:
         if negatives < k:

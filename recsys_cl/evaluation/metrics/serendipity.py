@@ -18,6 +18,7 @@ class Serendipity:
 
     convention = "hits in the first k that are neither met before nor among the k most popular items not met before / k"
     reads: tuple[str, ...] = ("popularity", "history")
+    larger_is_better: bool | None = True
 
     def __init__(self, k: int) -> None:
         self.k = k

@@ -21,6 +21,7 @@ class VectorDiversity:
 
     convention = "mean of 1 - cosine of the model's item vectors over pairs of the first k; a zero vector has cosine 0"
     reads: tuple[str, ...] = ("vectors",)
+    larger_is_better: bool | None = None
 
     def __init__(self, k: int) -> None:
         self.k = k

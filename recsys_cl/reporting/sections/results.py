@@ -24,7 +24,7 @@ def results(evidence: Evidence, looks: Mapping[str, Mark]) -> Section:
             f" Below each mean, its 95 % interval over users. ▲ higher and ▼ lower than the best baseline, "
             f"{compared.baseline}, at 5 % after Holm's correction for the whole table; without a mark the difference cannot "
             "be told from chance. "
-            "The best of a column is in bold."
+            "The best of a column is in bold, where it is settled which way is better."
         )
         untested = _untested(evidence)
         lead += (
@@ -66,13 +66,24 @@ def _recall(evidence: Evidence, looks: Mapping[str, Mark]) -> Chart | None:
 def table(evidence: Evidence) -> Table:
     """The recipes by falling value of the selecting metric, metrics in their listed order, then what training cost."""
     metrics = evidence.metrics
-    best = {m: max((t.test[m] for t in evidence.trials if finite(t.test.get(m))), default=None) for m in metrics}
+    best = {m: _best(evidence, m) for m in metrics}
     columns = [Column("recipe", text=True)]
     columns += [Column(m.partition("@")[0], m.partition("@")[2], means=m) for m in metrics]
     columns += [Column("trials", means="settings that a search tried on validation"), Column("epochs"), Column("training")]
     ordered = sorted(evidence.trials, key=lambda t: t.test.get(evidence.metric, float("-inf")), reverse=True)
     rows = [_row(trial, evidence, best) for trial in ordered]
     return Table(columns, rows, sortable=True, sorted_by=evidence.metric, depth=evidence.depth)
+
+
+def _best(evidence: Evidence, metric: str) -> float | None:
+    """The best value of a metric; None: nobody has one, or it is undecided which way is better."""
+    values, larger = (
+        [t.test[metric] for t in evidence.trials if finite(t.test.get(metric))],
+        evidence.larger_is_better.get(metric),
+    )
+    if larger is None or not values:
+        return None
+    return max(values) if larger else min(values)
 
 
 def _row(trial: Trial, evidence: Evidence, best: Mapping[str, float | None]) -> list[Cell]:
