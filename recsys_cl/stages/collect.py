@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recsys_cl.core.files import storage_fault, sync_folder
-from recsys_cl.stages.store import RECEIPT, Artifact, Store
+from recsys_cl.stages.store import RECEIPT, Artifact, Store, read_receipt
 from recsys_cl.stages.turn import turn
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ def collect(stages: Sequence[Stage], store: Store, keep: int) -> Collected:
 
     Raises:
         Busy: a run that was asked for once goes on.
+        Refused: a receipt is damaged; nothing was taken away.
         Unavailable: the folder cannot be written.
     """
     with turn(store.root):
@@ -68,9 +68,7 @@ def _present(stages: Sequence[Stage], store: Store) -> Iterator[Path]:
 
 def _by_age(stage: Path) -> list[Path]:
     """The results in a stage's folder, the newest first."""
-    found = [
-        (json.loads(path.read_text("utf-8"))["committed"], path.stat().st_mtime_ns, path.parent) for path in _receipts(stage)
-    ]
+    found = [(read_receipt(path).facts["committed"], path.stat().st_mtime_ns, path.parent) for path in _receipts(stage)]
     return [folder for *_, folder in sorted(found, reverse=True)]
 
 

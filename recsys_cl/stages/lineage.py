@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from recsys_cl.core.errors import Refused
-from recsys_cl.stages.store import RECEIPT, Receipt
+from recsys_cl.stages.store import RECEIPT, Receipt, read_receipt
 
 SEALED = frozenset({"test"})
 """Never led to: what is told of the test part is in the evaluations."""
@@ -22,17 +19,17 @@ def lineage(folder: Path) -> tuple[str, dict[str, Path]]:
         folder: of an artifact in a store, such as ``data/demo/evaluate-sgl/…/evaluation-sgl``.
 
     Raises:
-        Refused: a receipt is not readable.
+        Refused: a receipt is damaged.
     """
-    own = _receipt(folder.parent / RECEIPT)
-    if own is None:
+    if not (folder.parent / RECEIPT).is_file():
         return folder.name.removeprefix("evaluation-"), {}
+    own = read_receipt(folder.parent / RECEIPT)
     name = next((name for name, made in own.facts["writes"].items() if made["path"] == folder.name), folder.name)
     wanted = dict(own.facts["reads"])
     found: dict[str, Path] = {}
     for path in sorted(folder.parent.parent.parent.glob(f"*/*/{RECEIPT}")):
-        other = _receipt(path)
-        if other is not None and other.folder != own.folder and _related(other, wanted):
+        other = read_receipt(path)
+        if other.folder != own.folder and _related(other, wanted):
             found |= {made: other.artifact(made).path for made in other.facts["writes"] if made not in SEALED}
     return name.partition("/")[2] or name, found
 
@@ -46,13 +43,3 @@ def _related(other: Receipt, wanted: dict[str, str]) -> bool:
     parts = {"train", "valid", "test"}
     looked = parts <= reads.keys() and all(reads[part] == wanted.get(part) for part in parts)
     return looked and not any(name.startswith("evaluation/") for name in facts["writes"])
-
-
-def _receipt(path: Path) -> Receipt | None:
-    if not path.is_file():
-        return None
-    try:
-        facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise Refused(f"{path}: not a readable receipt: {error}") from error
-    return Receipt(path.parent, facts)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys_cl.core.errors import Busy
+from recsys_cl.core.errors import Busy, Refused
 from recsys_cl.core.sealed import write_sealed
 from recsys_cl.stages.collect import Collected, collect
 from recsys_cl.stages.runner import Outcome
@@ -81,3 +81,12 @@ def test_nothing_is_taken_from_under_a_run(tmp_path: Path) -> None:
     with turn(tmp_path), pytest.raises(Busy, match="is being run by process"):
         gone(tmp_path, "q", keep=1)
     assert made(tmp_path) == {"a": 2, "b-x": 2, "b-y": 2, "c": 2}
+
+
+def test_a_damaged_receipt_is_refused_by_name_and_nothing_is_taken_away(tmp_path: Path) -> None:
+    nights(tmp_path, "pqr")
+    before, harmed = made(tmp_path), max((tmp_path / "b-x").glob(f"*/{RECEIPT}"))
+    harmed.write_text(harmed.read_text("utf-8").replace('"b/x"', '"b/y"'))
+    with pytest.raises(Refused, match=f"{harmed.parent.name}/receipt.json: damaged: .*; remove .* to make it again"):
+        gone(tmp_path, "r", keep=1)
+    assert made(tmp_path) == before

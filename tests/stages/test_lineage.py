@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from recsys_cl.core.errors import Refused
+from recsys_cl.core.sealed import write_sealed
 from recsys_cl.stages.lineage import lineage
 
 PARTS = {"train": "t", "valid": "v", "test": "s"}
@@ -19,7 +19,7 @@ def stage(root: Path, name: str, fingerprint: str, writes: dict[str, str], reads
     made = {artifact: {"path": artifact.replace("/", "-"), "digest": digest} for artifact, digest in writes.items()}
     for one in made.values():
         (folder / one["path"]).mkdir(parents=True)
-    (folder / "receipt.json").write_text(json.dumps({"writes": made, "reads": reads}))
+    write_sealed(folder / "receipt.json", {"writes": made, "reads": reads})
     return folder / next(iter(made.values()))["path"]
 
 
@@ -52,5 +52,5 @@ def test_a_folder_without_a_receipt_stands_alone(tmp_path: Path) -> None:
 def test_a_torn_receipt_is_refused_by_its_path(evaluation: Path) -> None:
     receipt = evaluation.parent.parent.parent / "audit" / "old" / "receipt.json"
     receipt.write_text("{")
-    with pytest.raises(Refused, match=r"audit/old/receipt.json: not a readable receipt"):
+    with pytest.raises(Refused, match=r"audit/old/receipt\.json: damaged: .*; remove .* to make it again"):
         lineage(evaluation)
