@@ -139,6 +139,54 @@ def test_what_an_objective_says_to_read_it_cannot_do_without_and_nothing_else(us
 
 
 @pytest.mark.parametrize(
+    ("of", "from_step"),
+    [({"use": "bsl"}, 1), ({"use": "bsl", "in_batch": True}, 0), ({"use": "bpr"}, 1), ({"use": "slatk", "k": 6}, 2)],
+)
+def test_a_queue_that_is_too_short_costs_nothing_yet(of, from_step):
+    objective, first = make("queue", of=of, size=6).double(), batch()
+    others = replace(first, items=torch.tensor([7, 8, 4, 1, 3, 0, 9]))
+    for step, asked in enumerate((first, others, first)):
+        value = objective(encoding(step), [], asked)
+        assert (value.item() != 0) == (step >= from_step), step
+
+
+@pytest.mark.parametrize(
+    ("use", "of", "message"),
+    [
+        ("queue", {"use": "hardest", "of": {"use": "l2"}}, "is of table rows"),
+        ("queue", {"use": "mixed", "of": {"use": "bpr"}}, "layer by layer"),
+        ("queue", {"use": "hardest", "of": {"use": "mixed", "of": {"use": "bpr"}}}, "layer by layer"),
+        ("mixed", {"use": "constraint"}, "asks which items the negatives are"),
+        ("mixed", {"use": "hardest", "of": {"use": "l2"}}, "is of table rows"),
+        ("mixed", {"use": "mixed", "of": {"use": "bpr"}}, "asks which items the negatives are"),
+        ("uncertain", {"use": "directau"}, "can fall below 0"),
+        ("uncertain", {"use": "hardest", "of": {"use": "bsl"}}, "can fall below 0"),
+    ],
+)
+def test_what_cannot_stand_around_another_is_refused_however_deep_it_lies(use, of, message):
+    with pytest.raises(Refused, match=rf"objectives\.of: '{of['use']}' .*{message}"):
+        make(use, of=of, **({"size": 6} if use == "queue" else {}))
+
+
+WRAPPERS = {"hardest", "mixed", "queue", "uncertain"}
+
+
+@pytest.mark.parametrize(("use", "arguments"), [(use, how) for use, how in ALL if use not in WRAPPERS])
+def test_what_may_fall_below_zero_says_so_and_nothing_else_does(use, arguments):
+    lowest = math.inf
+    for seed in range(30):
+        objective = make(use, **arguments)
+        if isinstance(objective, torch.nn.Module):
+            objective.double()
+        given = with_everyone if getattr(objective, "everyone", False) else encoding
+        other = seed if seed % 2 else seed + 100  # two views that are one are the easiest to tell from all others
+        main, views = given(seed, layers=3), [given(seed), given(other)][: objective.views]
+        negative = EACH if getattr(objective, "reads_negatives", 0) else None
+        lowest = min(lowest, objective(main, views, batch(negative)).detach().item())
+    assert (lowest < 0) == getattr(objective, "below_zero", False)
+
+
+@pytest.mark.parametrize(
     ("use", "arguments", "negative"),
     [(use, how, negative) for use, how in ALL for negative in (EACH, SHARED) if not (use == "queue" and negative is EACH)],
 )

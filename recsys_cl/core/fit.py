@@ -52,7 +52,7 @@ def encoding_of(source: Component, encoder: Any, views: Sequence[Any]) -> Encodi
     import torch
 
     everybody = torch.arange(_FEW)
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng(devices=()):  # dropout draws, and whoever reads a recipe must not
         try:  # what a source asks of the log, and what a view leaves, depends on what there is
             plain, users = next(iter(build("structures", source, "source", **smallest(), sampler=None).inference(everybody)))
             seen = [view(plain, torch.Generator()) for view in views]

@@ -48,6 +48,8 @@ class ImplicitALS(nn.Module):
     ) -> None:
         super().__init__()
         _check(dim=dim, unobserved=unobserved, l2=l2, sweeps=sweeps, spread=spread)
+        if not 0 <= nu < np.inf:
+            raise Refused(f"nu: must be finite and at least 0, got {nu}")
         self.dim = dim
         shape, device = interactions.shape, interactions.users.device
         pairs = torch.unique(interactions.users * shape.items + interactions.items)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -111,6 +111,16 @@ def part_of(encoding: Encoding, path: str) -> Encoding:
             raise Refused(f"layer: the encoder gives no part '{path}'; {nearest(name, encoding.parts)}")
         encoding = encoding.parts[name]
     return encoding
+
+
+def modalities_of(encoding: Encoding, path: str) -> Mapping[str, Encoding]:
+    """The parts of a part, one a modality."""
+    told = part_of(encoding, path).parts
+    if not told:
+        raise Refused(
+            f"encoder: does not tell '{path}' modality by modality, which an objective reads; 'modal' and 'freedom' do"
+        )
+    return told
 
 
 def _of_those(kept: Tensor | None, pair: tuple[Tensor, Tensor], loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

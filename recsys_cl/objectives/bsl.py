@@ -33,6 +33,7 @@ class BSL:
     """
 
     views = 0
+    below_zero = True
 
     def __init__(
         self,

@@ -34,6 +34,7 @@ class Constraint:
 
     views = 0
     reads_negatives = 1
+    reads_ids = True
 
     def __init__(
         self, *, interactions: Interactions, constant: Weight = 1e-8, degrees: Weight = 1.0, weight_negative: Weight = 300.0

@@ -22,6 +22,7 @@ class Decoupled:
     """
 
     contrasts_rows = True
+    below_zero = True
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ class DirectAU:
     """
 
     views = 0
+    below_zero = True
 
     def __init__(self, *, gamma: Annotated[float, Ge(0)] = 1.0) -> None:
         self.gamma = gamma

@@ -17,7 +17,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Objective
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Batch, Encoding, Interactions, Shape
-from recsys_cl.objectives._pairing import part_of
+from recsys_cl.objectives._pairing import modalities_of
 
 
 class EachModality(nn.Module):
@@ -45,7 +45,7 @@ class EachModality(nn.Module):
 
     def forward(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:  # noqa: ARG002
         """Sum of the modalities' losses."""
-        modalities = part_of(main, self.part).parts
+        modalities = modalities_of(main, self.part)
         return torch.stack([self._one(main.users, modalities[name], batch) for name in sorted(modalities)]).sum()
 
     def _one(self, users: Tensor, told: Encoding, batch: Batch[Any]) -> Tensor:

@@ -34,6 +34,7 @@ class FeatureContrast(nn.Module):
     """
 
     views = 0
+    below_zero = True
 
     def __init__(
         self,

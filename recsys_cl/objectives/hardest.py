@@ -16,6 +16,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Objective
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Batch, Encoding, Interactions, Shape
+from recsys_cl.objectives._wrapped import hand_on
 from recsys_cl.ops.similarity import Similarity, against, lift
 
 
@@ -49,7 +50,8 @@ class Hardest(nn.Module):
         self.of: Objective = build("objectives", of, "objectives.of", shape=shape, interactions=interactions, rng=rng)
         if (needed := getattr(self.of, "reads_negatives", 0)) > keep:
             raise Refused(f"objectives.keep: '{of.use}' reads {needed} negatives for each query, and {keep} are kept")
-        self.views, self.reads_layers = self.of.views, getattr(self.of, "reads_layers", ())
+        self.views = self.of.views
+        hand_on(self, self.of)
         self.keep = self.reads_negatives = keep
         self.similarity = similarity
 

@@ -15,6 +15,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Objective
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Batch, Encoding, Interactions, Shape
+from recsys_cl.objectives._wrapped import hand_on, says
 from recsys_cl.ops.similarity import against
 
 
@@ -35,13 +36,17 @@ class Mixed(nn.Module):
     """
 
     reads_negatives = 1
+    by_layer = True
 
     def __init__(self, *, shape: Shape, interactions: Interactions, rng: Generator, of: Component) -> None:
         super().__init__()
         self.of: Objective = build("objectives", of, "objectives.of", shape=shape, interactions=interactions, rng=rng)
-        if getattr(self.of, "penalty", False):
+        if says(self.of, "penalty"):
             raise Refused(f"objectives.of: '{of.use}' is of table rows, which made vectors have not; put it beside 'mixed'")
-        self.views, self.reads_layers = self.of.views, getattr(self.of, "reads_layers", ())
+        if says(self.of, "reads_ids") or says(self.of, "by_layer"):
+            raise Refused(f"objectives.of: '{of.use}' asks which items the negatives are, and made ones are none")
+        self.views = self.of.views
+        hand_on(self, self.of)
         self._rng = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=rng)))
 
     def forward(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from recsys_cl.core.values import Batch, Encoding
-from recsys_cl.objectives._pairing import part_of
+from recsys_cl.objectives._pairing import modalities_of
 
 
 class ModalityAgreement:
@@ -31,7 +31,7 @@ class ModalityAgreement:
 
     def __call__(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:
         """Sum over modalities, each between 0 and 4."""
-        modalities, targets = part_of(main, self.part).parts, part_of(views[0], self.part).parts
+        modalities, targets = modalities_of(main, self.part), modalities_of(views[0], self.part)
         items, count = views[0].items, batch.positives
         losses = []
         for name in sorted(modalities):

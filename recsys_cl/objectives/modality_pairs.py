@@ -17,7 +17,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Objective
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Batch, Encoding, Interactions, Shape
-from recsys_cl.objectives._pairing import part_of
+from recsys_cl.objectives._pairing import modalities_of
 
 
 class ModalityPairs(nn.Module):
@@ -41,12 +41,14 @@ class ModalityPairs(nn.Module):
         self.of: Objective = build("objectives", of, "objectives.of", shape=shape, interactions=interactions, rng=rng)
         if self.of.views != 1:
             raise Refused(f"objectives.of: '{of.use}' must read one view (between = 'main'), it reads {self.of.views}")
+        if of.arguments.get("sides") != "items":
+            raise Refused(f"objectives.of: modalities have items alone; '{of.use}' must say, and take, sides = 'items'")
         self.part = part
         self.reads_layers = (part,)
 
     def forward(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:  # noqa: ARG002
         """Mean of the pairs' losses."""
-        modalities = part_of(main, self.part).parts
+        modalities = modalities_of(main, self.part)
         pairs = list(combinations(sorted(modalities), 2))
         losses = [self.of(modalities[one], [modalities[other]], batch) for one, other in pairs]
         return torch.stack(losses).mean() if losses else main.items.sum() * 0

@@ -37,6 +37,7 @@ class PSL:
     """
 
     views = 0
+    below_zero = True
     reads_negatives = 1
 
     def __init__(

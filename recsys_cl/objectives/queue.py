@@ -15,6 +15,7 @@ from recsys_cl.core.errors import Refused
 from recsys_cl.core.protocols import Objective
 from recsys_cl.core.settings import Component
 from recsys_cl.core.values import Batch, Encoding, Interactions, Shape
+from recsys_cl.objectives._wrapped import hand_on, says
 
 
 class Queue(nn.Module):
@@ -52,10 +53,13 @@ class Queue(nn.Module):
     ) -> None:
         super().__init__()
         self.of: Objective = build("objectives", of, "objectives.of", shape=shape, interactions=interactions, rng=rng)
-        if getattr(self.of, "penalty", False):
+        if says(self.of, "penalty"):
             raise Refused(f"objectives.of: '{of.use}' is of table rows, which queued vectors have not; put it beside 'queue'")
+        if says(self.of, "by_layer"):
+            raise Refused(f"objectives.of: '{of.use}' reads negatives layer by layer, and of queued ones the last is known")
         self.keep = keep
-        self.views, self.reads_layers = max(self.of.views, int(keep == "view")), getattr(self.of, "reads_layers", ())
+        self.views, self.least = max(self.of.views, int(keep == "view")), getattr(self.of, "reads_negatives", 0)
+        hand_on(self, self.of)
         counts = torch.bincount(interactions.items, minlength=shape.items)
         self._share = counts.double() / max(1, len(interactions))
         self.register_buffer("vectors", torch.zeros(size, dim))
@@ -63,10 +67,13 @@ class Queue(nn.Module):
         self.register_buffer("log_q", torch.zeros(size))
 
     def forward(self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any]) -> Tensor:
-        """The wrapped objective's loss; afterwards the batch's positives stand first in the queue."""
+        """The wrapped objective's loss, 0 while the queue is too short; then the batch's positives stand first in it."""
         if batch.items is None or (batch.negative is not None and batch.negative.dim() != 1):
             raise Refused("sampler: 'queue' needs items of its own batch, and negatives, if drawn, to be shared")
-        loss = self.of(*self._longer(main, views, batch, batch.items))
+        longer, known = self._longer(main, batch, batch.items)
+        drawn = 0 if known.negative is None else len(known.negative)
+        enough = drawn >= self.least  # in the first steps there may be too few to be told from
+        loss = self.of(longer, views, known) if enough else 0 * (main.users.sum() + main.items.sum())
         with torch.no_grad():
             fresh, kept = slice(0, batch.positives), main if self.keep == "main" else views[0]
             self.vectors = torch.cat((kept.items[fresh].detach().to(self.vectors.dtype), self.vectors))[: len(self.ids)]
@@ -75,9 +82,7 @@ class Queue(nn.Module):
                 self.log_q = torch.cat((batch.log_q[fresh].to(self.log_q.dtype), self.log_q))[: len(self.ids)]
         return loss
 
-    def _longer(
-        self, main: Encoding, views: Sequence[Encoding], batch: Batch[Any], items: Tensor
-    ) -> tuple[Encoding, Sequence[Encoding], Batch[Any]]:
+    def _longer(self, main: Encoding, batch: Batch[Any], items: Tensor) -> tuple[Encoding, Batch[Any]]:
         """The encoding with the queue's vectors below the batch's items, and a batch that counts them as negatives."""
         known = self.ids[self.ids >= 0]
         order = items.argsort()
@@ -87,7 +92,8 @@ class Queue(nn.Module):
         drawn = rows if batch.negative is None else torch.cat((batch.negative, rows))
         older = self.vectors[: len(known)].to(main.items.dtype)
         longer = replace(main, items=torch.cat((main.items, older)))
-        return longer, views, replace(batch, items=ids, negative=drawn, log_q=self._log_chance(batch, ids, len(known)))
+        chance = self._log_chance(batch, ids, len(known))
+        return longer, replace(batch, items=ids, negative=drawn if len(drawn) else None, log_q=chance)
 
     def _log_chance(self, batch: Batch[Any], ids: Tensor, queued: int) -> Tensor | None:
         """Log of how likely a negative is to be each of ``ids``: one that was drawn, or one of the ``queued`` positives."""

@@ -21,8 +21,9 @@ SESSION = "session"
 class Related:
     """``-mean_{p in P(i)} log exp(s(i,p)/tau) / sum_{j != i} exp(s(i,j)/tau)``, mean over items that have a P(i).
 
-    ``i`` and ``j`` are the batch's distinct positives, and P(i) those of them that share a session or a category with ``i``
-    (cross-sample positives: Khosla et al. 2020, arXiv:2004.11362, equation 2, the group in place of the label).
+    ``i`` and ``j`` are the batch's distinct positives, or the whole catalogue where the batch asks for it (I x I numbers), and
+    P(i) those of them that share a session or a category with ``i`` (cross-sample positives: Khosla et al. 2020,
+    arXiv:2004.11362, equation 2, the group in place of the label).
 
     Args:
         interactions: of train; whose times say what a session is.

@@ -33,6 +33,7 @@ class SLatK:
     """
 
     views = 0
+    below_zero = True
     mean_of_queries = True
 
     def __init__(

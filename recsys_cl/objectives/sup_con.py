@@ -16,7 +16,8 @@ from recsys_cl.ops.similarity import Similarity, Temperature, checked_temperatur
 class SupCon:
     """``-mean_{p in P(u)} log exp(s(u,p)/tau) / sum_i exp(s(u,i)/tau)``, mean over distinct users (arXiv:2004.11362, eq. 2).
 
-    The label of an item is the user that asks; ``i`` ranges over the batch's distinct positives, the user's own among them.
+    The label of an item is the user that asks; ``i`` ranges over the batch's distinct positives, the user's own among them, or
+    over the whole catalogue where the batch asks for it.
 
     Args:
         temperature: tau.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Ragged
 from recsys_cl.ops.ragged import owners, padded, spans
 
@@ -26,6 +27,9 @@ def ridge(histories: Ragged, items: Tensor, unobserved: float, penalties: Tensor
 
     Returns:
         Vectors [R, D] in the precision of ``items``; 0 for a row without items.
+
+    Raises:
+        Refused: the penalties are too small to be seen beside the vectors.
     """
     dim = items.shape[1]
     common = unobserved * (items.T @ items)
@@ -54,4 +58,9 @@ def _solve(histories: Ragged, rows: Tensor, items: Tensor, common: Tensor, penal
     history = padded(met, owners(lengths) * longest + places, len(rows), longest)  # [b, longest, D]
     normal = torch.baddbmm(common.expand(len(rows), -1, -1), history.mT, history)
     normal.diagonal(dim1=1, dim2=2).add_(penalties[:, None].to(normal.dtype))
-    return torch.cholesky_solve(history.sum(1)[:, :, None], torch.linalg.cholesky(normal)).squeeze(2)
+    factor, failed = torch.linalg.cholesky_ex(normal)
+    if bool(failed.any()):
+        raise Refused(
+            "l2: too small for the vectors it holds back: their normal matrices are singular in fp32; take a larger one"
+        )
+    return torch.cholesky_solve(history.sum(1)[:, :, None], factor).squeeze(2)

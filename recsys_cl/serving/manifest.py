@@ -1,4 +1,4 @@
-"""A folder that can be trusted: every file's SHA-256 stands in ``manifest.json``, and nothing else lies beside them."""
+"""A folder that can be trusted: every file's SHA-256 stands in ``manifest.json``, and nothing else to be read lies there."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from recsys_cl.core.files import digest_file, digest_json, write_json
 
 NAME = "manifest.json"
 FORMAT = 1
+BYTECODE = "__pycache__"
+"""What Python writes beside a model's code when somebody loads it; nothing that is read here, and no part of the model."""
 _SHORT = 16  # characters of a digest that names a file; the permission to load is the whole digest of the folder
 
 
@@ -69,7 +71,8 @@ def digest_folder(folder: Path, without: tuple[str, ...] = ()) -> str:
 def _digests(folder: Path, without: tuple[str, ...]) -> dict[str, str]:
     files = (path for path in folder.rglob("*") if path.is_file() or path.is_symlink())
     names = {path.relative_to(folder).as_posix(): path for path in files}
-    return {name: digest_file(path) for name, path in sorted(names.items()) if name not in without}
+    ours = (name for name in sorted(names) if name not in without and BYTECODE not in name.split("/")[:-1])
+    return {name: digest_file(names[name]) for name in ours}
 
 
 def _read(folder: Path, name: str) -> dict[str, str]:

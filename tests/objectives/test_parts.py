@@ -209,3 +209,21 @@ def test_the_bottleneck_is_the_divergence_from_a_standard_normal() -> None:
         drawn = torch.distributions.Normal(mean, (log_variance / 2).exp())
         expected += torch.distributions.kl_divergence(drawn, standard).sum(-1).mean()
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("use", "arguments", "views"),
+    [
+        ("each_modality", {"of": {"use": "bpr"}}, 0),
+        ("modality_pairs", {"of": {"use": "info_nce", "between": "main", "sides": "items"}}, 0),
+        ("modality_agreement", {}, 1),
+    ],
+)
+def test_a_part_that_is_not_told_modality_by_modality_is_refused(use: str, arguments: dict[str, object], views: int) -> None:
+    with pytest.raises(Refused, match="encoder: does not tell 'content' modality by modality"):
+        make(use, **arguments)(main(), [main()][:views], BATCH)
+
+
+def test_pairs_of_modalities_have_items_alone() -> None:
+    with pytest.raises(Refused, match=r"objectives\.of: modalities have items alone; 'agreement' must say, and take, sides"):
+        make("modality_pairs", of={"use": "agreement"})

@@ -1,6 +1,8 @@
 import json
+import marshal
 import re
 import shutil
+import sys
 
 import numpy as np
 import pandas as pd
@@ -259,6 +261,23 @@ def test_a_copy_that_answers_otherwise_is_not_appointed(root, reads, monkeypatch
     with pytest.raises(Refused, match="does not answer"):
         run(stage_in(root), reads, root)
     assert open_store(root).client.get_registered_model("planted").aliases == {}
+
+
+def test_bytecode_beside_the_models_code_is_neither_damage_nor_run(root, reads, monkeypatch):
+    import mlflow
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    run(stage_in(root), reads, root)
+    [code] = (root / "mlruns" / "artifacts" / "pipeline" / "models").glob("*/artifacts/model.py")
+    beside = code.parent / "__pycache__"
+    assert not beside.exists(), "registering leaves none"
+    mlflow.pyfunc.load_model(str(code.parent))
+    [bytecode] = beside.iterdir()
+    assert load_bundle("models:/planted@champion", root=root).item_ids
+    harm = bytecode.read_bytes()[:16] + marshal.dumps(compile("raise SystemExit('run')", "model.py", mode="exec"))
+    bytecode.write_bytes(harm)  # of the date and size that Python asks for
+    assert run(stage_in(root), reads, root)["version"] == 1
+    assert not beside.exists()
 
 
 def test_damaged_and_foreign_models_are_refused(root, reads):
