@@ -276,7 +276,7 @@ def test_bytecode_beside_the_models_code_is_neither_damage_nor_run(root, reads, 
     assert load_bundle("models:/planted@champion", root=root).item_ids
     harm = bytecode.read_bytes()[:16] + marshal.dumps(compile("raise SystemExit('run')", "model.py", mode="exec"))
     bytecode.write_bytes(harm)  # of the date and size that Python asks for
-    assert run(stage_in(root), reads, root)["version"] == 1
+    assert run(stage_in(root), reads, root, 1)["version"] == 1
     assert not beside.exists()
 
 
