@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from recsys_cl.core.errors import Refused
 from recsys_cl.core.values import Ragged
 from recsys_cl.ops import ridge as module
 from recsys_cl.ops.ridge import ridge
@@ -41,3 +42,11 @@ def test_equals_a_dense_solution_row_by_row(unobserved, cells, monkeypatch):
 def test_nobody_met_anything():
     empty = torch.zeros(0, dtype=torch.int64)
     assert ridge(Ragged.group(empty, empty, 4), torch.ones(3, 2), 0.1, torch.ones(4)).tolist() == [[0, 0]] * 4
+
+
+def test_a_penalty_too_small_to_be_seen_is_refused() -> None:
+    one = Ragged(torch.tensor([0]), torch.tensor([0, 1]))
+    alike = torch.full((1, 2), 2.0)
+    assert ridge(one, alike, 0.0, torch.tensor([1e-3])).isfinite().all()
+    with pytest.raises(Refused, match="l2: too small for the vectors it holds back"):
+        ridge(one, alike, 0.0, torch.tensor([1e-30]))
