@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SCHEDULE_READY := .venv-schedule/.ready
-# One thread a test process: pytest already runs one process a core, and results do not depend on the machine.
+# One thread a test process: pytest runs as many as cores and one more, for while tests wait for programs that they started.
 TEST_ENV := OMP_NUM_THREADS=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -24,7 +24,7 @@ schedule: $(SCHEDULE_READY)
 	$(SCHEDULE_ENV) .venv-schedule/bin/dagster dev --host 127.0.0.1 --port 3000 --module-name recsys_cl.orchestration.definitions
 
 test: $(READY)
-	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal
+	$(TEST_ENV) $(BIN)/python -m pytest -n 3 --dist worksteal
 
 # Java 17 comes from the machine's own package manager, where there is none yet.
 test-spark: $(READY)
@@ -59,7 +59,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(TEST_ENV) $(BIN)/python -m pytest -n 2 -q -m "not slow and not spark"
+	$(TEST_ENV) $(BIN)/python -m pytest -n 3 -q -m "not slow and not spark"
 
 format: $(READY)
 	$(BIN)/ruff format .
