@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from recsys_cl.core.errors import Refused
 from recsys_cl.serving.answer import DEFAULT_K, frame_of, recommend
 from recsys_cl.serving.bundle import Bundle
-from recsys_cl.serving.manifest import BYTECODE
 
 _USERS = 20
 _STRANGER = "\N{REPLACEMENT CHARACTER} a user the model does not know"
 
 
 @contextmanager
-def _code_alone(folder: Path) -> Iterator[None]:
-    """Within, the model's code is run as it was registered: no bytecode that lies beside it, and none is left there."""
-    shutil.rmtree(folder / BYTECODE, ignore_errors=True)
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        yield
-    finally:
-        sys.dont_write_bytecode = before
+def _code_alone() -> Iterator[None]:
+    """Within, code is run as it was registered: bytecode that lies beside it is not looked for, and none is left there."""
+    before = sys.pycache_prefix
+    with TemporaryDirectory() as elsewhere:
+        sys.pycache_prefix = elsewhere
+        try:
+            yield
+        finally:
+            sys.pycache_prefix = before
 
 
 def check_copy(folder: Path, bundle: Bundle) -> None:
@@ -41,7 +41,7 @@ def check_copy(folder: Path, bundle: Bundle) -> None:
     some = bundle.user_ids[:: max(1, len(bundle.user_ids) // _USERS)][:_USERS]
     asked = [*some, _STRANGER, _STRANGER]
     histories = [*([None] * (len(asked) - 1)), bundle.item_index[: 2 * k].tolist()]
-    with _code_alone(folder):
+    with _code_alone():
         answered = load_model(str(folder)).predict(pandas.DataFrame({"user_id": asked, "item_ids": histories}), params={"k": k})
     expected = frame_of(recommend(bundle, asked, k, histories))
     if not answered.equals(expected):

@@ -277,7 +277,9 @@ def test_bytecode_beside_the_models_code_is_neither_damage_nor_run(root, reads, 
     harm = bytecode.read_bytes()[:16] + marshal.dumps(compile("raise SystemExit('run')", "model.py", mode="exec"))
     bytecode.write_bytes(harm)  # of the date and size that Python asks for
     assert run(stage_in(root), reads, root, 1)["version"] == 1
-    assert not beside.exists()
+    assert bytecode.read_bytes() == harm
+    with pytest.raises(SystemExit, match="run"):
+        mlflow.pyfunc.load_model(str(code.parent))
 
 
 def test_damaged_and_foreign_models_are_refused(root, reads):
